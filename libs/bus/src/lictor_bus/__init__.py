@@ -1,0 +1,1 @@
+"""NATS: subjects, proposer, change feed, view, presence."""

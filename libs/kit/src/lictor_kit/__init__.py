@@ -1,0 +1,1 @@
+"""What every Lictor process has in common."""

@@ -1,0 +1,1 @@
+"""Intentions, identities and proxies' desired configuration as values."""

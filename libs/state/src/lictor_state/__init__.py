@@ -1,0 +1,1 @@
+"""The replicated state: rows, commands, apply, changes."""

@@ -1,0 +1,1 @@
+"""memberlist and Serf as pure state machines and wire formats."""

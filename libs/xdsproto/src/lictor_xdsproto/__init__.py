@@ -1,0 +1,1 @@
+"""xDS subscriptions, versions, nonces and ordering."""

@@ -1,0 +1,1 @@
+"""Who is alive: SWIM and Serf on the wire."""

@@ -1,0 +1,1 @@
+"""The source of truth: consensus, log and state machine."""
