@@ -13,14 +13,30 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ["hatchling", "editables"]
-COMPILE = ["uv", "pip", "compile", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate"]
+COMPILE = [
+    "uv",
+    "pip",
+    "compile",
+    "--universal",
+    "--python-version",
+    "3.11",
+    "--generate-hashes",
+    "--no-header",
+    "--no-annotate",
+]
 
 
 def members() -> dict[str, tuple[pathlib.Path, list[str]]]:
     """Every member by distribution name: its folder and its direct dependencies."""
     found = {}
-    for path in sorted([*ROOT.glob("libs/*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml"),
-                        ROOT / "cli/pyproject.toml", ROOT / "sim/pyproject.toml"]):
+    for path in sorted(
+        [
+            *ROOT.glob("libs/*/pyproject.toml"),
+            *ROOT.glob("services/*/pyproject.toml"),
+            ROOT / "cli/pyproject.toml",
+            ROOT / "sim/pyproject.toml",
+        ]
+    ):
         if path.exists():
             project = tomllib.loads(path.read_text())["project"]
             found[project["name"]] = (path.parent, project["dependencies"])

@@ -1,0 +1,1 @@
+"""`lictor connect`: the mesh from the command line."""

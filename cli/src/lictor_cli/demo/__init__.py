@@ -1,0 +1,1 @@
+"""The demo: two tiny web applications that know nothing of the mesh."""

@@ -1,0 +1,129 @@
+"""The `lictor` command."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lictor_cli.connect.envoy import ConnectError, bootstrap_for, envoy_beside_python, proxy_of, run_envoy
+from lictor_cli.dev import control
+from lictor_cli.dev.launcher import StartError, launch
+from lictor_cli.dev.plan import Options
+from lictor_cli.http_api import Api, ApiError
+
+app = typer.Typer(no_args_is_help=True, help="Lictor: a service-networking control plane.", add_completion=False)
+dev_app = typer.Typer(help="The whole suite and the demo mesh on this machine.", invoke_without_command=True)
+connect_app = typer.Typer(no_args_is_help=True, help="The mesh.")
+app.add_typer(dev_app, name="dev")
+app.add_typer(connect_app, name="connect")
+
+DataDir = Annotated[Path, typer.Option("--data-dir", help="Where the suite keeps its data.")]
+HttpAddress = Annotated[
+    str, typer.Option("--http-addr", envvar="CONSUL_HTTP_ADDR", help="The HTTP API, host:port or URL.")
+]
+DEFAULT_DATA_DIR = Path(".lictor")
+DEFAULT_HTTP = "127.0.0.1:8500"
+
+
+def _fail(message: str, code: int = 1) -> typer.Exit:
+    typer.echo(f"lictor: {message}", err=True)
+    return typer.Exit(code)
+
+
+@dev_app.callback()
+def dev(
+    context: typer.Context,
+    servers: Annotated[int, typer.Option(min=1, max=7, help="How many raft-stores.")] = 3,
+    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Start the demo applications and sidecars.")] = True,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the data of earlier runs first.")] = False,
+    http_port: Annotated[int | None, typer.Option(help="HTTP API (8500).")] = None,
+    dns_port: Annotated[int | None, typer.Option(help="DNS, UDP and TCP (8600).")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="xDS gRPC (8502).")] = None,
+    serf_port: Annotated[int | None, typer.Option(help="Serf gossip, UDP and TCP (8301).")] = None,
+    nats_port: Annotated[int | None, typer.Option(help="NATS (4222).")] = None,
+    port_offset: Annotated[int, typer.Option(min=0, max=40000, help="Moves every port.")] = 0,
+) -> None:
+    """Start everything on this machine and keep it running until Ctrl-C."""
+    if context.invoked_subcommand is not None:
+        return
+    options = Options(
+        servers=servers,
+        demo=demo,
+        data_dir=data_dir,
+        port_offset=port_offset,
+        http_port=http_port,
+        dns_port=dns_port,
+        grpc_port=grpc_port,
+        serf_port=serf_port,
+        nats_port=nats_port,
+    )
+    try:
+        code = launch(options, fresh=fresh)
+    except StartError as error:
+        raise _fail(str(error)) from error
+    raise typer.Exit(code)
+
+
+@dev_app.command()
+def restart(name: str, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Start a process that is down, or restart one that runs."""
+    try:
+        answer = control.ask(data_dir, {"do": "restart", "name": name})
+    except OSError as error:
+        raise _fail(f"no lictor dev runs on {data_dir}") from error
+    if not answer["ok"]:
+        raise _fail(f"no process is called {name!r}; there are: {', '.join(answer['names'])}")
+
+
+@dev_app.command()
+def status(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """The supervised processes and their process ids (0: down)."""
+    try:
+        answer = control.ask(data_dir, {"do": "status"})
+    except OSError as error:
+        raise _fail(f"no lictor dev runs on {data_dir}") from error
+    for name, pid in answer["processes"].items():
+        typer.echo(f"{pid:>8}  {name}")
+
+
+@connect_app.command()
+def envoy(
+    sidecar_for: Annotated[str, typer.Option(help="The service instance whose sidecar this is.")] = "",
+    proxy_id: Annotated[str, typer.Option(help="The proxy's own service id.")] = "",
+    http_addr: HttpAddress = DEFAULT_HTTP,
+    grpc_addr: Annotated[str, typer.Option(envvar="CONSUL_GRPC_ADDR", help="The xDS server.")] = "127.0.0.1:8502",
+    admin_bind: Annotated[str, typer.Option(help="Envoy's admin page.")] = "127.0.0.1:19000",
+    bootstrap: Annotated[
+        bool, typer.Option("--bootstrap", help="Print the bootstrap instead of running Envoy.")
+    ] = False,
+    envoy_binary: Annotated[str, typer.Option(help="Which Envoy to run.")] = "",
+    arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to Envoy, after --.")] = None,
+) -> None:
+    """Run the sidecar Envoy of a registered service, or print its bootstrap."""
+    if bool(sidecar_for) == bool(proxy_id):
+        raise _fail("give one of --sidecar-for and --proxy-id", 2)
+    api = Api(http_addr)
+    try:
+        made = bootstrap_for(api, proxy_id or proxy_of(api, sidecar_for), grpc=grpc_addr, admin=admin_bind)
+    except (ConnectError, ApiError) as error:
+        raise _fail(str(error)) from error
+    if bootstrap:
+        typer.echo(json.dumps(made, indent=2))
+    else:
+        run_envoy(made, envoy_binary or envoy_beside_python(), arguments or [])
+
+
+@app.command()
+def leave(http_addr: HttpAddress = DEFAULT_HTTP) -> None:
+    """Take this agent's node and its services out of the cluster until its gossip starts again."""
+    try:
+        Api(http_addr).put("/v1/agent/leave")
+    except ApiError as error:
+        raise _fail(str(error)) from error
+    typer.echo("left")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,216 @@
+"""The connection to NATS: the only module of Lictor that imports nats-py.
+
+What it promises: publish is at most once and never buffered while disconnected (a late Raft message is worse than a
+lost one); a dead server is noticed within about a second by short pings; reconnecting goes on for ever, own server
+first. What it does not do: no JetStream, no retries of requests; those belong to who knows what a retry means.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import nats
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+
+PING_INTERVAL_S = 0.5
+PINGS_OUTSTANDING_MAX = 2
+RECONNECT_WAIT_S = 0.1
+CONNECT_TIMEOUT_S = 2.0
+PENDING_MESSAGES_MAX = 65_536
+PENDING_BYTES_MAX = 64 * 1024 * 1024
+"""Beyond these a subscription drops messages; `on_overflow` tells its owner, who resumes."""
+
+Callback = Callable[[str, bytes, str], Awaitable[None] | None]
+
+log = structlog.get_logger()
+
+
+class BusError(Exception):
+    """The bus could not do what was asked."""
+
+
+class BusDisconnectedError(BusError):
+    """There is no connection to NATS right now."""
+
+
+class NoRespondersError(BusError):
+    """Nobody listens on the subject of a request."""
+
+
+class BusTimeoutError(BusError):
+    """A request was not answered in time."""
+
+
+class Subscription(Protocol):
+    """A running subscription."""
+
+    async def close(self) -> None:
+        """Stop receiving."""
+
+
+class Bus(Protocol):
+    """What Lictor needs of a message bus; `connect` gives the real one, `lictor_bus.fake` one for tests."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can be sent right now."""
+
+    async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
+        """Send to whoever listens; dropped while disconnected."""
+
+    async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
+        """Send and wait for one answer.
+
+        Raises:
+            NoRespondersError: nobody listens.
+            BusTimeoutError: no answer within `timeout_s`.
+            BusDisconnectedError: no connection.
+        """
+
+    async def subscribe(
+        self, subject: str, callback: Callback, queue: str = "", on_overflow: Callable[[], None] | None = None
+    ) -> Subscription:
+        """Call `callback(subject, data, reply)` for every message, in order; with `queue`, one of the group gets it."""
+
+    async def close(self) -> None:
+        """Flush what was sent and disconnect."""
+
+
+class _Subscription:
+    def __init__(self, inner: NatsSubscription) -> None:
+        self._inner = inner
+
+    async def close(self) -> None:
+        try:
+            await self._inner.unsubscribe()
+        except nats.errors.Error as error:
+            log.debug("unsubscribe after the connection ended", reason=str(error))
+
+
+class NatsBus:
+    """A `Bus` over one NATS connection."""
+
+    def __init__(self) -> None:
+        self._client = Client()
+        self._overflow: dict[int, Callable[[], None]] = {}
+        self.reconnects = 0
+        self.dropped_publishes = 0
+        self._quiet_error = ""
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can be sent right now."""
+        return self._client.is_connected
+
+    async def open(self, servers: list[str], name: str) -> None:
+        """Connect, retrying until it works; says once per reason why it does not."""
+        while True:
+            try:
+                await self._client.connect(
+                    servers=servers,
+                    name=name,
+                    connect_timeout=CONNECT_TIMEOUT_S,  # type: ignore[arg-type]
+                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
+                    max_reconnect_attempts=-1,
+                    ping_interval=PING_INTERVAL_S,  # type: ignore[arg-type]
+                    max_outstanding_pings=PINGS_OUTSTANDING_MAX,
+                    dont_randomize=True,
+                    allow_reconnect=True,
+                    pending_size=8 * 1024 * 1024,
+                    error_cb=self._on_error,
+                    disconnected_cb=self._on_disconnected,
+                    reconnected_cb=self._on_reconnected,
+                )
+            except (OSError, nats.errors.Error, TimeoutError) as error:
+                self._say(f"{type(error).__name__}: {error}", servers)
+                self._client = Client()
+                await asyncio.sleep(RECONNECT_WAIT_S)
+            else:
+                return
+
+    def _say(self, reason: str, servers: list[str]) -> None:
+        if reason != self._quiet_error:
+            self._quiet_error = reason
+            log.warning("waiting for nats", servers=servers, reason=reason)
+
+    async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, nats.errors.SlowConsumerError):
+            log.warning("bus subscription overflowed", subject=error.subject)
+            owner = self._overflow.get(error.sid)
+            if owner:
+                owner()
+        else:
+            self._say(f"{type(error).__name__}: {error}", [])
+
+    async def _on_disconnected(self) -> None:
+        log.warning("nats disconnected")
+
+    async def _on_reconnected(self) -> None:
+        self.reconnects += 1
+        self._quiet_error = ""
+        log.info("nats reconnected", server=str(self._client.connected_url and self._client.connected_url.netloc))
+
+    async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
+        """Send to whoever listens; dropped while disconnected."""
+        if not self._client.is_connected:
+            self.dropped_publishes += 1
+            return
+        try:
+            await self._client.publish(subject, data, reply)
+        except nats.errors.Error:
+            self.dropped_publishes += 1
+
+    async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
+        """Send and wait for one answer; see `Bus.request` for the errors."""
+        if not self._client.is_connected:
+            raise BusDisconnectedError("not connected to nats")
+        try:
+            answer = await self._client.request(subject, data, timeout=timeout_s)
+        except nats.errors.NoRespondersError as error:
+            raise NoRespondersError(subject) from error
+        except (nats.errors.TimeoutError, TimeoutError) as error:
+            raise BusTimeoutError(subject) from error
+        except nats.errors.Error as error:
+            raise BusDisconnectedError(str(error)) from error
+        return answer.data
+
+    async def subscribe(
+        self, subject: str, callback: Callback, queue: str = "", on_overflow: Callable[[], None] | None = None
+    ) -> Subscription:
+        """Call `callback(subject, data, reply)` for every message, in order."""
+
+        async def deliver(message: Msg) -> None:
+            waiting = callback(message.subject, message.data, message.reply)
+            if waiting is not None:
+                await waiting
+
+        inner = await self._client.subscribe(
+            subject,
+            queue=queue,
+            cb=deliver,
+            pending_msgs_limit=PENDING_MESSAGES_MAX,
+            pending_bytes_limit=PENDING_BYTES_MAX,
+        )
+        if on_overflow:
+            self._overflow[inner._id] = on_overflow  # noqa: SLF001  nats-py names the subscription by it in errors
+        return _Subscription(inner)
+
+    async def close(self) -> None:
+        """Flush what was sent and disconnect."""
+        if not self._client.is_closed:
+            try:
+                await asyncio.wait_for(self._client.flush(), 1.0)
+            except (nats.errors.Error, TimeoutError, OSError) as error:
+                log.debug("closing without flush", reason=str(error))
+            await self._client.close()
+
+
+async def connect(urls: str, name: str) -> NatsBus:
+    """Connect to the first reachable server of a comma separated list; waits for as long as it takes."""
+    bus = NatsBus()
+    await bus.open([url.strip() for url in urls.split(",") if url.strip()], name)
+    return bus

@@ -1,0 +1,284 @@
+"""Proposing commands to the leader, exactly once (design rules 3.1 to 3.3).
+
+A proposer registers itself with the store (its id is the index of that entry) and numbers its commands. All commands
+that wait at one moment go to the leader as one message; an unanswered batch is sent again, with the same numbers, to
+whoever leads next, and the state answers a number it has seen from its record instead of applying it twice.
+
+What it does not do: it does not judge commands, and it does not wait for any view.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+import structlog
+
+from lictor_bus import frames, subjects
+from lictor_bus.connection import Bus, BusError
+from lictor_bus.frames import MESSAGE_BYTES_MAX, ProposeAnswer, ProposeBatch
+from lictor_bus.leader import LeaderTracker
+from lictor_state.commands import Command, Envelope, RegisterProposer, Result
+
+BATCHES_IN_FLIGHT_MAX = 4
+"""More would only queue at the leader, which groups what waits during its disk write anyway."""
+
+UNANSWERED_MAX = 1000
+"""The state remembers 1,024 results per proposer; a number further ahead than that could be forgotten."""
+
+WAITING_MAX = 16_384
+"""Commands waiting to be sent; beyond it callers are refused at once instead of timing out later."""
+
+ATTEMPT_TIMEOUT_S = 5.0
+RETRY_WAIT_S = 0.05
+
+log = structlog.get_logger()
+_envelopes = msgspec.msgpack.Encoder()
+_results = msgspec.msgpack.Decoder(Result)
+
+
+class ProposeError(Exception):
+    """A command was not answered by the store."""
+
+
+class NoLeaderError(ProposeError):
+    """No leader took the command within the time limit: it was not applied and will not be."""
+
+    def __init__(self) -> None:
+        super().__init__("No cluster leader")
+
+
+class OutcomeUnknownError(ProposeError):
+    """The command was sent but its answer did not come: it may or may not take effect."""
+
+    def __init__(self) -> None:
+        super().__init__("outcome unknown")
+
+
+class RefusedError(ProposeError):
+    """The leader could not read the command: builds that do not fit together."""
+
+
+class OverloadedError(ProposeError):
+    """Too many commands wait already; this one was not sent."""
+
+    def __init__(self) -> None:
+        super().__init__("too many writes are waiting, try again later")
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A command's store index and what apply said."""
+
+    index: int
+    result: Result
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    command: Command
+    deadline: float
+    answer: asyncio.Future[Committed]
+    number: int = 0
+    sent: bool = False
+
+
+@dataclass(slots=True)
+class _Line:
+    """One numbered line of commands, under one proposer id."""
+
+    proposer: int
+    next_number: int = 1
+    unanswered: dict[int, _Waiting] = field(default_factory=dict)
+
+    def answered_below(self) -> int:
+        return next(iter(self.unanswered), self.next_number)
+
+
+class Proposer:
+    """Sends commands to the leader; run `run()` as one of the process's tasks."""
+
+    def __init__(self, bus: Bus, leader: LeaderTracker, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bus = bus
+        self._leader = leader
+        self._name = name
+        self._clock = clock
+        self._queue: list[_Waiting] = []
+        self._work = asyncio.Event()
+        self._slots = asyncio.Semaphore(BATCHES_IN_FLIGHT_MAX)
+        self._line: _Line | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Commands not yet answered."""
+        return len(self._queue) + (len(self._line.unanswered) if self._line else 0)
+
+    async def propose(self, command: Command, timeout_s: float = 10.0) -> Committed:
+        """Have one command applied.
+
+        Raises:
+            NoLeaderError: nobody took it in time.
+            OutcomeUnknownError: it was sent, and no answer came in time.
+            OverloadedError: too many wait already.
+        """
+        if len(self._queue) >= WAITING_MAX:
+            raise OverloadedError
+        waiting = _Waiting(command, self._clock() + timeout_s, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._work.set()
+        try:
+            return await asyncio.wait_for(waiting.answer, timeout_s)
+        except TimeoutError:
+            self._forget(waiting)
+            raise (OutcomeUnknownError if waiting.sent else NoLeaderError) from None
+        except asyncio.CancelledError:
+            self._forget(waiting)
+            raise
+
+    def _forget(self, waiting: _Waiting) -> None:
+        if waiting in self._queue:
+            self._queue.remove(waiting)
+        elif self._line:
+            self._line.unanswered.pop(waiting.number, None)
+
+    async def run(self) -> None:
+        """Send what waits, for ever."""
+        async with asyncio.TaskGroup() as batches:
+            while True:
+                await self._work.wait()
+                await self._slots.acquire()
+                line = self._line
+                if line is None:
+                    self._slots.release()
+                    await self._register()
+                    continue
+                batch, payload = self._take(line)
+                if not batch:
+                    self._slots.release()
+                    self._work.clear()
+                    if self._queue:  # held back by the unanswered ones: go on when the next answer comes
+                        await self._work.wait()
+                    continue
+                batches.create_task(self._deliver(line, batch, payload), name="propose batch")
+
+    def _take(self, line: _Line) -> tuple[list[_Waiting], list[bytes]]:
+        """Number and encode as many waiting commands as one message and the line's window may hold."""
+        batch: list[_Waiting] = []
+        payload: list[bytes] = []
+        size = 0
+        below = line.answered_below()
+        for waiting in self._queue:
+            if line.next_number - below >= UNANSWERED_MAX:
+                break
+            if waiting.answer.done():
+                batch.append(waiting)
+                continue
+            encoded = _envelopes.encode(Envelope(line.proposer, line.next_number, below, waiting.command))
+            if payload and size + len(encoded) > MESSAGE_BYTES_MAX:
+                break
+            size += len(encoded) + 5
+            waiting.number = line.next_number
+            line.unanswered[waiting.number] = waiting
+            line.next_number += 1
+            batch.append(waiting)
+            payload.append(encoded)
+        del self._queue[: len(batch)]
+        return [one for one in batch if one.number], payload
+
+    async def _deliver(self, line: _Line, batch: list[_Waiting], payload: list[bytes]) -> None:
+        """Send one batch until it is answered or nobody waits for it any more."""
+        try:
+            data = frames.encode(ProposeBatch(self._leader.cluster, payload))
+            while any(not one.answer.done() for one in batch):
+                deadline = max(one.deadline for one in batch)
+                answer = await self._attempt(batch, data, deadline)
+                if answer is None:
+                    if self._clock() >= deadline:
+                        return
+                    await asyncio.sleep(RETRY_WAIT_S)
+                    continue
+                self._settle(line, batch, answer)
+                return
+        finally:
+            for one in batch:
+                line.unanswered.pop(one.number, None)
+            self._slots.release()
+            self._work.set()
+
+    async def _attempt(self, batch: list[_Waiting], data: bytes, deadline: float) -> ProposeAnswer | None:
+        """One try with whoever leads now; None means: try again."""
+        leader = self._leader.leader
+        if not leader:
+            await self._wait_for_leader(deadline)
+            return None
+        hops = 0
+        while leader and hops < 3:
+            subject = subjects.member(self._leader.cluster, leader, "propose")
+            for one in batch:
+                one.sent = True
+            answer = await self._ask(subject, data, min(ATTEMPT_TIMEOUT_S, max(0.05, deadline - self._clock())))
+            if answer is None or answer.status in {"ok", "refused"}:
+                return answer
+            if answer.status != "not-leader":
+                return None
+            hops += 1
+            hinted = self._leader.hint(answer.leader, answer.term)
+            leader = hinted if hinted != leader else 0
+        return None
+
+    async def _ask(self, subject: str, data: bytes, timeout_s: float) -> ProposeAnswer | None:
+        """Ask one member; a new leader's beacon ends the wait, since the old one may never answer."""
+        asking = asyncio.ensure_future(self._bus.request(subject, data, timeout_s))
+        moved = asyncio.ensure_future(self._leader.changed())
+        try:
+            await asyncio.wait({asking, moved}, return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                return None
+            return frames.decode(asking.result(), ProposeAnswer)
+        except (BusError, frames.FrameError) as error:
+            log.debug("propose attempt failed", reason=str(error) or type(error).__name__)
+            return None
+        finally:
+            moved.cancel()
+            asking.cancel()
+
+    async def _wait_for_leader(self, deadline: float) -> None:
+        try:
+            await asyncio.wait_for(self._leader.changed(), max(0.0, min(0.5, deadline - self._clock())))
+        except TimeoutError:
+            return
+
+    def _settle(self, line: _Line, batch: list[_Waiting], answer: ProposeAnswer) -> None:
+        """Hand every command its result; an unknown outcome means that the state forgot this line: register anew."""
+        if answer.status == "refused":
+            for one in batch:
+                if not one.answer.done():
+                    one.answer.set_exception(RefusedError(answer.reason))
+            return
+        for one, (index, encoded) in zip(batch, answer.results, strict=True):
+            result = _results.decode(encoded)
+            if one.answer.done():
+                continue
+            if result.error == "outcome unknown":
+                one.answer.set_exception(OutcomeUnknownError())
+                if self._line is line:
+                    self._line = None
+            else:
+                one.answer.set_result(Committed(index, result))
+
+    async def _register(self) -> None:
+        """Open a new line; commands wait in the queue meanwhile."""
+        deadline = self._clock() + ATTEMPT_TIMEOUT_S
+        if not self._leader.cluster:
+            await self._wait_for_leader(deadline)
+            return
+        envelope = _envelopes.encode(Envelope(0, 0, 0, RegisterProposer(self._name)))
+        answer = await self._attempt([], frames.encode(ProposeBatch(self._leader.cluster, [envelope])), deadline)
+        if answer is None or answer.status != "ok":
+            await asyncio.sleep(RETRY_WAIT_S)
+            return
+        index, encoded = answer.results[0]
+        result = _results.decode(encoded)
+        if not result.error:
+            self._line = _Line(proposer=int(result.value or index))

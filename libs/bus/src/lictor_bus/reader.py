@@ -1,0 +1,115 @@
+"""Strong reads: the leader's index, asked once for all reads that wait at one moment (design §3, Reads, rule 3.12).
+
+A read never joins an ask that has already been sent: the leader might have taken its index before the write that the
+reader has just seen acknowledged. So there is one ask under way and one group that waits for the next.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from lictor_bus import frames, subjects
+from lictor_bus.connection import Bus, BusError
+from lictor_bus.frames import ReadAnswer, ReadAsk
+from lictor_bus.leader import LeaderTracker
+from lictor_bus.proposer import NoLeaderError
+
+ASK_TIMEOUT_S = 2.0
+GIVE_UP_S = 7.0
+"""As long as Consul holds a read while there is no leader (`rpc_hold_timeout`)."""
+
+RETRY_WAIT_S = 0.05
+ASKS_IN_FLIGHT_MAX = 4
+
+
+@dataclass(slots=True)
+class _Group:
+    """Reads waiting for the next ask of one mode."""
+
+    waiting: list[asyncio.Future[ReadAnswer]] = field(default_factory=list)
+
+
+class ReadGate:
+    """Hands strong reads the index that their view must have reached; run `run()` as one of the process's tasks."""
+
+    def __init__(self, bus: Bus, leader: LeaderTracker, give_up_s: float = GIVE_UP_S) -> None:
+        self._bus = bus
+        self._leader = leader
+        self._give_up_s = give_up_s
+        self._next = {False: _Group(), True: _Group()}
+        self._work = asyncio.Event()
+        self._slots = asyncio.Semaphore(ASKS_IN_FLIGHT_MAX)
+
+    async def ask(self, *, consistent: bool) -> ReadAnswer:
+        """The leader's answer to an ask sent after this call.
+
+        Raises:
+            NoLeaderError: no leader with a lease (or, `consistent`, with a quorum) answered in time.
+        """
+        answer: asyncio.Future[ReadAnswer] = asyncio.get_running_loop().create_future()
+        self._next[consistent].waiting.append(answer)
+        self._work.set()
+        return await answer
+
+    async def run(self) -> None:
+        """Send asks, for ever."""
+        async with asyncio.TaskGroup() as asks:
+            while True:
+                await self._work.wait()
+                await self._slots.acquire()
+                sent = False
+                for consistent in (False, True):
+                    group = self._next[consistent]
+                    if group.waiting and not sent:
+                        self._next[consistent] = _Group()
+                        asks.create_task(self._serve(group, consistent=consistent), name="read ask")
+                        sent = True
+                if not sent:
+                    self._slots.release()
+                    self._work.clear()
+
+    async def _serve(self, group: _Group, *, consistent: bool) -> None:
+        try:
+            answer = await self._find_leader(consistent=consistent)
+            for waiting in group.waiting:
+                if waiting.done():
+                    continue
+                if answer is None:
+                    waiting.set_exception(NoLeaderError())
+                else:
+                    waiting.set_result(answer)
+        finally:
+            for waiting in group.waiting:
+                waiting.cancel()
+            self._slots.release()
+
+    async def _find_leader(self, *, consistent: bool) -> ReadAnswer | None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._give_up_s
+        hinted = 0
+        while loop.time() < deadline:
+            leader = hinted or self._leader.leader
+            hinted = 0
+            if not leader:
+                await self._pause(deadline - loop.time())
+                continue
+            data = frames.encode(ReadAsk(self._leader.cluster, consistent))
+            try:
+                subject = subjects.member(self._leader.cluster, leader, "read")
+                timeout_s = min(ASK_TIMEOUT_S, max(0.05, deadline - loop.time()))
+                answer = frames.decode(await self._bus.request(subject, data, timeout_s), ReadAnswer)
+            except (BusError, frames.FrameError):
+                await self._pause(RETRY_WAIT_S)
+                continue
+            if answer.status == "ok":
+                return answer
+            hinted = self._leader.hint(answer.leader, answer.term) if answer.status == "not-leader" else 0
+            hinted = hinted if hinted != leader else 0
+            if not hinted:
+                await self._pause(RETRY_WAIT_S)
+        return None
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._leader.changed(), max(0.0, min(0.25, seconds)))
+        except TimeoutError:
+            return

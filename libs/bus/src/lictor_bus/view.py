@@ -1,0 +1,286 @@
+"""A view: this process's copy of one stream of the state, exact up to an index that it knows.
+
+It follows the feed (design rules 3.7 to 3.11), moves its index with beacons and read answers, and when it has missed
+something asks a member: for the changes since its index, or for a snapshot in parts. Within an epoch it never goes
+back. It goes on serving what it has while the store is silent; how old that is, `last_contact_s` tells.
+"""
+
+import asyncio
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from lictor_bus import frames, subjects
+from lictor_bus.connection import Bus, BusError
+from lictor_bus.feed_order import FeedOrder, Verdict
+from lictor_bus.frames import Beacon, Feed, FrameError, ReadAnswer, ResumeAnswer, ResumeAsk
+from lictor_bus.leader import LeaderTracker
+from lictor_state import Store
+from lictor_state.codec import decode_group
+from lictor_state.rows import Change
+from lictor_state.snapshot import StreamRestore
+from lictor_state.streams import Stream
+
+BUFFER_BYTES_MAX = 32 * 1024 * 1024
+"""Feed messages kept while a resume is under way; beyond it the buffer is dropped and the resume repeated."""
+
+PARTS_IN_FLIGHT = 4
+PART_TIMEOUT_S = 5.0
+ASK_TIMEOUT_S = 3.0
+RETRY_WAIT_S = 0.1
+
+log = structlog.get_logger()
+
+LoadListener = Callable[[int, Sequence[Change]], None]
+
+
+class _ResumeFailedError(Exception):
+    """This member could not help; ask another."""
+
+
+@dataclass(order=True, slots=True)
+class _IndexWait:
+    index: int
+    order: int
+    done: asyncio.Future[None] = field(compare=False)
+
+
+class View:
+    """Follows one stream; run `run()` as one of the process's tasks."""
+
+    def __init__(self, bus: Bus, leader: LeaderTracker, stream: Stream, dice: random.Random | None = None) -> None:
+        self._bus = bus
+        self._leader = leader
+        self.stream: Stream = stream
+        self._dice = dice or random.Random()  # noqa: S311  spreads load over members, nothing secret
+        self.store = Store("")
+        self.ready = asyncio.Event()
+        self.resumes = 0
+        self._order = FeedOrder()
+        self._behind = asyncio.Event()
+        self._behind.set()
+        self._resuming = False
+        self._buffer: list[Feed] = []
+        self._buffer_bytes = 0
+        self._overdue = 0
+        self._waits: list[_IndexWait] = []
+        self._wait_order = itertools.count()
+        self._on_load: list[LoadListener] = []
+        self._on_reset: list[Callable[[], None]] = []
+
+    @property
+    def index(self) -> int:
+        """The store index up to which this view is exact."""
+        return self.store.index
+
+    @property
+    def cluster(self) -> str:
+        """The cluster that this process belongs to, empty before the first beacon."""
+        return self._leader.cluster
+
+    @property
+    def leader(self) -> LeaderTracker:
+        """Who leads, as far as this process has heard."""
+        return self._leader
+
+    def last_contact_s(self) -> float:
+        """Seconds since the leader was last heard."""
+        return self._leader.silence_s()
+
+    def on_load(self, listener: LoadListener) -> None:
+        """Call `listener(index, changes)` after each index's changes have been loaded."""
+        self._on_load.append(listener)
+
+    def on_reset(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` after a snapshot has replaced `store`."""
+        self._on_reset.append(listener)
+
+    async def wait_for(self, index: int, timeout_s: float) -> bool:
+        """Wait until the view's index is at least `index`; whether it got there in time."""
+        if self.store.index >= index:
+            return True
+        wait = _IndexWait(index, next(self._wait_order), asyncio.get_running_loop().create_future())
+        heapq.heappush(self._waits, wait)
+        try:
+            await asyncio.wait_for(wait.done, timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    async def reach(self, answer: ReadAnswer, timeout_s: float) -> bool:
+        """Wait until a strong read may be answered from this view; whether it got there in time."""
+        if answer.epoch > self.store.meta.epoch and self.ready.is_set():
+            self._fall_behind("a restore has begun a new epoch")
+        changed_at = answer.stream_last.get(self.stream, 0)
+        if not await self.wait_for(changed_at, timeout_s):
+            return False
+        self._advance(answer.applied)
+        return True
+
+    async def run(self) -> None:
+        """Follow the stream for ever."""
+        await self._leader.wait_for_cluster()
+        subject = subjects.feed(self._leader.cluster, self.stream)
+        await self._bus.subscribe(subject, self._on_feed, on_overflow=lambda: self._fall_behind("slow consumer"))
+        self._leader.listen(self._on_beacon)
+        while True:
+            await self._behind.wait()
+            await self._resume()
+
+    # -- the feed
+
+    def _on_feed(self, _subject: str, data: bytes, _reply: str) -> None:
+        try:
+            feed = frames.decode(data, Feed)
+        except FrameError as error:
+            log.warning("feed not understood", stream=self.stream, reason=str(error))
+            self._fall_behind("a feed message was not understood")
+            return
+        if not self._resuming:
+            self._take(feed)
+            return
+        self._buffer_bytes += len(data)
+        if self._buffer_bytes > BUFFER_BYTES_MAX:
+            self._buffer, self._buffer_bytes = [], 0
+            self._fall_behind("the buffer overflowed while resuming")
+        else:
+            self._buffer.append(feed)
+
+    def _take(self, feed: Feed) -> None:
+        verdict, groups = self._order.judge(self.store.meta.epoch, self.store.index, feed)
+        if verdict is Verdict.TAKE:
+            self._load(groups)
+        elif verdict is Verdict.GAP:
+            self._fall_behind("a change was missed")
+
+    def _load(self, groups: Sequence[bytes]) -> None:
+        for encoded in groups:
+            index, changes = decode_group(encoded)
+            if index <= self.store.index:
+                continue
+            self.store.load(index, changes)
+            for listener in self._on_load:
+                listener(index, changes)
+        self._wake()
+
+    def _fall_behind(self, reason: str) -> None:
+        if not self._behind.is_set():
+            log.info("view resumes", stream=self.stream, index=self.store.index, reason=reason)
+            self._resuming = True
+            self._behind.set()
+
+    def _on_beacon(self, beacon: Beacon) -> None:
+        if self._resuming or not self.ready.is_set():
+            return
+        if beacon.epoch > self.store.meta.epoch:
+            self._fall_behind("a restore has begun a new epoch")
+            return
+        changed_at = beacon.stream_last.get(self.stream, 0)
+        if self.store.index >= changed_at:
+            self._overdue = 0
+            self._advance(beacon.applied)
+        elif self._overdue and self.store.index < self._overdue:
+            self._fall_behind("the feed's last message was missed")
+        else:
+            self._overdue = changed_at  # it may still be on its way: judged at the next beacon
+
+    def _advance(self, index: int) -> None:
+        if index > self.store.index:
+            self.store.advance(index)
+            self._wake()
+
+    def _wake(self) -> None:
+        while self._waits and self._waits[0].index <= self.store.index:
+            wait = heapq.heappop(self._waits)
+            if not wait.done.done():
+                wait.done.set_result(None)
+
+    # -- resume
+
+    async def _resume(self) -> None:
+        self._resuming = True
+        while True:
+            self._behind.clear()
+            for member in self._members():
+                try:
+                    await self._resume_from(member)
+                except (BusError, FrameError, _ResumeFailedError) as error:
+                    log.debug("member could not resume us", member=f"{member:x}", reason=str(error))
+                    continue
+                break
+            else:
+                await asyncio.sleep(RETRY_WAIT_S)
+                continue
+            if not self._behind.is_set():  # else the buffer overflowed meanwhile
+                break
+        self.resumes += 1
+        self._resuming, self._overdue = False, 0
+        buffered, self._buffer, self._buffer_bytes = self._buffer, [], 0
+        for feed in buffered:
+            if not self._behind.is_set():
+                self._take(feed)
+        self._wake()
+        if not self.ready.is_set():
+            log.info("view complete", stream=self.stream, index=self.store.index, cluster=self.cluster)
+            self.ready.set()
+
+    def _members(self) -> list[int]:
+        """Whom to ask: any member, the leader last, so that it is spared while others can help."""
+        beacon = self._leader.beacon
+        if beacon is None:
+            return []
+        others = [one.member_id for one in beacon.members if one.member_id != beacon.leader]
+        self._dice.shuffle(others)
+        return [*others, beacon.leader]
+
+    async def _resume_from(self, member: int) -> None:
+        beacon = self._leader.beacon
+        target = beacon.stream_last.get(self.stream, 0) if beacon else 0
+        known = self.store.meta.epoch if self.ready.is_set() else 0
+        while True:
+            ask = ResumeAsk(self.cluster, self.stream, known, self.store.index, target)
+            answer = await self._ask(member, ask, ASK_TIMEOUT_S)
+            if answer.status == "snapshot":
+                await self._fetch(member, ask, answer)
+                return
+            if answer.status != "changes":
+                raise _ResumeFailedError(answer.status)
+            self._load(answer.groups)
+            if not answer.more:
+                self._advance(answer.index)
+                return
+
+    async def _ask(self, member: int, ask: ResumeAsk, timeout_s: float) -> ResumeAnswer:
+        subject = subjects.member(self.cluster, member, "resume")
+        return frames.decode(await self._bus.request(subject, frames.encode(ask), timeout_s), ResumeAnswer)
+
+    async def _fetch(self, member: int, ask: ResumeAsk, offer: ResumeAnswer) -> None:
+        """Fetch the parts of an offered snapshot, four at a time, and put the store made of them in place."""
+        restore = StreamRestore()
+        fetching: list[asyncio.Task[ResumeAnswer]] = []
+        async with asyncio.TaskGroup() as group:
+
+            def begin(part: int) -> None:
+                wanted = ResumeAsk(ask.cluster, ask.stream, ask.epoch, ask.index, ask.target, offer.session, part)
+                fetching.append(group.create_task(self._ask(member, wanted, PART_TIMEOUT_S)))
+
+            for part in range(min(PARTS_IN_FLIGHT, offer.parts)):
+                begin(part)
+            for part in range(offer.parts):
+                answer = await fetching[part]
+                if answer.status != "part":
+                    raise _ResumeFailedError(answer.status)
+                restore.feed(answer.body)
+                if len(fetching) < offer.parts:
+                    begin(len(fetching))
+        fresh = restore.finish()
+        if fresh.meta.epoch == self.store.meta.epoch and fresh.index < self.store.index:
+            raise _ResumeFailedError("the snapshot is older than this view")
+        replaced, self.store = self.store, fresh
+        replaced.watches.fire_all()
+        for listener in self._on_reset:
+            listener()

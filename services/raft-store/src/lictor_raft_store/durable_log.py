@@ -1,0 +1,127 @@
+"""One member's durable memory: the write-ahead log on disk and, over it, the recent entries that the core reads.
+
+The core reads only what is durable, at once and from memory (`lictor_raft.MemoryStorage`); this module writes to the
+log first and to memory afterwards. At the start it puts both together again from what recovery found.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from lictor_raft import ConfState, Entry, EntryKind, HardState, MemoryStorage, Snapshot
+from lictor_raft import SnapshotMeta as RaftSnapshotMeta
+from lictor_raft.storage import FOUNDING_INDEX, FOUNDING_TERM
+from lictor_raft_store.batch import encode_batch
+from lictor_raft_store.log_writer import LogWriter
+from lictor_raft_store.record import SnapshotMark
+from lictor_raft_store.recovery import DamagedLog, Recovered
+
+log = structlog.get_logger()
+
+
+class DurableLog:
+    """The log of one member."""
+
+    def __init__(self, writer: LogWriter, storage: MemoryStorage, observe_sync: Callable[[float], None]) -> None:
+        self._writer = writer
+        self.storage = storage
+        self._observe_sync = observe_sync
+        self._unwritten: HardState | None = None
+
+    def keep(self, hard_state: HardState) -> None:
+        """A commit index alone has moved: it may be lost, so it goes to disk with the next batch."""
+        self.storage.set_hard_state(hard_state)
+        self._unwritten = hard_state
+
+    async def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> None:
+        """Make entries and hard state durable; entries replace what the log holds from their first index on.
+
+        Raises:
+            StorageError: the disk failed or is full; the member must stop.
+        """
+        truncate = entries[0].index if entries and entries[0].index <= self.storage.last_index() else None
+        batch = encode_batch(entries, hard_state or self._unwritten, truncate_from=truncate)
+        self._unwritten = None
+        began = time.perf_counter()
+        await self._writer.append(batch, sync=True)
+        self._observe_sync(time.perf_counter() - began)
+        self.storage.append(entries)
+        if hard_state is not None:
+            self.storage.set_hard_state(hard_state)
+
+    async def installed(self, snapshot: Snapshot, hard_state: HardState | None) -> None:
+        """A snapshot from the leader replaces the whole log; it is durable in the snapshot store already."""
+        mark = SnapshotMark(snapshot.meta.index, snapshot.meta.term, installed=True)
+        await self._writer.append(encode_batch([], hard_state, snapshot_mark=mark), sync=True)
+        self.storage.apply_snapshot(snapshot)
+        if hard_state is not None:
+            self.storage.set_hard_state(hard_state)
+
+    async def taken(self, index: int, conf_state: ConfState, reference: bytes, trailing: int) -> None:
+        """A snapshot of this member's own state is durable: entries far enough behind it may go."""
+        snapshot = self.storage.create_snapshot(index, conf_state, reference)
+        mark = SnapshotMark(index, snapshot.meta.term)
+        await self._writer.append(encode_batch([], None, snapshot_mark=mark), sync=True)
+        behind = index - trailing
+        if behind >= self.storage.first_index():
+            self.storage.compact(behind)
+            await self._writer.drop_before(behind + 1)
+
+    async def close(self) -> None:
+        """Write what is queued, sync and close."""
+        await self._writer.close()
+
+
+async def open_log(
+    writer: LogWriter,
+    recovered: Recovered,
+    founders: ConfState,
+    snapshot: Snapshot | None,
+    observe_sync: Callable[[float], None],
+) -> DurableLog:
+    """Join what the disk holds.
+
+    Args:
+        writer: the started writer of the log.
+        recovered: what recovery found in it.
+        founders: the founding configuration, for a log that has just been made.
+        snapshot: the newest sound snapshot, if there is one.
+        observe_sync: called with the seconds of each sync.
+
+    Raises:
+        DamagedLog: the log does not reach back to the newest sound snapshot.
+    """
+    if recovered.created and founders.voters and snapshot is None:
+        storage = MemoryStorage.founded(founders)
+        hard_state = HardState(term=FOUNDING_TERM, commit=FOUNDING_INDEX)
+        mark = SnapshotMark(FOUNDING_INDEX, FOUNDING_TERM, installed=True)
+        await writer.append(encode_batch([], hard_state, snapshot_mark=mark), sync=True)
+        return DurableLog(writer, storage, observe_sync)
+    return DurableLog(writer, _joined(recovered, founders, snapshot), observe_sync)
+
+
+def _joined(recovered: Recovered, founders: ConfState, snapshot: Snapshot | None) -> MemoryStorage:
+    """What recovery found, over the newest snapshot."""
+    founding = Snapshot(RaftSnapshotMeta(FOUNDING_INDEX, FOUNDING_TERM, founders)) if founders.voters else Snapshot()
+    start = snapshot or founding
+    base, base_term = recovered.first_index - 1, recovered.prev_term
+    last = base + len(recovered.entries)
+    if base > start.meta.index or last < start.meta.index:
+        raise DamagedLog(
+            f"the log holds entries {base + 1} to {last}, the newest sound snapshot ends at {start.meta.index}: "
+            "what lies between is lost. Move this slot's data folder aside and start again: the member joins anew."
+        )
+    storage = MemoryStorage(start.meta.conf_state)
+    if base and base == start.meta.index:
+        storage.apply_snapshot(start)
+    elif base:
+        storage.apply_snapshot(Snapshot(RaftSnapshotMeta(base, base_term, start.meta.conf_state)))
+    storage.append([Entry(one.term, one.index, EntryKind(one.kind), one.data) for one in recovered.entries])
+    if start.meta.index > base:
+        storage.create_snapshot(start.meta.index, start.meta.conf_state, start.reference)
+    hard = recovered.hard_state
+    if hard is not None:
+        storage.set_hard_state(HardState(hard.term, hard.vote, max(hard.commit, start.meta.index)))
+    log.info("log recovered", first=base + 1, last=last, snapshot=start.meta.index, term=hard.term if hard else 0)
+    return storage

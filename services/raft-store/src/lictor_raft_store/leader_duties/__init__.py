@@ -1,0 +1,1 @@
+"""What only a leader may decide: servers as nodes, and which nodes have failed."""

@@ -1,0 +1,183 @@
+"""Deciding that a node has failed, or is back (design §4, Reporters and Brake), as a pure core.
+
+Reporters say which of the nodes they watch they find failed. Two healthy ones (one, if there is only one) make a
+candidate; with no other reporter, lost presence does. A candidate is asked in person: an answer means alive and is
+shown as `disputed`, silence means failed. A failed node that is present again and answers is alive again. A new
+leader waits before it decides, a node that is restarting on purpose is held, and when most of a pool would fail at
+once the brake holds everything until an operator confirms or time passes.
+
+It does not send questions or propose: it says whom to ask and what to decide. `now` is seconds of any steady clock.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from lictor_bus.frames import FailureReport
+from lictor_state.rows import AgentRow
+
+REPORT_FRESH_S = 5.0
+"""Reporters send every 2 s: older than two and a half reports is silence."""
+
+NEW_LEADER_WAIT_S = 3.0
+HOLD_S = 15.0
+ASK_AGAIN_S = 1.0
+ASK_TIMEOUT_S = 0.3
+HEALTH_SCORE_MAX = 4
+"""A reporter whose own local health score (Lifeguard, 0 is best, 8 worst) is above this is not believed."""
+
+BRAKE_WINDOW_S = 30.0
+BRAKE_HOLD_S = 300.0
+BRAKE_POOL_MIN = 6
+REPORTERS_MAX = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask this node in person whether it is alive."""
+
+    node: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Propose this decision about a node."""
+
+    node: str
+    run_id: str
+    status_index: int
+    decision: str
+    reason: str
+
+
+@dataclass(slots=True)
+class _Report:
+    report: FailureReport
+    at: float
+
+
+@dataclass(slots=True)
+class _Asked:
+    run_id: str
+    at: float
+    answered: bool | None = None
+
+
+@dataclass(slots=True)
+class FailureJudge:
+    """The leader's judgement of nodes; made anew with each leadership at `since`."""
+
+    since: float
+    brake_fraction: float = 0.5
+    disputed: set[str] = field(default_factory=set)
+    brake_until: float = 0.0
+    _reports: dict[str, _Report] = field(default_factory=dict)
+    _holds: dict[tuple[str, str], float] = field(default_factory=dict)
+    _asked: dict[str, _Asked] = field(default_factory=dict)
+    _recent_failures: list[float] = field(default_factory=list)
+
+    def report(self, report: FailureReport, now: float) -> None:
+        """Take in a reporter's whole list."""
+        if report.reporter in self._reports or len(self._reports) < REPORTERS_MAX:
+            self._reports[report.reporter.lower()] = _Report(report, now)
+
+    def hold(self, node: str, run_id: str, now: float) -> None:
+        """This run of a node ends on purpose: decide nothing about it for a while."""
+        self._holds[node.lower(), run_id] = now + HOLD_S
+
+    def answer(self, node: str, run_id: str, *, alive: bool) -> None:
+        """A node asked in person has answered (for this run), or has not in time."""
+        asked = self._asked.get(node.lower())
+        if asked is not None and asked.run_id == run_id:
+            asked.answered = alive
+
+    def confirm_brake(self) -> None:
+        """An operator says that the failures are real."""
+        self.brake_until = 0.0
+        self._recent_failures.clear()
+
+    def judge(self, agents: Iterable[AgentRow], present: dict[str, str], now: float) -> list[Ask | Decide]:
+        """What to ask and decide now.
+
+        Args:
+            agents: the agent rows of role `node`.
+            present: node in lower case → run id, for every gossip process fresh in presence.
+            now: seconds.
+        """
+        if now - self.since < NEW_LEADER_WAIT_S:
+            return []
+        rows = list(agents)
+        healthy = self._healthy_reporters(present, now)
+        wanted: list[Ask | Decide] = []
+        self.disputed.clear()
+        for row in rows:
+            if row.status == "alive":
+                suspected, reason = self._suspected(row, healthy, present)
+                if suspected and self._holds.get((row.node.lower(), row.run_id), 0.0) <= now:
+                    self._pursue(row, "failed", reason, now, wanted)
+                else:
+                    self._asked.pop(row.node.lower(), None)
+            elif row.status == "failed" and present.get(row.node.lower()) == row.run_id:
+                self._pursue(row, "alive", "present and answering", now, wanted)
+        return self._brake(wanted, sum(row.status == "alive" for row in rows), now)
+
+    def _healthy_reporters(self, present: dict[str, str], now: float) -> dict[str, FailureReport]:
+        return {
+            name: kept.report
+            for name, kept in self._reports.items()
+            if now - kept.at < REPORT_FRESH_S
+            and kept.report.health_score <= HEALTH_SCORE_MAX
+            and present.get(name) == kept.report.instance
+        }
+
+    @staticmethod
+    def _suspected(row: AgentRow, healthy: dict[str, FailureReport], present: dict[str, str]) -> tuple[bool, str]:
+        node = row.node.lower()
+        others = {name: report for name, report in healthy.items() if name != node}
+        if not others:
+            return node not in present, "presence lost, and nobody else to ask"
+        left = [name for name, report in others.items() if node in {one.lower() for one in report.left}]
+        failing = [name for name, report in others.items() if node in {one.lower() for one in report.failed}]
+        needed = min(2, len(others))
+        found = sorted({*failing, *left})
+        return len(found) >= needed, f"reported failed by {', '.join(found)}"
+
+    def _pursue(self, row: AgentRow, decision: str, reason: str, now: float, wanted: list[Ask | Decide]) -> None:
+        """Ask the node in person first; its answer (or silence) decides."""
+        node = row.node.lower()
+        asked = self._asked.get(node)
+        if asked is None or asked.run_id != row.run_id:
+            self._asked[node] = _Asked(row.run_id, now)
+            wanted.append(Ask(row.node, row.run_id))
+            return
+        if asked.answered is None and now - asked.at < ASK_AGAIN_S:
+            return  # the question is still under way
+        alive = bool(asked.answered)
+        if decision == "failed" and alive:
+            self.disputed.add(node)
+        if alive == (decision == "alive"):
+            wanted.append(Decide(row.node, row.run_id, row.status_index, decision, reason))
+            del self._asked[node]
+        elif now - asked.at >= ASK_AGAIN_S:
+            self._asked[node] = _Asked(row.run_id, now)
+            wanted.append(Ask(row.node, row.run_id))
+
+    def _brake(self, wanted: list[Ask | Decide], alive: int, now: float) -> list[Ask | Decide]:
+        """Hold failures when more than the allowed part of the pool would fail within the window."""
+        failing = [one for one in wanted if isinstance(one, Decide) and one.decision == "failed"]
+        self._recent_failures = [at for at in self._recent_failures if now - at < BRAKE_WINDOW_S]
+        if not failing:
+            return wanted
+        pool = alive + len(self._recent_failures)
+        if self.brake_until and now >= self.brake_until:
+            self.confirm_brake()
+        elif (
+            not self.brake_until
+            and pool >= BRAKE_POOL_MIN
+            and len(self._recent_failures) + len(failing) > self.brake_fraction * pool
+        ):
+            self.brake_until = now + BRAKE_HOLD_S
+        if self.brake_until and now < self.brake_until:
+            return [one for one in wanted if one not in failing]
+        self._recent_failures += [now] * len(failing)
+        return wanted

@@ -1,0 +1,109 @@
+"""Servers as nodes (design §1): the leader keeps one node `server-<slot>` with service `consul` per member.
+
+What the catalog says of a server follows the leader's contact with it: present members are registered (with the run
+id of this start), silent ones become critical, returned ones pass again. Pure: rows and presence in, commands out.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lictor_state.commands import AgentDecision, AgentJoin, Command
+from lictor_state.rows import AgentRow
+
+SILENT_S = 5.0
+"""A member without contact for this long is shown as critical: five election timeouts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One member as the leader sees it now; `contact_age_s` is 0 for the leader itself, None when never heard."""
+
+    member_id: int
+    name: str
+    run_id: str
+    address: str
+    port: int
+    voter: bool
+    contact_age_s: float | None
+
+
+def node_id(member_id: int) -> str:
+    """A server's node id: its member id in the form of a UUID, so that it is the same on every start."""
+    return str(uuid.UUID(int=(0x11C7 << 112) | (0x4 << 76) | (0x8 << 60) | (member_id & ((1 << 60) - 1))))
+
+
+def commands(servers: Sequence[Server], rows: dict[str, AgentRow], datacenter: str, version: str) -> list[Command]:
+    """What to propose so that the catalog shows the servers as they are.
+
+    Args:
+        servers: the members, present or not.
+        rows: the agent rows by node in lower case.
+        datacenter: this datacenter's name.
+        version: the Consul version reported to clients.
+    """
+    wanted: list[Command] = []
+    for server in servers:
+        row = rows.get(server.name.lower())
+        alive = server.contact_age_s is not None and server.contact_age_s < SILENT_S
+        if alive and (row is None or row.run_id != server.run_id or (row.address, row.port) != _where(server)):
+            wanted.append(_join(server, datacenter, version))
+        elif alive and row is not None and row.status == "failed":
+            wanted.append(AgentDecision(server.name, row.run_id, row.status_index, "alive"))
+        elif not alive and row is not None and row.status == "alive":
+            wanted.append(
+                AgentDecision(server.name, row.run_id, row.status_index, "failed", "the leader has lost contact")
+            )
+    present = {server.name.lower() for server in servers}
+    wanted += [
+        AgentDecision(row.node, row.run_id, row.status_index, "failed", "the leader has lost contact")
+        for name, row in sorted(rows.items())
+        if row.role == "consul" and row.status == "alive" and name not in present
+    ]
+    return wanted
+
+
+def _where(server: Server) -> tuple[str, int]:
+    return server.address, server.port
+
+
+def _join(server: Server, datacenter: str, version: str) -> AgentJoin:
+    identity = node_id(server.member_id)
+    return AgentJoin(
+        node=server.name,
+        node_id=identity,
+        run_id=server.run_id,
+        address=server.address,
+        port=server.port,
+        datacenter=datacenter,
+        role="consul",
+        tags={
+            "role": "consul",
+            "dc": datacenter,
+            "segment": "",
+            "id": identity,
+            "port": str(server.port),
+            "build": f"{version}:lictor",
+            "vsn": "2",
+            "vsn_min": "2",
+            "vsn_max": "3",
+            "raft_vsn": "3",
+        },
+        tagged_addresses={
+            "lan": server.address,
+            "lan_ipv4": server.address,
+            "wan": server.address,
+            "wan_ipv4": server.address,
+        },
+        meta={"consul-network-segment": "", "consul-version": version},
+        service_port=server.port,
+        service_meta={
+            "non_voter": "false" if server.voter else "true",
+            "raft_version": "3",
+            "read_replica": "false",
+            "serf_protocol_current": "2",
+            "serf_protocol_max": "5",
+            "serf_protocol_min": "1",
+            "version": version,
+        },
+    )

@@ -1,0 +1,180 @@
+"""The log's only thread, with group commit.
+
+While one sync runs, new batches wait in a queue; the thread takes all of them at once, as one batch with one sync
+(Raft thesis, section 10.2.1; the same idea is in every database's log). So the disk decides the batch size: nothing
+waits for a timer, and a slow disk means larger batches, not a longer queue.
+
+A storage error is final: the batch that met it, all waiting ones and every later call raise it, and the driver stops
+the member. Nothing is retried (see `disk`). The queue is bounded by bytes; when it is full, `append` waits.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from lictor_raft_store.batch import EncodedBatch
+from lictor_raft_store.disk import StorageError, StorageFailed
+from lictor_raft_store.wal import Wal
+
+PENDING_BYTES_MAX = 64 * 1024 * 1024  # what may wait in memory; Raft's own limits on uncommitted entries are lower
+GROUP_BYTES_MAX = 8 * 1024 * 1024  # one write: some 10 ms on a slow disk, so that a group does not starve a vote
+BATCH_OVERHEAD_BYTES = 512  # counted per waiting batch, so that empty ones are bounded as well
+
+
+class _Job:
+    """One queued request: a batch to write, or (batch None) an index to drop before."""
+
+    __slots__ = ("batch", "done", "drop_before", "result", "sync")
+
+    def __init__(self, done: asyncio.Future[int], batch: EncodedBatch | None, *, sync: bool, drop_before: int) -> None:
+        self.done = done
+        self.batch = batch
+        self.sync = sync
+        self.drop_before = drop_before
+        self.result = 0
+
+    @property
+    def cost(self) -> int:
+        """Bytes that it counts in the queue."""
+        return BATCH_OVERHEAD_BYTES + (len(self.batch.body) if self.batch is not None else 0)
+
+
+class LogWriter:
+    """Owns a `Wal` and the one thread that touches it. Use from one event loop: `start`, …, `close`."""
+
+    def __init__(self, wal: Wal, *, pending_bytes_max: int = PENDING_BYTES_MAX) -> None:
+        self._wal = wal
+        self._pending_bytes_max = pending_bytes_max
+        self._pending_bytes = 0
+        self._door = asyncio.Lock()  # fair: batches enter the queue in the order of the calls
+        self._space = asyncio.Event()
+        self._queue: deque[_Job] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._failure: StorageError | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # A daemon: when the process dies without `close`, dying in the middle of a write is what the log is made for.
+        self._thread = threading.Thread(target=self._run, name="wal-writer", daemon=True)
+
+    @property
+    def failure(self) -> StorageError | None:
+        """The storage error that ended this writer, if any."""
+        return self._failure
+
+    def start(self) -> None:
+        """Start the thread; call it on the event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:
+        """Return when `batch` is durable (or, without `sync`, written). Batches are written in the order of the calls.
+
+        A cancelled caller's batch may still be written. Raises StorageFailed or DiskFull (final), and ValueError when
+        the batch does not fit the log: also final, because what follows would build on it.
+        """
+        await self._submit(batch, sync=sync, drop_before=0)
+
+    async def drop_before(self, index: int) -> int:
+        """`Wal.drop_before`, in order behind the batches already queued; returns the number of segments dropped."""
+        return await self._submit(None, sync=False, drop_before=index)
+
+    async def close(self) -> None:
+        """Write what is queued, sync, close the log and end the thread. Raises the storage error of that, if any."""
+        async with self._door:
+            with self._wake:
+                self._closing = True
+                self._wake.notify()
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
+        if self._failure is not None:
+            raise self._failure
+
+    async def _submit(self, batch: EncodedBatch | None, *, sync: bool, drop_before: int) -> int:
+        assert self._loop is not None, "start first"
+        job = _Job(self._loop.create_future(), batch, sync=sync, drop_before=drop_before)
+        async with self._door:
+            while self._pending_bytes > self._pending_bytes_max and self._failure is None:
+                self._space.clear()
+                await self._space.wait()
+            if self._failure is not None:
+                raise self._failure
+            if self._closing:
+                raise StorageFailed("log writer: closed")
+            self._pending_bytes += job.cost
+            with self._wake:
+                self._queue.append(job)
+                self._wake.notify()
+        return await job.done
+
+    def _settle(self, jobs: Sequence[_Job], failure: StorageError | ValueError | None) -> None:
+        """On the event loop: tell the callers, make room."""
+        for job in jobs:
+            self._pending_bytes -= job.cost
+            if job.done.done():  # its caller was cancelled
+                continue
+            if failure is None:
+                job.done.set_result(job.result)
+            else:
+                job.done.set_exception(failure)
+        self._space.set()
+
+    def _run(self) -> None:
+        """The thread: one group after another, until closed and empty, or failed."""
+        assert self._loop is not None, "started by start"
+        while group := self._next_group():
+            failure: StorageError | ValueError | None = None
+            try:
+                self._perform(group)
+            except (StorageError, ValueError) as error:
+                failure = error
+            except Exception as error:  # noqa: BLE001  # whatever it was, the callers must hear of it
+                failure = StorageFailed(f"log writer: {error!r}")
+            if failure is not None:
+                self._fail(group, failure)
+                break
+            self._loop.call_soon_threadsafe(self._settle, group, None)
+        self._finish()
+
+    def _next_group(self) -> list[_Job]:
+        """Everything queued, up to the group's bound; waits for the first; empty when closed. A drop goes alone."""
+        with self._wake:
+            while not self._queue and not self._closing:
+                self._wake.wait()
+            group: list[_Job] = []
+            size = 0
+            while self._queue:
+                job = self._queue[0]
+                if group and (job.batch is None or group[0].batch is None or size + job.cost > GROUP_BYTES_MAX):
+                    break
+                size += job.cost
+                group.append(self._queue.popleft())
+            return group
+
+    def _perform(self, group: list[_Job]) -> None:
+        batches = [job.batch for job in group if job.batch is not None]
+        if batches:
+            self._wal.write(batches, sync=any(job.sync for job in group))
+        else:
+            group[0].result = self._wal.drop_before(group[0].drop_before)
+
+    def _fail(self, group: list[_Job], failure: StorageError | ValueError) -> None:
+        """Tell the whole queue; what comes later is refused by `_submit`."""
+        assert self._loop is not None, "started by start"
+        final = failure if isinstance(failure, StorageError) else StorageFailed(f"log writer: {failure}")
+        with self._wake:
+            self._failure = final
+            waiting = list(self._queue)
+            self._queue.clear()
+        self._loop.call_soon_threadsafe(self._settle, group, failure)
+        self._loop.call_soon_threadsafe(self._settle, waiting, final)
+
+    def _finish(self) -> None:
+        """Close the log; after a failure without a sync, because nothing more may be claimed durable."""
+        try:
+            if self._failure is None:
+                self._wal.close()
+            else:
+                self._wal.abandon()
+        except StorageError as error:
+            self._failure = error

@@ -1,0 +1,17 @@
+"""What a raft-store shows to Prometheus."""
+
+from lictor_kit.metrics import Metrics
+
+
+class StoreMetrics:
+    """The metrics of one member."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.applied = metrics.counter("entries_applied_total", "Log entries applied to the state.")
+        self.leader = metrics.gauge("leader_count", "1 while this member leads.")
+        self.term = metrics.gauge("term_index", "The current Raft term.")
+        self.commit = metrics.gauge("commit_index", "The Raft commit index.")
+        self.store_index = metrics.gauge("store_index", "The store index applied.")
+        self.sync_seconds = metrics.histogram("sync_seconds", "Duration of one durable write of the log.")
+        self.snapshots = metrics.counter("snapshots_total", "Snapshots taken by this member.")
+        self.installs = metrics.counter("snapshot_installs_total", "Snapshots received and installed.")

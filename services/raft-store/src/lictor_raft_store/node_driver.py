@@ -1,0 +1,242 @@
+"""The driver of one Raft member: everything that awaits, around a core that decides (design rule 3.4).
+
+One loop: take in what has arrived (messages, proposals, reads, ticks), then drain the core's Readys: send what may be
+sent at once, begin the write, apply what is committed while the disk syncs, send what had to wait for the sync. What
+arrives during a sync is in the next batch (group commit). The loop never waits for a peer; a failed write ends the
+process.
+
+What it does not know: how proposals and reads come in and are answered (`store_api`), how views resume
+(`resume_api`), what a leader decides about nodes (`leader_duties`).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from lictor_raft import (
+    Entry,
+    EntryKind,
+    HardState,
+    Message,
+    MessageKind,
+    RawNode,
+    ReadState,
+    Role,
+    Snapshot,
+    decode_conf_change,
+)
+from lictor_raft_store.durable_log import DurableLog
+from lictor_raft_store.feed_log import FeedLog
+from lictor_raft_store.machine import AppliedBatch, Machine
+
+INBOX_MESSAGES_MAX = 65_536
+"""Raft messages waiting for the loop; beyond it new ones are dropped, as a network would."""
+
+TICKS_LATE_MAX_S = 1.0
+"""After a pause, missed ticks are made up for no further back than this: one election timeout says it all."""
+
+log = structlog.get_logger()
+
+
+class Transport(Protocol):
+    """Carries Raft messages to other members."""
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Send, without waiting for anybody; what is lost is lost."""
+
+
+class Snapshots(Protocol):
+    """What the driver needs of snapshots."""
+
+    def offer(self, message: Message) -> None:
+        """Offer a snapshot to the member that the core wants to send one to."""
+
+    def install(self, snapshot: Snapshot) -> Machine:
+        """The state in a snapshot that has been received whole."""
+
+    def entries_applied(self, machine: Machine) -> None:
+        """The state has moved on: perhaps it is time for a snapshot of it."""
+
+
+class Host(Protocol):
+    """The part that talks with proposers, readers and views; called from inside the loop."""
+
+    def take_in(self, now: float) -> None:
+        """Hand the core what proposers and readers want."""
+
+    async def entries_applied(self, entries: Sequence[Entry], batch: AppliedBatch) -> None:
+        """Answer and publish what has just been applied."""
+
+    def role_changed(self, role: Role) -> None:
+        """This member leads now, or does not any more."""
+
+    def reads_confirmed(self, confirmed: Sequence[ReadState], dropped: Sequence[int]) -> None:
+        """Quorum rounds for reads have ended."""
+
+    async def flush(self, now: float) -> None:
+        """Send what may be sent now: due answers and beacons."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `take_in` has something to do."""
+
+
+def boottime() -> float:
+    """Seconds on the clock that goes on while the machine sleeps: a lease must not outlive a suspend."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class NodeDriver:
+    """Drives one member; run `run()` as one of the process's tasks after `join`."""
+
+    def __init__(
+        self,
+        *,
+        node: RawNode,
+        machine: Machine,
+        durable: DurableLog,
+        feed_log: FeedLog,
+        tick_s: float,
+        clock: Callable[[], float] = boottime,
+    ) -> None:
+        self.node, self.machine, self.durable, self.feed_log = node, machine, durable, feed_log
+        self.clock = clock
+        self._tick_s = tick_s
+        self._inbox: list[Message] = []
+        self._steps: list[Callable[[], None]] = []
+        self._wake = asyncio.Event()
+        self._transport: Transport
+        self._snapshots: Snapshots
+        self._host: Host
+        self.inbox_dropped = 0
+
+    def join(self, transport: Transport, snapshots: Snapshots, host: Host) -> None:
+        """Join the parts that the loop calls; before `run`."""
+        self._transport, self._snapshots, self._host = transport, snapshots, host
+
+    def receive(self, messages: list[Message]) -> None:
+        """Raft messages have arrived."""
+        if len(self._inbox) < INBOX_MESSAGES_MAX:
+            self._inbox += messages
+            self._wake.set()
+        else:
+            self.inbox_dropped += len(messages)
+
+    def post(self, step: Callable[[], None]) -> None:
+        """Run `step` inside the loop, between two Readys."""
+        self._steps.append(step)
+        self._wake.set()
+
+    def wake(self) -> None:
+        """There is something to take in."""
+        self._wake.set()
+
+    async def hand_over(self, timeout_s: float) -> bool:
+        """Give leadership to the follower that holds most of the log; whether it is gone."""
+        status = self.node.status()
+        peers = {one: peer for one, peer in status.peers.items() if one != status.id and not peer.is_learner}
+        if status.role is not Role.LEADER or not peers:
+            return status.role is not Role.LEADER
+        best = max(peers, key=lambda one: (peers[one].recent_active, peers[one].match))
+        self.post(lambda: self.node.transfer_leader(best))
+        deadline = self.clock() + timeout_s
+        while self.node.role is Role.LEADER and self.clock() < deadline:  # noqa: ASYNC110  asked once per process life
+            await asyncio.sleep(self._tick_s)
+        return self.node.role is not Role.LEADER
+
+    async def run(self) -> None:
+        """Drive the member until cancelled.
+
+        Raises:
+            StorageError: the log could not be written: the member must stop.
+            LogDamaged: the cluster counts on something that this disk has lost.
+        """
+        next_tick = self.clock() + self._tick_s
+        while True:
+            if not (self._inbox or self._steps or self._host.waiting or self.node.has_ready()):
+                await self._sleep(next_tick - self.clock())
+            now = self.clock()
+            next_tick = max(next_tick, now - TICKS_LATE_MAX_S)
+            while now >= next_tick:
+                self.node.tick(now)
+                next_tick += self._tick_s
+            self._take_in(now)
+            while self.node.has_ready():
+                await self._cycle()
+                self._step_messages(self.clock())
+            await self._host.flush(self.clock())
+
+    async def _sleep(self, seconds: float) -> None:
+        self._wake.clear()
+        if seconds <= 0:
+            return
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(seconds, self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
+
+    def _take_in(self, now: float) -> None:
+        steps, self._steps = self._steps, []
+        for step in steps:
+            step()
+        self._step_messages(now)
+        self._host.take_in(now)
+
+    def _step_messages(self, now: float) -> None:
+        messages, self._inbox = self._inbox, []
+        for message in messages:
+            self.node.step(message, now)
+
+    async def _cycle(self) -> None:
+        """One Ready; the disk syncs new entries while committed ones are applied."""
+        ready = self.node.ready(self.clock())
+        await self._send(ready.messages)
+        writing: asyncio.Task[None] | None = None
+        if ready.snapshot is not None:
+            self.machine = self._snapshots.install(ready.snapshot)
+            self.feed_log.clear(self.machine.store.index)
+            await self.durable.installed(ready.snapshot, ready.hard_state)
+        elif ready.must_sync:
+            writing = asyncio.create_task(self._write(ready.hard_state, ready.entries), name="log write")
+        elif ready.hard_state is not None:
+            self.durable.keep(ready.hard_state)
+        try:
+            if ready.soft_state is not None:
+                self._host.role_changed(ready.soft_state.role)
+            if ready.committed_entries:
+                await self._apply(ready.committed_entries)
+        finally:
+            if writing is not None:
+                await writing
+        await self._send(ready.messages_after_append)
+        self.node.advance(ready)
+        if ready.read_states or ready.reads_dropped:
+            self._host.reads_confirmed(ready.read_states, ready.reads_dropped)
+
+    async def _write(self, hard_state: HardState | None, entries: Sequence[Entry]) -> None:
+        await self.durable.append(hard_state, entries)
+
+    async def _send(self, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
+        plain = []
+        for message in messages:
+            if message.kind is MessageKind.SNAPSHOT:
+                self._snapshots.offer(message)
+            else:
+                plain.append(message)
+        await self._transport.send(plain)
+
+    async def _apply(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if entry.kind is EntryKind.CONF_CHANGE:
+                conf_state = self.node.apply_conf_change(decode_conf_change(entry.data))
+                self.durable.storage.set_conf_state(conf_state)
+        batch = self.machine.apply(entries, want_results=self.node.role is Role.LEADER)
+        for stream, changes in batch.streams.items():
+            self.feed_log.add(stream, changes)
+        await self._host.entries_applied(entries, batch)
+        self._snapshots.entries_applied(self.machine)

@@ -1,0 +1,48 @@
+"""The settings of a raft-store member."""
+
+from pydantic import Field
+
+from lictor_kit.settings import Port, Settings
+
+
+class RaftStoreSettings(Settings):
+    """What a raft-store is told beside what every process is told."""
+
+    raft_store_port: Port = Field(
+        default=8300,
+        description="TCP port; the server port shown to Consul's clients; nothing listens there, all traffic is NATS",
+    )
+    raft_store_advertise: str = Field(
+        default="",
+        description="address; the address shown for this server in the catalog; empty takes the bind address",
+    )
+    raft_store_slots: int = Field(
+        default=9, ge=1, le=99, description="slots; how many members may share one volume; more than voters plus spares"
+    )
+    raft_store_heartbeat_ms: int = Field(
+        default=100,
+        ge=10,
+        le=5_000,
+        description="milliseconds; between two heartbeats; a tenth of the election timeout",
+    )
+    raft_store_election_ms: int = Field(
+        default=1_000,
+        ge=100,
+        le=60_000,
+        description="milliseconds; silence after which a follower campaigns; a new leader is there in about twice that",
+    )
+    raft_store_tick_ms: int = Field(
+        default=20, ge=5, le=1_000, description="milliseconds; the core's clock; fine ticks make split votes rare"
+    )
+    raft_store_segment_mib: int = Field(
+        default=64, ge=1, le=1_024, description="MiB; size of one log segment, allocated ahead so that syncs are short"
+    )
+    raft_store_snapshot_entries: int = Field(
+        default=16_384, ge=16, description="entries; applied since the last snapshot before a new one is taken"
+    )
+    raft_store_trailing_entries: int = Field(
+        default=10_240, ge=0, description="entries; kept behind a snapshot so that slow followers need none"
+    )
+    raft_store_feed_mib: int = Field(
+        default=64, ge=1, le=4_096, description="MiB; recent changes kept for views that resume; beyond: a snapshot"
+    )

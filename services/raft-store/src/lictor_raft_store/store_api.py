@@ -1,0 +1,269 @@
+"""What a member answers over the bus: proposals, strong reads, status, and, while it leads, the feed and beacons.
+
+Callbacks only queue; everything that touches the core happens inside the driver's loop. A batch of proposals becomes
+consecutive log entries; its answer goes out when the last is applied. Under a lease a read takes the commit index at
+once, otherwise one quorum round confirms all reads that wait (design rules 3.2, 3.6, 3.8, 3.12).
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+
+from lictor_bus import Bus, frames, subjects
+from lictor_bus.frames import FrameError, Member, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk, StatusAnswer
+from lictor_raft import Entry, ProposalDropped, ReadDropped, ReadState, Role
+from lictor_raft_store.change_feed import ChangeFeed
+from lictor_raft_store.machine import AppliedBatch
+from lictor_raft_store.metrics import StoreMetrics
+from lictor_raft_store.node_driver import NodeDriver
+from lictor_raft_store.pending import OpenBatches, OpenReads
+from lictor_state import CodecError
+from lictor_state.codec import decode_envelope, encode_envelope
+from lictor_state.commands import Command, Envelope, Result
+
+BEACON_EVERY_S = 0.25
+BATCHES_WAITING_MAX = 4_096
+"""Proposal messages waiting for the loop; beyond it they are answered `full`."""
+
+READS_WAITING_MAX = 16_384
+
+log = structlog.get_logger()
+_results = msgspec.msgpack.Decoder(Result)
+
+
+class StoreApi:
+    """The bus face of one member."""
+
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        cluster: str,
+        member_id: int,
+        name: str,
+        run_id: str,
+        driver: NodeDriver,
+        members: Callable[[], tuple[Member, ...]],
+        metrics: StoreMetrics,
+    ) -> None:
+        self.cluster = cluster
+        self._member_id, self._name, self._run_id = member_id, name, run_id
+        self._bus, self.driver, self._members, self._metrics = bus, driver, members, metrics
+        self._feed = ChangeFeed(bus, cluster)
+        self._proposals: list[tuple[list[bytes], str]] = []
+        self._asks: list[tuple[bool, str]] = []
+        self._batches = OpenBatches()
+        self._reads = OpenReads()
+        self._outbox: list[tuple[str, bytes]] = []
+        self._own: dict[str, asyncio.Future[tuple[int, bytes] | None]] = {}
+        self._own_ids = itertools.count()
+        self._beacon_due = 0.0
+        self._lead_term = 0
+        self.on_leadership: list[Callable[[bool], None]] = []
+        self.hold_reason: Callable[[], str] = str
+
+    async def open(self) -> None:
+        """Begin to listen."""
+        for verb, callback in (("propose", self._on_propose), ("read", self._on_read), ("status", self._on_status)):
+            await self._bus.subscribe(subjects.member(self.cluster, self._member_id, verb), callback)
+
+    @property
+    def leading(self) -> bool:
+        """Whether this member leads and has applied an entry of its own term."""
+        return self._lead_term != 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `take_in` has something to do."""
+        return bool(self._proposals or self._asks)
+
+    async def propose_own(self, command: Command, timeout_s: float = 5.0) -> tuple[int, Result] | None:
+        """Propose one of the leader's own decisions; None when it was not applied here in time."""
+        reply = f"own.{next(self._own_ids)}"
+        waiting = self._own[reply] = asyncio.get_running_loop().create_future()
+        self._proposals.append(([encode_envelope(Envelope(0, 0, 0, command))], reply))
+        self.driver.wake()
+        try:
+            done = await asyncio.wait_for(waiting, timeout_s)
+        except TimeoutError:
+            return None
+        finally:
+            del self._own[reply]
+        return (done[0], _results.decode(done[1])) if done else None
+
+    # -- called by the driver's loop
+
+    def take_in(self, now: float) -> None:
+        """Hand the core what proposers and readers want."""
+        if self._proposals:
+            proposals, self._proposals = self._proposals, []
+            self._propose(proposals)
+        if self._asks:
+            asks, self._asks = self._asks, []
+            self._ask(asks, now)
+
+    async def entries_applied(self, entries: Sequence[Entry], batch: AppliedBatch) -> None:
+        """Answer and publish what has just been applied, if this member leads."""
+        self._metrics.applied.inc(len(entries))
+        if self.driver.node.role is not Role.LEADER:
+            return
+        complete, lost = self._batches.applied(batch.results)
+        for one in complete:
+            self._reply(one.reply, ProposeAnswer("ok", self._member_id, one.term, one.results))
+        for one in lost:
+            self._reply(one.reply, ProposeAnswer("lost"))
+        term = self.driver.node.term
+        if self._lead_term != term and entries[-1].term == term:
+            self._lead_term = term
+            self._beacon_due = 0.0
+            log.info("leading", term=term, index=self.driver.machine.store.index)
+            self._tell_leadership(leading=True)
+        await self._send_outbox()
+        await self._feed.publish(self.driver.machine.store, batch)
+
+    def role_changed(self, role: Role) -> None:
+        """When this member stops leading, everything that waits is answered so that it is asked elsewhere."""
+        self._metrics.leader.set(1 if role is Role.LEADER else 0)
+        if role is Role.LEADER:
+            return
+        if self._lead_term:
+            self._lead_term = 0
+            log.info("no longer leading", leader=f"{self.driver.node.leader:x}")
+            self._tell_leadership(leading=False)
+        for one in self._batches.lose_all():
+            self._reply(one.reply, ProposeAnswer("lost"))
+        refusal = frames.encode(self._read_refusal())
+        self._outbox += [(reply, refusal) for reply in self._reads.lose_all()]
+
+    def reads_confirmed(self, confirmed: Sequence[ReadState], dropped: Sequence[int]) -> None:
+        """Quorum rounds for reads have ended."""
+        for read in confirmed:
+            self._reads.confirmed(read.context, read.index)
+        refusal = frames.encode(self._read_refusal())
+        for context in dropped:
+            self._outbox += [(reply, refusal) for reply in self._reads.dropped(context)]
+
+    async def flush(self, now: float) -> None:
+        """Send due answers and beacons."""
+        due = self._reads.due(self.driver.machine.applied)
+        if due:
+            store = self.driver.machine.store
+            meta = store.meta
+            answer = frames.encode(
+                ReadAnswer(
+                    "ok", self._member_id, self.driver.node.term, meta.epoch, store.index, dict(meta.stream_last)
+                )
+            )
+            self._outbox += [(reply, answer) for reply in due]
+        await self._send_outbox()
+        if self._lead_term and now >= self._beacon_due and self.driver.node.lease_read(now) is not None:
+            self._beacon_due = now + BEACON_EVERY_S
+            await self._feed.beacon(
+                self.driver.machine.store, self._lead_term, self._member_id, self._members(), self.hold_reason()
+            )
+
+    # -- proposals
+
+    def _on_propose(self, _subject: str, data: bytes, reply: str) -> None:
+        try:
+            batch = frames.decode(data, ProposeBatch)
+            for envelope in batch.envelopes:
+                decode_envelope(envelope)  # what apply could not read must never enter the log
+        except (FrameError, CodecError) as error:
+            log.warning("proposal not understood", reason=str(error))
+            self._reply(reply, ProposeAnswer("refused", reason=str(error)))
+        else:
+            if batch.cluster != self.cluster or self.driver.node.role is not Role.LEADER:
+                self._reply(reply, self._propose_refusal())
+            elif len(self._proposals) >= BATCHES_WAITING_MAX:
+                self._reply(reply, ProposeAnswer("full"))
+            else:
+                self._proposals.append((batch.envelopes, reply))
+        self.driver.wake()
+
+    def _propose(self, proposals: list[tuple[list[bytes], str]]) -> None:
+        """Propose everything that waits, each batch as consecutive entries of one term."""
+        for envelopes, reply in proposals:
+            if not self._batches.room_for(len(envelopes)):
+                self._reply(reply, ProposeAnswer("full"))
+                continue
+            try:
+                indexes = self.driver.node.propose_many(envelopes)
+            except ProposalDropped as error:
+                leads = self.driver.node.role is Role.LEADER
+                log.debug("proposal dropped", reason=str(error))
+                self._reply(reply, ProposeAnswer("full") if leads else self._propose_refusal())
+                continue
+            self._batches.add(reply, indexes.start, len(envelopes), self.driver.node.term)
+
+    def _propose_refusal(self) -> ProposeAnswer:
+        return ProposeAnswer("not-leader", self.driver.node.leader, self.driver.node.term)
+
+    def _reply(self, reply: str, answer: ProposeAnswer) -> None:
+        own = self._own.get(reply)
+        if own is None:
+            if reply and not reply.startswith("own."):
+                self._outbox.append((reply, frames.encode(answer)))
+        elif not own.done():
+            own.set_result(answer.results[0] if answer.status == "ok" else None)
+
+    async def _send_outbox(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        for reply, data in outbox:
+            await self._bus.publish(reply, data)
+
+    def _tell_leadership(self, *, leading: bool) -> None:
+        for listener in self.on_leadership:
+            listener(leading)
+
+    # -- reads and status
+
+    def _on_read(self, _subject: str, data: bytes, reply: str) -> None:
+        try:
+            ask = frames.decode(data, ReadAsk)
+        except FrameError as error:
+            log.warning("read ask not understood", reason=str(error))
+            return
+        leads = ask.cluster == self.cluster and self.driver.node.role is Role.LEADER
+        if leads and len(self._asks) < READS_WAITING_MAX:
+            self._asks.append((ask.consistent, reply))
+        else:
+            self._outbox.append((reply, frames.encode(self._read_refusal())))
+        self.driver.wake()
+
+    def _ask(self, asks: list[tuple[bool, str]], now: float) -> None:
+        leased = self.driver.node.lease_read(now)
+        rounds = []
+        for consistent, reply in asks:
+            if consistent or leased is None:
+                rounds.append(reply)
+            else:
+                self._reads.at(leased, reply)
+        if not rounds:
+            return
+        context = self._reads.round(rounds)
+        try:
+            self.driver.node.read_index(context)
+        except ReadDropped:
+            self.reads_confirmed((), (context,))
+
+    def _read_refusal(self) -> ReadAnswer:
+        return ReadAnswer("not-leader", self.driver.node.leader, self.driver.node.term)
+
+    async def _on_status(self, _subject: str, _data: bytes, reply: str) -> None:
+        status, machine = self.driver.node.status(), self.driver.machine
+        answer = StatusAnswer(
+            self._member_id,
+            self._name,
+            status.term,
+            status.role.name.lower(),
+            status.leader,
+            status.commit,
+            machine.applied,
+            machine.store.digest(),
+            self._run_id,
+        )
+        await self._bus.publish(reply, frames.encode(answer))

@@ -1,0 +1,251 @@
+"""The write-ahead log: segments of batches in one folder.
+
+A batch is one write and, when asked, one fdatasync. Segments are allocated in advance, so that a sync need not change
+metadata; synced bytes are never rewritten: the tail is taken back by a truncate record, the head by unlinking whole
+segments. A new segment is prepared under a temporary name, starts by repeating the hard state and the snapshot mark
+(so the segments before it can go), and is durable before it gets its name.
+
+After any storage error the log is unusable until it is opened anew: what has reached the disk is unknown (see `disk`).
+Not thread-safe; `log_writer` gives it one thread. Recovery's rules are in `recovery`.
+"""
+
+from collections.abc import Sequence
+
+from lictor_raft_store.batch import (
+    BATCH_BYTES_MAX,
+    EncodedBatch,
+    LogEnd,
+    advance,
+    encode_batch,
+    frame,
+    framed_bytes,
+)
+from lictor_raft_store.disk import Disk, File, StorageError, StorageFailed
+from lictor_raft_store.recovery import (
+    FIRST_BATCH,
+    Recovered,
+    SegmentEnd,
+    SegmentHeader,
+    encode_segment_header,
+    recover,
+    segment_name,
+)
+
+SEGMENT_BYTES = 64 * 1024 * 1024  # about 200,000 usual entries: rotation is rare, and a head is dropped in small steps
+SEGMENT_BYTES_MIN = 2048
+_SUFFIX = ".wal"
+_TEMPORARY = ".wal.tmp"
+_ZERO_STEP_BYTES = 1024 * 1024
+
+
+class Wal:
+    """An open log. Made by `Wal.open`."""
+
+    def __init__(self, disk: Disk, folder: str, cluster_id: bytes, member_id: int, segment_bytes: int) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._cluster_id = cluster_id
+        self._member_id = member_id
+        self._segment_bytes = segment_bytes
+        self._sealed: list[SegmentEnd] = []
+        self._file: File | None = None
+        self._file_bytes = 0
+        self._number = 0
+        self._index_max = 0  # the highest entry index in the current segment
+        self._position = 0
+        self._sequence = 0
+        self._durable = 0  # the newest batch known durable
+        self._durable_mark_index = 0
+        self._end = LogEnd()
+        self._failed = False
+
+    @classmethod
+    def open(
+        cls,
+        disk: Disk,
+        folder: str,
+        *,
+        cluster_id: bytes | str,
+        member_id: int,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> tuple["Wal", Recovered]:
+        """Open the log in `folder`, or make an empty one, and say what it holds; all of that is durable on return.
+
+        Raises DamagedLog, ForeignLog, StorageFailed, DiskFull, and ValueError for settings out of range.
+        """
+        if segment_bytes < SEGMENT_BYTES_MIN:
+            raise ValueError(f"segment_bytes: {segment_bytes}, at least {SEGMENT_BYTES_MIN}")
+        if not 0 < member_id < 2**63:
+            raise ValueError(f"member_id: {member_id}, must be a positive 63-bit number")
+        cluster = cluster_id.encode() if isinstance(cluster_id, str) else cluster_id
+        wal = cls(disk, folder, cluster, member_id, segment_bytes)
+        disk.make_folder(folder)
+        names = disk.listdir(folder)
+        for name in names:
+            if name.endswith(_TEMPORARY):  # a segment that a crash kept from getting its name
+                disk.unlink(f"{folder}/{name}")
+        segments = [name for name in names if name.endswith(_SUFFIX)]
+        if not segments:
+            wal._begin_segment(0)
+            return wal, Recovered(1, 0, [], None, None, created=True)
+        return wal, wal._resume(segments)
+
+    @property
+    def last_index(self) -> int:
+        """The index of the newest entry written (0 when there was none)."""
+        return self._end.last_index
+
+    def write(self, batches: Sequence[EncodedBatch], *, sync: bool) -> None:
+        """Append `batches` as one: a crash leaves all of them or none. Durable on return when `sync`.
+
+        Without `sync` they become durable with the next synced write; that is for a commit index alone, or for tests.
+        Raises ValueError (nothing was written) when they do not fit the log, DiskFull, StorageFailed.
+        """
+        file = self._usable()
+        end, index_max = self._end, 0
+        for batch in batches:
+            end = advance(end, batch)
+            index_max = max(index_max, batch.last_index, end.last_index)
+        body = batches[0].body if len(batches) == 1 else b"".join([batch.body for batch in batches])
+        size = framed_bytes(len(body))
+        if size > BATCH_BYTES_MAX:
+            raise ValueError(f"batch of {size} bytes: at most {BATCH_BYTES_MAX}")
+        try:
+            if self._position + size > self._file_bytes:
+                file = self._rotate(size)
+            self._append(file, body)
+            self._end = end
+            self._index_max = max(self._index_max, index_max)
+            if sync:
+                self._sync(file)
+        except StorageError:
+            self._failed = True
+            raise
+
+    def sync(self) -> None:
+        """Make everything written durable; no effect when it is. Raises StorageFailed."""
+        file = self._usable()
+        if self._durable == self._sequence:
+            return
+        try:
+            self._sync(file)
+        except StorageError:
+            self._failed = True
+            raise
+
+    def drop_before(self, index: int) -> int:
+        """Unlink the segments that hold only entries below `index`, except the current one; returns how many.
+
+        Raises ValueError beyond the durable snapshot mark: such entries are nowhere else. Raises StorageFailed.
+        """
+        self._usable()
+        limit = self._durable_mark_index + 1
+        if index > limit:
+            raise ValueError(f"drop before {index}: the durable snapshot mark allows at most {limit}")
+        dropped = 0
+        try:
+            while self._sealed and self._sealed[0].index_max < index:
+                self._disk.unlink(f"{self._folder}/{self._sealed[0].name}")
+                # One by one and in order: a crash must never leave a hole in the numbering.
+                self._disk.fsync_dir(self._folder)
+                self._sealed.pop(0)
+                dropped += 1
+        except StorageError:
+            self._failed = True
+            raise
+        return dropped
+
+    def close(self) -> None:
+        """Sync what is not durable yet and let go of the file. After a storage error: only let go."""
+        try:
+            if self._file is not None and not self._failed:
+                self.sync()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the file without a sync, as a crash would."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _usable(self) -> File:
+        if self._failed:
+            raise StorageFailed(f"log {self._folder}: unusable since an earlier storage error; open it anew")
+        if self._file is None:
+            raise ValueError(f"log {self._folder}: closed")
+        return self._file
+
+    def _append(self, file: File, body: bytes) -> None:
+        data = frame(body, position=self._position, sequence=self._sequence + 1, durable=self._durable)
+        file.pwrite(data, self._position)
+        self._sequence += 1
+        self._position += len(data)
+
+    def _sync(self, file: File) -> None:
+        file.fdatasync()
+        self._durable = self._sequence
+        self._durable_mark_index = _mark_index(self._end)
+
+    def _rotate(self, batch_bytes: int) -> File:
+        """Finish the current segment and begin the next, with room for a batch of that size."""
+        assert self._file is not None, "rotation happens while writing"
+        if self._durable < self._sequence:
+            self._sync(self._file)  # a segment may only follow a durable one
+        self._file.close()
+        self._file = None
+        self._sealed.append(SegmentEnd(segment_name(self._number), self._number, self._index_max))
+        return self._begin_segment(batch_bytes)
+
+    def _begin_segment(self, batch_bytes: int) -> File:
+        number = self._number + 1
+        carried = encode_batch((), self._end.hard_state, snapshot_mark=self._end.snapshot_mark)
+        header = SegmentHeader(self._cluster_id, self._member_id, number, self._end.last_index + 1, self._sequence + 1)
+        path = f"{self._folder}/{segment_name(number)}"
+        first = frame(carried.body, position=FIRST_BATCH, sequence=self._sequence + 1, durable=self._sequence)
+        size = max(self._segment_bytes, FIRST_BATCH + len(first) + batch_bytes)
+        file = self._disk.open(f"{path}.tmp", create=True)
+        try:
+            file.fallocate(size)
+            file.pwrite(encode_segment_header(header) + first, 0)
+            file.fdatasync()
+            self._disk.rename(f"{path}.tmp", path)
+            self._disk.fsync_dir(self._folder)
+        except StorageError:
+            file.close()
+            raise
+        self._file, self._file_bytes, self._number = file, size, number
+        self._sequence = self._durable = self._sequence + 1
+        self._position = FIRST_BATCH + len(first)
+        self._index_max = self._end.last_index
+        return file
+
+    def _resume(self, names: list[str]) -> Recovered:
+        """Recover, clean the torn tail and make all that is reported durable: it may have been in memory only."""
+        found = recover(
+            names,
+            lambda name: self._disk.read(f"{self._folder}/{name}"),
+            cluster_id=self._cluster_id,
+            member_id=self._member_id,
+        )
+        file = self._disk.open(f"{self._folder}/{names[-1]}", create=False)
+        try:
+            for at in range(found.position, found.garbage_end, _ZERO_STEP_BYTES):
+                file.pwrite(bytes(min(_ZERO_STEP_BYTES, found.garbage_end - at)), at)
+            file.fdatasync()
+            self._disk.fsync_dir(self._folder)
+            self._file, self._file_bytes = file, file.size()
+        except StorageError:
+            file.close()
+            raise
+        last = found.segments[-1]
+        self._sealed = found.segments[:-1]
+        self._number, self._index_max = last.number, last.index_max
+        self._position = found.position
+        self._sequence = self._durable = found.sequence
+        self._end, self._durable_mark_index = found.end, _mark_index(found.end)
+        return found.recovered
+
+
+def _mark_index(end: LogEnd) -> int:
+    return end.snapshot_mark.index if end.snapshot_mark is not None else 0
