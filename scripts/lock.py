@@ -14,6 +14,8 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ["hatchling", "editables"]
 COMPILE = [
+    sys.executable,
+    "-m",
     "uv",
     "pip",
     "compile",

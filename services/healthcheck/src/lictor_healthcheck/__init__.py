@@ -1,1 +1,3 @@
 """Runs the checks and reports transitions."""
+
+__all__: list[str] = []

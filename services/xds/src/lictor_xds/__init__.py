@@ -1,1 +1,3 @@
 """Envoy's configuration and certificates."""
+
+__all__: list[str] = []
