@@ -22,7 +22,7 @@ class CsrRequest(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class CsrAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """The leaf (then the root's intermediates), PEM; times RFC 3339; `serial` colon hex; or an `error`, and nothing else."""
+    """The leaf (then the root's intermediates), PEM; times RFC 3339; `serial` colon hex; or only an `error`."""
 
     cert_pem: str = ""
     valid_after: str = ""

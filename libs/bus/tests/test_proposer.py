@@ -1,0 +1,88 @@
+"""Design rules 3.2 and 3.3: batches, numbers, retries, and errors that say what is known."""
+
+import asyncio
+
+import pytest
+
+from lictor_bus import NoLeaderError, OutcomeUnknownError
+from lictor_state.commands import KVDelete, KVSet
+
+
+def test_a_command_comes_back_with_its_index_and_result(in_world):
+    async def story(world):
+        first = await world.proposer.propose(KVSet("a", b"1"))
+        second = await world.proposer.propose(KVSet("a", b"2", cas=0))
+        assert (first.result.value, second.result.value) == (True, False)
+        assert second.index > first.index
+
+    in_world(story)
+
+
+def test_commands_that_wait_at_one_moment_travel_as_one_message(in_world):
+    async def story(world):
+        await world.proposer.propose(KVSet("warm", b"up"))
+        world.store.batches.clear()
+        await asyncio.gather(*(world.proposer.propose(KVSet(f"k{n}", b"x")) for n in range(100)))
+        assert world.store.batches == [100]
+
+    in_world(story)
+
+
+def test_a_lost_answer_is_asked_again_and_applied_once(in_world, monkeypatch):
+    monkeypatch.setattr("lictor_bus.proposer.ATTEMPT_TIMEOUT_S", 0.1)
+
+    async def story(world):
+        await world.proposer.propose(KVSet("warm", b"up"))
+        world.store.lose_answers = 2
+        done = await world.proposer.propose(KVSet("a", b"1", cas=0))
+        assert done.result.value is True  # a second application would have answered False
+        assert world.store.store.kv("a").create_index == done.index
+
+    in_world(story)
+
+
+def test_no_leader_within_the_limit_is_told_as_consul_tells_it(in_world):
+    async def story(world):
+        await world.tracker.start()
+        with pytest.raises(NoLeaderError, match=r"^No cluster leader$"):
+            await world.proposer.propose(KVSet("a", b"1"), timeout_s=0.2)
+
+    in_world(story, start=False)
+
+
+def test_a_command_sent_but_never_answered_has_an_unknown_outcome(in_world):
+    async def story(world):
+        await world.proposer.propose(KVSet("warm", b"up"))
+        world.store.lose_answers = 1000
+        with pytest.raises(OutcomeUnknownError, match=r"^outcome unknown$"):
+            await world.proposer.propose(KVSet("a", b"1"), timeout_s=0.2)
+        world.store.lose_answers = 0
+        assert (await world.proposer.propose(KVSet("b", b"1"))).result.value is True
+
+    in_world(story)
+
+
+def test_a_proposer_that_the_state_forgot_registers_anew(in_world):
+    async def story(world):
+        await world.proposer.propose(KVSet("a", b"1"))
+        fresh = type(world.store)(world.store.bus)
+        world.store.store = fresh.store  # a state that knows no proposer
+        with pytest.raises(OutcomeUnknownError):
+            await world.proposer.propose(KVSet("b", b"1"))
+        assert (await world.proposer.propose(KVDelete("zzz"))).result.value is True
+
+    in_world(story)
+
+
+def test_a_new_leader_gets_what_the_old_one_never_answered(in_world):
+    async def story(world):
+        await world.proposer.propose(KVSet("warm", b"up"))
+        world.store.lose_answers = 1
+        asking = asyncio.ensure_future(world.proposer.propose(KVSet("a", b"1", cas=0)))
+        await asyncio.sleep(0.05)
+        assert not asking.done()
+        world.store.term += 1
+        await world.store.beacon()
+        assert (await asyncio.wait_for(asking, 2)).result.value is True
+
+    in_world(story)
