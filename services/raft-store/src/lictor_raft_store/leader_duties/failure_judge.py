@@ -107,12 +107,13 @@ class FailureJudge:
         if now - self.since < NEW_LEADER_WAIT_S:
             return []
         rows = list(agents)
-        healthy = self._healthy_reporters(present, now)
+        healthy, unhealthy = self._reporters_by_health(present, now)
+        reporters = set(present) - unhealthy
         wanted: list[Ask | Decide] = []
         self.disputed.clear()
         for row in rows:
             if row.status == "alive":
-                suspected, reason = self._suspected(row, healthy, present)
+                suspected, reason = self._suspected(row, healthy, reporters, present)
                 if suspected and self._holds.get((row.node.lower(), row.run_id), 0.0) <= now:
                     self._pursue(row, "failed", reason, now, wanted)
                 else:
@@ -121,26 +122,30 @@ class FailureJudge:
                 self._pursue(row, "alive", "present and answering", now, wanted)
         return self._brake(wanted, sum(row.status == "alive" for row in rows), now)
 
-    def _healthy_reporters(self, present: dict[str, str], now: float) -> dict[str, FailureReport]:
-        return {
+    def _reporters_by_health(self, present: dict[str, str], now: float) -> tuple[dict[str, FailureReport], set[str]]:
+        """The fresh reports of present reporters in good health, and the names of those that are in bad health."""
+        fresh = {
             name: kept.report
             for name, kept in self._reports.items()
-            if now - kept.at < REPORT_FRESH_S
-            and kept.report.health_score <= HEALTH_SCORE_MAX
-            and present.get(name) == kept.report.instance
+            if now - kept.at < REPORT_FRESH_S and present.get(name) == kept.report.instance
         }
+        unhealthy = {name for name, report in fresh.items() if report.health_score > HEALTH_SCORE_MAX}
+        return {name: report for name, report in fresh.items() if name not in unhealthy}, unhealthy
 
     @staticmethod
-    def _suspected(row: AgentRow, healthy: dict[str, FailureReport], present: dict[str, str]) -> tuple[bool, str]:
+    def _suspected(
+        row: AgentRow, healthy: dict[str, FailureReport], reporters: set[str], present: dict[str, str]
+    ) -> tuple[bool, str]:
         node = row.node.lower()
-        others = {name: report for name, report in healthy.items() if name != node}
+        others = len(reporters - {node})
         if not others:
             return node not in present, "presence lost, and nobody else to ask"
-        left = [name for name, report in others.items() if node in {one.lower() for one in report.left}]
-        failing = [name for name, report in others.items() if node in {one.lower() for one in report.failed}]
-        needed = min(2, len(others))
-        found = sorted({*failing, *left})
-        return len(found) >= needed, f"reported failed by {', '.join(found)}"
+        found = sorted(
+            name
+            for name, report in healthy.items()
+            if name != node and node in {one.lower() for one in (*report.failed, *report.left)}
+        )
+        return len(found) >= min(2, others), f"reported failed by {', '.join(found)}"
 
     def _pursue(self, row: AgentRow, decision: str, reason: str, now: float, wanted: list[Ask | Decide]) -> None:
         """Ask the node in person first; its answer (or silence) decides."""

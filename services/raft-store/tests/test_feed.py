@@ -1,0 +1,86 @@
+"""What the leader publishes and what members keep for views that resume."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lictor_bus.feed_order import FeedOrder, Verdict
+from lictor_bus.frames import MESSAGE_BYTES_MAX
+from lictor_raft_store.change_feed import CUT_BYTES_MAX, messages
+from lictor_raft_store.feed_log import FeedLog
+from lictor_raft_store.machine import StreamChanges
+
+
+def changes(prev, *groups):
+    return StreamChanges(prev, groups[-1][0], list(groups))
+
+
+def test_small_changes_share_one_message():
+    (message,) = messages("c", 1, changes(5, (6, b"a"), (8, b"b")))
+    assert (message.prev, message.last, message.groups) == (5, 8, [b"a", b"b"])
+
+
+def test_a_batch_beyond_one_message_is_split_so_that_each_follows_the_one_before():
+    big = b"x" * (MESSAGE_BYTES_MAX // 2)
+    spans = [(one.prev, one.last) for one in messages("c", 1, changes(5, (6, big), (7, big), (8, big), (9, big)))]
+    assert spans[0][0] == 5
+    assert spans[-1][1] == 9
+    assert all(left[1] == right[0] for left, right in itertools.pairwise(spans))
+
+
+def test_a_large_change_is_cut_into_parts_and_joined_again():
+    large = bytes(range(256)) * 8192
+    order = FeedOrder()
+    verdicts = [order.judge(1, 5, one) for one in messages("c", 1, changes(5, (6, large)))]
+    assert len(verdicts) > 1
+    assert verdicts[-1] == (Verdict.TAKE, [large])
+
+
+def test_a_change_above_the_cut_limit_is_only_announced():
+    found = list(messages("c", 1, changes(5, (6, b"x" * (CUT_BYTES_MAX + 1)), (7, b"y"))))
+    assert [(one.prev, one.last, one.resume) for one in found] == [(5, 6, True), (6, 7, False)]
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(20, 200), st.integers(0, 40))
+def test_what_is_kept_is_exactly_what_follows_the_asked_index(sizes, bytes_max, asked):
+    log = FeedLog(("all",), 0, bytes_max)
+    every = []
+    for index, size in enumerate(sizes, start=1):
+        every.append((index, bytes([index]) * size))
+        log.add("all", changes(index - 1, every[-1]))
+    assert log.bytes <= bytes_max
+    kept = log.since("all", asked, 10**9)
+    if kept is None:
+        assert asked < len(sizes)
+    else:
+        assert kept == (
+            [group for index, group in every if index > asked],
+            max(asked, len(sizes)) if asked < len(sizes) else asked,
+            False,
+        )
+
+
+def test_an_answer_is_cut_at_its_limit_and_says_that_more_follows():
+    log = FeedLog(("all",), 0, 1000)
+    for index in range(1, 5):
+        log.add("all", changes(index - 1, (index, b"x" * 10)))
+    assert log.since("all", 0, 25) == ([b"x" * 10] * 2, 2, True)
+    assert log.since("all", 2, 25) == ([b"x" * 10] * 2, 4, False)
+
+
+def test_the_oldest_change_of_any_stream_goes_first():
+    log = FeedLog(("all", "mesh"), 0, 20)
+    log.add("all", changes(0, (1, b"x" * 10)))
+    log.add("mesh", changes(0, (2, b"y" * 10)))
+    log.add("all", changes(1, (3, b"z" * 10)))
+    assert log.since("all", 0, 100) is None
+    assert log.since("mesh", 0, 100) == ([b"y" * 10], 2, False)
+
+
+def test_a_cleared_log_knows_nothing_before_its_start():
+    log = FeedLog(("all",), 0, 100)
+    log.add("all", changes(0, (1, b"x")))
+    log.clear(9)
+    assert log.since("all", 8, 100) is None
+    assert log.since("all", 9, 100) == ([], 9, False)

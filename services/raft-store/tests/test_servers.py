@@ -1,0 +1,49 @@
+"""Servers as nodes: what the leader proposes so that the catalog shows them as they are."""
+
+import uuid
+
+from lictor_raft_store.leader_duties.servers import SILENT_S, Server, commands, node_id
+from lictor_state.commands import AgentDecision, AgentJoin
+from lictor_state.rows import AgentRow
+
+
+def server(contact=0.0, run="run-1", address="10.0.0.1"):
+    return Server(5, "server-1", run, address, 8300, True, contact)
+
+
+def row(status="alive", run="run-1"):
+    return {"server-1": AgentRow("server-1", node_id(5), run, status, "10.0.0.1", 8300, "consul", status_index=3)}
+
+
+def test_a_new_server_is_registered_with_the_service_consul():
+    (join,) = commands([server()], {}, "dc1", "1.21.4")
+    assert isinstance(join, AgentJoin)
+    assert (join.node, join.role, join.service_port, join.tags["role"]) == ("server-1", "consul", 8300, "consul")
+
+
+def test_a_server_as_it_stands_needs_nothing():
+    assert commands([server()], row(), "dc1", "1.21.4") == []
+
+
+def test_a_restarted_or_moved_server_is_registered_again():
+    assert isinstance(commands([server(run="run-2")], row(), "dc1", "1.21.4")[0], AgentJoin)
+    assert isinstance(commands([server(address="10.0.0.2")], row(), "dc1", "1.21.4")[0], AgentJoin)
+
+
+def test_a_silent_server_becomes_critical_and_passes_again_with_contact():
+    (failed,) = commands([server(contact=SILENT_S)], row(), "dc1", "1.21.4")
+    assert isinstance(failed, AgentDecision)
+    assert (failed.decision, failed.run_id, failed.status_index) == ("failed", "run-1", 3)
+    (alive,) = commands([server()], row("failed"), "dc1", "1.21.4")
+    assert isinstance(alive, AgentDecision)
+    assert alive.decision == "alive"
+
+
+def test_a_server_that_is_not_there_at_all_becomes_critical():
+    (failed,) = commands([], row(), "dc1", "1.21.4")
+    assert isinstance(failed, AgentDecision)
+    assert failed.decision == "failed"
+
+
+def test_node_ids_of_servers_are_uuids_and_differ():
+    assert uuid.UUID(node_id(5)) != uuid.UUID(node_id(6))
