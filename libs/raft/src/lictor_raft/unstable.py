@@ -1,0 +1,72 @@
+"""The end of the log that is not yet durable, and a snapshot that is not yet installed.
+
+Everything from `offset` on is here and not in the storage, or overrides what the storage still holds there. Entries
+move to the storage when the driver says that it has persisted them; a late report about entries that were replaced in
+the meantime changes nothing.
+"""
+
+from collections.abc import Sequence
+
+from lictor_raft.messages import Entry, Snapshot
+
+
+class Unstable:
+    """Entries from `offset` on, and perhaps a snapshot that ends just before it."""
+
+    __slots__ = ("entries", "offset", "snapshot")
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self.entries: list[Entry] = []
+        self.snapshot: Snapshot | None = None
+
+    def last_index(self) -> int | None:
+        """The last index here, or None if the storage knows better."""
+        if self.entries:
+            return self.offset + len(self.entries) - 1
+        if self.snapshot is not None:
+            return self.snapshot.meta.index
+        return None
+
+    def term(self, index: int) -> int | None:
+        """The term of an index, or None if it is not here."""
+        position = index - self.offset
+        if 0 <= position < len(self.entries):
+            return self.entries[position].term
+        if self.snapshot is not None and index == self.snapshot.meta.index:
+            return self.snapshot.meta.term
+        return None
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Put entries at their indexes, dropping everything from the first of them on."""
+        first = entries[0].index
+        position = first - self.offset
+        if position == len(self.entries):
+            self.entries.extend(entries)
+        elif position <= 0:
+            self.offset = first
+            self.entries = list(entries)
+        else:
+            assert position < len(self.entries), "appended entries would leave a gap"
+            del self.entries[position:]
+            self.entries.extend(entries)
+
+    def stable_to(self, index: int, term: int) -> None:
+        """The driver has persisted up to (`index`, `term`)."""
+        position = index - self.offset
+        if not 0 <= position < len(self.entries) or self.entries[position].term != term:
+            # Replaced while it was written: what is here now is still to be persisted.
+            return
+        del self.entries[: position + 1]
+        self.offset = index + 1
+
+    def stable_snapshot_to(self, index: int) -> None:
+        """The driver has installed the snapshot at `index`."""
+        if self.snapshot is not None and self.snapshot.meta.index == index:
+            self.snapshot = None
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Start over from a snapshot."""
+        self.offset = snapshot.meta.index + 1
+        self.entries = []
+        self.snapshot = snapshot
