@@ -1,11 +1,12 @@
 """Presence: which processes of each role are there (design §4, last rule).
 
-Each process announces itself every second and at once when somebody says hello; it says goodbye when it ends. A
+Each process announces itself twice a second and at once when somebody says hello; it says goodbye when it ends. A
 record not renewed for three seconds is gone. A process that does not hear its own announcements is cut off, and
 `echo_age_s` tells how long already: whoever owns work by presence stops proposing then.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from lictor_bus import frames, subjects
 from lictor_bus.connection import Bus
 from lictor_bus.frames import FrameError, PresenceFrame
 
-ANNOUNCE_EVERY_S = 1.0
+ANNOUNCE_EVERY_S = 0.5
 FRESH_S = 3.0
 RECORDS_MAX = 16_384
 """Processes remembered at once; a flood of announcements beyond it is ignored, known ones are still renewed."""
@@ -56,6 +57,7 @@ class Presence:
         self._echo_at = float("-inf")
         self._listeners: list[Callable[[], None]] = []
         self._nudge = asyncio.Event()
+        self._closed = False
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` when a process appears, changes its record or disappears."""
@@ -78,21 +80,22 @@ class Presence:
         return self._clock() - self._echo_at
 
     async def run(self) -> None:
-        """Announce until cancelled, then say goodbye."""
+        """Announce until cancelled or closed."""
         await self._bus.subscribe(subjects.presence("*"), self._on_presence)
         await self._bus.subscribe(subjects.PRESENCE_HELLO, self._on_hello)
         await self._bus.publish(subjects.PRESENCE_HELLO, self.instance.encode())
-        try:
-            while True:
+        while True:
+            if not self._closed:
                 await self._announce(leaving=False)
-                self._expire()
-                try:
-                    await asyncio.wait_for(self._nudge.wait(), ANNOUNCE_EVERY_S)
-                except TimeoutError:
-                    continue
-                self._nudge.clear()
-        finally:
-            await self._announce(leaving=True)
+            self._expire()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._nudge.wait(), ANNOUNCE_EVERY_S)
+            self._nudge.clear()
+
+    async def close(self) -> None:
+        """Say goodbye: the others forget this process at once."""
+        self._closed = True
+        await self._announce(leaving=True)
 
     async def _announce(self, *, leaving: bool) -> None:
         frame = PresenceFrame(self.role, self.node, self.instance, self.record, leaving)

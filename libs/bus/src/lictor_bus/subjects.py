@@ -46,3 +46,8 @@ def failure_reports(cluster: str) -> str:
 def holds(cluster: str) -> str:
     """Where a gossip that stops on purpose asks the leader to hold decisions about its node."""
     return f"node.{cluster}.holds"
+
+
+def node_order(cluster: str, node: str, order: str) -> str:
+    """Where the gossip of a node takes an order from the HTTP API, e.g. `leave`."""
+    return f"node.{cluster}.{node.lower().encode().hex()}.order.{order}"

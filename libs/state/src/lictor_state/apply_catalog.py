@@ -1,0 +1,84 @@
+"""`PUT /v1/catalog/register` and `/deregister` (Consul's HTTP API, catalog)."""
+
+from lictor_state.catalog_rows import (
+    node_is_healthy,
+    put_check,
+    put_node,
+    put_service,
+    remove_check,
+    remove_node,
+    remove_service,
+    reserved_by,
+)
+from lictor_state.commands import CatalogDeregister, CatalogRegister, Result
+from lictor_state.errors import Refused
+from lictor_state.rows import NodeRow
+from lictor_state.store import Store
+
+
+def register(store: Store, index: int, command: CatalogRegister) -> Result:
+    """A node, and optionally one service and checks, all or nothing."""
+    node = _ensure_node(store, index, command)
+    if command.service is not None:
+        put_service(store, index, node, command.service, agent=False)
+    for check in command.checks:
+        if check.node and check.node.lower() != command.node.lower():
+            raise Refused(
+                f"Node '{check.node}' for check '{check.check_id}' doesn't match register request node '{command.node}'"
+            )
+        put_check(store, index, node, check, agent=False)
+    return Result(value=True)
+
+
+def _ensure_node(store: Store, index: int, command: CatalogRegister) -> NodeRow:
+    existing = store.node(command.node)
+    if existing is not None and command.skip_node_update:
+        return existing
+    if command.node_id:
+        _claim_name(store, index, command, existing)
+    return put_node(
+        store,
+        index,
+        NodeRow(
+            # one spelling per node: its instances and checks carry the name too
+            node=existing.node if existing is not None else command.node,
+            # a registration that names no id says nothing about the id
+            node_id=command.node_id or (existing.node_id if existing is not None else ""),
+            address=command.address,
+            datacenter=command.datacenter,
+            tagged_addresses=command.tagged_addresses,
+            meta=command.node_meta,
+        ),
+    )
+
+
+def _claim_name(store: Store, index: int, command: CatalogRegister, existing: NodeRow | None) -> None:
+    """Let the id have the name, or refuse: a living node keeps its name, and an id that had another one is renamed."""
+    holds = store.by.node_of_id.get(command.node_id)
+    if holds == command.node.lower():
+        return
+    renaming = holds is not None
+    contested = existing is not None and existing.node_id != command.node_id and bool(existing.node_id or renaming)
+    if existing is not None and contested and node_is_healthy(store, existing):
+        where = f" ({command.address})" if renaming else ""
+        raise Refused(
+            f'failed inserting node: Error while renaming Node ID: "{command.node_id}"{where}: '
+            + reserved_by(command.node, existing)
+        )
+    if holds is not None:
+        remove_node(store, index, holds)
+
+
+def deregister(store: Store, index: int, command: CatalogDeregister) -> Result:
+    """A service with its checks, else a check, else the whole node; what is not there is gone already."""
+    if command.service_id:
+        service = store.service(command.node, command.service_id)
+        if service is not None:
+            remove_service(store, index, service)
+    elif command.check_id:
+        check = store.check(command.node, command.check_id)
+        if check is not None:
+            remove_check(store, index, check)
+    else:
+        remove_node(store, index, command.node)
+    return Result(value=True)

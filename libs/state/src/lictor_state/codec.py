@@ -1,0 +1,164 @@
+"""Bytes of commands, rows and changes: MessagePack arrays (design rule 3.10).
+
+Structs only grow at the end. A longer array than this build knows is cut, a shorter one is filled with defaults, and
+rows of an unknown table are left out. What is wrong inside a known field (another type, or a word outside a closed
+set) raises `CodecError`: a reader that skipped such a row would answer wrongly without knowing.
+"""
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from lictor_state.commands import Envelope
+from lictor_state.errors import CodecError
+from lictor_state.rows import (
+    ROW_TYPES,
+    AgentRow,
+    Change,
+    CheckRow,
+    Key,
+    KVRow,
+    Row,
+    ServiceRow,
+    Table,
+)
+from lictor_state.streams import Stream, belongs, touched_streams
+
+CHECK_STATUSES = frozenset({"passing", "warning", "critical"})
+AGENT_STATUSES = frozenset({"alive", "failed", "left"})
+AGENT_ROLES = frozenset({"node", "consul"})
+SERVICE_KINDS = frozenset(
+    {"", "typical", "connect-proxy", "mesh-gateway", "terminating-gateway", "ingress-gateway", "api-gateway"}
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_envelopes = msgspec.msgpack.Decoder(Envelope)
+_row_decoders: dict[Table, msgspec.msgpack.Decoder[Any]] = {
+    table: msgspec.msgpack.Decoder(kind) for table, kind in ROW_TYPES.items()
+}
+_tables: dict[int, Table] = {int(table): table for table in Table}
+_NIL = b"\xc0"
+
+
+class WireChange(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A change as it travels: the row stays encoded until its table is known to be one of ours."""
+
+    table: int
+    key: Key
+    row: msgspec.Raw
+
+
+class _WireGroup(msgspec.Struct, frozen=True, array_like=True):
+    index: int
+    changes: list[WireChange]
+
+
+_groups = msgspec.msgpack.Decoder(_WireGroup)
+
+
+def encode_envelope(envelope: Envelope) -> bytes:
+    """One log entry's payload."""
+    return _encoder.encode(envelope)
+
+
+def decode_envelope(data: bytes) -> Envelope:
+    """The command of a log entry. Raises `CodecError` on an unknown command or a field of another type."""
+    try:
+        return _envelopes.decode(data)
+    except msgspec.MsgspecError as error:
+        raise CodecError(f"command: {error}") from error
+
+
+def encode_row(row: Row) -> bytes:
+    """One row."""
+    return _encoder.encode(row)
+
+
+def _word(what: str, word: str, words: frozenset[str]) -> None:
+    if word not in words:
+        raise CodecError(f"{what} {word!r} is not one of {', '.join(sorted(words))}")
+
+
+def _judge_service(row: ServiceRow) -> None:
+    _word("service kind", row.kind, SERVICE_KINDS)
+
+
+def _judge_check(row: CheckRow) -> None:
+    _word("check status", row.status, CHECK_STATUSES)
+
+
+def _judge_agent(row: AgentRow) -> None:
+    _word("agent status", row.status, AGENT_STATUSES)
+    _word("agent role", row.role, AGENT_ROLES)
+    for service in row.kept_services:
+        _judge_service(service)
+    for check in row.kept_checks:
+        _judge_check(check)
+
+
+_JUDGES: dict[Table, Callable[[Any], None]] = {
+    Table.SERVICES: _judge_service,
+    Table.CHECKS: _judge_check,
+    Table.AGENTS: _judge_agent,
+}
+
+
+def decode_row(table: Table, data: bytes | msgspec.Raw) -> Row:
+    """One row of `table`. Raises `CodecError` on a field of another type or a word outside a closed set."""
+    try:
+        row: Row = _row_decoders[table].decode(data)
+    except msgspec.MsgspecError as error:
+        raise CodecError(f"row of {table.name}: {error}") from error
+    judge = _JUDGES.get(table)
+    if judge is not None:
+        judge(row)
+    return row
+
+
+def encode_group(index: int, changes: Sequence[Change]) -> bytes:
+    """All changes of one index."""
+    return _encoder.encode((index, changes))
+
+
+def decode_group(data: bytes) -> tuple[int, tuple[Change, ...]]:
+    """The index and changes of one group; changes of tables that this build does not know are left out."""
+    try:
+        group = _groups.decode(data)
+    except msgspec.MsgspecError as error:
+        raise CodecError(f"change group: {error}") from error
+    decoded = (decode_change(change) for change in group.changes)
+    return group.index, tuple(change for change in decoded if change is not None)
+
+
+def decode_change(wire: WireChange) -> Change | None:
+    """A change with its row, or None if its table is unknown to this build."""
+    table = _tables.get(wire.table)
+    if table is None:
+        return None
+    if bytes(wire.row) == _NIL:
+        return Change(table, wire.key, None)
+    row = decode_row(table, wire.row)
+    # one string object for a key and its row: keys are half of a small entry's memory
+    key = (row.key,) if isinstance(row, KVRow) else wire.key
+    return Change(table, key, row)
+
+
+class GroupEncoder:
+    """Encodes the changes of one index for every stream at once, each row only once."""
+
+    def encode(self, index: int, changes: Sequence[Change]) -> dict[Stream, bytes]:
+        """One group for each stream that the changes touch."""
+        streams = touched_streams((change.table, change.key) for change in changes)
+        encoded = [(change.table, change.key, _encoder.encode(change)) for change in changes]
+        groups: dict[Stream, bytes] = {}
+        for stream in streams:
+            chosen = [msgspec.Raw(body) for table, key, body in encoded if belongs(stream, table, key)]
+            groups[stream] = _encoder.encode((index, chosen))
+        return groups
+
+
+def row_hash(table: Table, key: Key, row: Row) -> int:
+    """64 bits that depend on nothing but the row's place and value: the same on every machine and in every process."""
+    return int.from_bytes(blake2b(_encoder.encode((table, key, row)), digest_size=8).digest(), "little")

@@ -1,0 +1,293 @@
+"""Commands: what a proposer asks the state to do, as typed values.
+
+A command says what to change and never carries a row read from a view; ids, times and keys were fixed by whoever
+made it, so that apply needs neither clock nor dice. The tag numbers are the log's format: they are never reused, and
+fields are only added at the end with a default. Parsing and judging Consul's JSON happens in the catalog service;
+what depends on state is judged in `apply`.
+"""
+
+from typing import Any
+
+import msgspec
+
+from lictor_state.rows import CARootRow, CheckDefinition, ProxyDefinition, TaggedAddress, Weights
+
+
+class ServiceSpec(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A service instance as registered; the row adds the node and indexes.
+
+    A connect-proxy with `port` 0 and `sidecar_of` set gets the lowest free port of the sidecar range in apply.
+    """
+
+    service_id: str
+    name: str
+    kind: str = ""
+    tags: tuple[str, ...] = ()
+    address: str = ""
+    port: int = 0
+    socket_path: str = ""
+    tagged_addresses: dict[str, TaggedAddress] = {}
+    meta: dict[str, str] = {}
+    weights: Weights = Weights()
+    enable_tag_override: bool = False
+    proxy: ProxyDefinition | None = None
+    native: bool = False
+    region: str = ""
+    zone: str = ""
+    sidecar_of: str = ""
+
+
+class CheckSpec(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A check as registered; `status` applies when the check is new (agent) or always (catalog)."""
+
+    check_id: str
+    name: str
+    status: str = "critical"
+    notes: str = ""
+    output: str = ""
+    service_id: str = ""
+    type: str = ""
+    interval: str = ""
+    timeout: str = ""
+    definition: CheckDefinition = CheckDefinition()
+    node: str = ""
+
+
+class RegisterProposer(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
+    """Open a numbered line of commands; the proposer's id is this entry's store index."""
+
+    name: str
+
+
+class CatalogRegister(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
+    """`PUT /v1/catalog/register`: a node, and optionally one service and checks, in one write."""
+
+    node: str
+    address: str
+    datacenter: str
+    node_id: str = ""
+    tagged_addresses: dict[str, str] = {}
+    node_meta: dict[str, str] = {}
+    service: ServiceSpec | None = None
+    checks: tuple[CheckSpec, ...] = ()
+    skip_node_update: bool = False
+
+
+class CatalogDeregister(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
+    """`PUT /v1/catalog/deregister`: a service, else a check, else the whole node."""
+
+    node: str
+    service_id: str = ""
+    check_id: str = ""
+
+
+class AgentServiceRegister(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
+    """`PUT /v1/agent/service/register` through the node `node`, with its automatic sidecar if it asked for one.
+
+    The node's row is made (without id) when the node has not been seen yet.
+    """
+
+    node: str
+    address: str
+    datacenter: str
+    service: ServiceSpec
+    checks: tuple[CheckSpec, ...] = ()
+    sidecar: ServiceSpec | None = None
+    sidecar_checks: tuple[CheckSpec, ...] = ()
+    replace_existing_checks: bool = False
+    sidecar_port_min: int = 21000
+    sidecar_port_max: int = 21255
+
+
+class AgentServiceDeregister(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=5):
+    """`PUT /v1/agent/service/deregister/:id`: the service, its checks and its automatic sidecar."""
+
+    node: str
+    service_id: str
+
+
+class AgentCheckRegister(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=6):
+    """`PUT /v1/agent/check/register` through the node `node`."""
+
+    node: str
+    address: str
+    datacenter: str
+    check: CheckSpec
+
+
+class AgentCheckDeregister(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=7):
+    """`PUT /v1/agent/check/deregister/:id`."""
+
+    node: str
+    check_id: str
+
+
+class CheckTransition(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=8):
+    """A check's result changed. Dropped by apply unless `definition_index` is the check's own."""
+
+    node: str
+    check_id: str
+    definition_index: int
+    status: str
+    output: str
+
+
+class KVSet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=9):
+    """`PUT /v1/kv/:key`; with `cas`, only at that ModifyIndex (0: only if absent). Result: bool."""
+
+    key: str
+    value: bytes | None
+    flags: int = 0
+    cas: int | None = None
+
+
+class KVDelete(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=10):
+    """`DELETE /v1/kv/:key`; with `cas`, only at that ModifyIndex. Result: bool."""
+
+    key: str
+    cas: int | None = None
+
+
+class KVDeleteTree(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=11):
+    """`DELETE /v1/kv/:prefix?recurse`. Result: bool."""
+
+    prefix: str
+
+
+class ConfigEntrySet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=12):
+    """Write a config entry whole; `body` is canonical CamelCase. With `cas`, only at that ModifyIndex. Result: bool."""
+
+    kind: str
+    name: str
+    body: dict[str, Any]
+    cas: int | None = None
+
+
+class ConfigEntryDelete(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=13):
+    """Delete a config entry. Result: bool."""
+
+    kind: str
+    name: str
+    cas: int | None = None
+
+
+class IntentionUpsert(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=14):
+    """Write one source into the destination's `service-intentions` entry.
+
+    `legacy_id` empty: `PUT /v1/connect/intentions/exact`. Otherwise the legacy API: with `legacy_create` a new
+    intention (an error if source and destination have one already), without it the one with that id is rewritten.
+    Times are RFC 3339 and used for legacy intentions only. Result: True, or the legacy id.
+    """
+
+    source: str
+    destination: str
+    action: str
+    permissions: tuple[dict[str, Any], ...] = ()
+    description: str = ""
+    source_type: str = "consul"
+    legacy_id: str = ""
+    legacy_create: bool = False
+    legacy_meta: dict[str, str] = {}
+    now: str = ""
+
+
+class IntentionDelete(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=15):
+    """Remove one source from its destination's entry, by names or by legacy id. Result: True."""
+
+    source: str = ""
+    destination: str = ""
+    legacy_id: str = ""
+
+
+class CARootSet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=16):
+    """Make `root` the active root if the `ca-roots` index still is `expected_index`. Result: bool."""
+
+    root: CARootRow
+    private_key: str
+    expected_index: int
+
+
+class AgentJoin(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=17):
+    """A node's gossip (or a server) has started: its row, its agent row and a passing `serfHealth`.
+
+    Refused when the node's name is held by another node id. With role `consul` the node also gets the service
+    `consul`. Whatever was kept aside for this node id returns.
+    """
+
+    node: str
+    node_id: str
+    run_id: str
+    address: str
+    port: int
+    datacenter: str
+    role: str = "node"
+    tags: dict[str, str] = {}
+    tagged_addresses: dict[str, str] = {}
+    meta: dict[str, str] = {}
+    service_port: int = 0
+    service_meta: dict[str, str] = {}
+
+
+class AgentDecision(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=18):
+    """The leader's decision about a node: `failed`, `alive`, `left` or `reap`.
+
+    Dropped unless `run_id` and `status_index` are still the agent row's own (a late decision never hits a node that
+    is back). Result: bool, whether it took effect.
+    """
+
+    node: str
+    run_id: str
+    status_index: int
+    decision: str
+    output: str = ""
+
+
+class RaiseLevel(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=19):
+    """Raise the feature level once every member announces it."""
+
+    level: int
+
+
+Command = (
+    RegisterProposer
+    | CatalogRegister
+    | CatalogDeregister
+    | AgentServiceRegister
+    | AgentServiceDeregister
+    | AgentCheckRegister
+    | AgentCheckDeregister
+    | CheckTransition
+    | KVSet
+    | KVDelete
+    | KVDeleteTree
+    | ConfigEntrySet
+    | ConfigEntryDelete
+    | IntentionUpsert
+    | IntentionDelete
+    | CARootSet
+    | AgentJoin
+    | AgentDecision
+    | RaiseLevel
+)
+
+
+class Envelope(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One log entry's payload: a command in its proposer's numbered line.
+
+    `proposer` 0 marks commands that need no exactly-once line (RegisterProposer, and the leader's own decisions,
+    which name the index that they are based on). `answered_below` is the lowest number still unanswered at the
+    proposer.
+    """
+
+    proposer: int
+    number: int
+    answered_below: int
+    command: Command
+
+
+class Result(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What a command came to: a value, or an error in Consul's wording with the HTTP status it deserves."""
+
+    value: bool | int | str | None = None
+    error: str = ""
+    status: int = 500

@@ -1,0 +1,43 @@
+"""`GET /v1/catalog/node/:node` and `/v1/catalog/node-services/:node`."""
+
+import msgspec
+
+from lictor_state import reported_indexes as reported
+from lictor_state.queries.answer import Answer, index_token
+from lictor_state.rows import NodeRow, ServiceRow
+from lictor_state.store import Store
+from lictor_state.watches import Token
+
+ID_PREFIX_MIN = 4  # shorter prefixes of a node id are not looked up, as in Consul
+
+
+class NodeServices(msgspec.Struct, frozen=True, gc=False):
+    """A node with its instances by id."""
+
+    node: NodeRow
+    services: tuple[ServiceRow, ...]
+
+
+def node(store: Store, name_or_id: str) -> Answer[NodeServices | None]:
+    """A node by name, by id, or by an unambiguous prefix of its id; a name wins."""
+    found = _find(store, name_or_id)
+    if found is None:
+        name = reported.of_node(name_or_id.lower())
+        tokens: tuple[Token, ...] = (index_token(name), index_token(reported.NODE_EXTINCTION))
+        return Answer(max(1, store.index_of(reported.NODE_EXTINCTION)), None, tokens, absent=True)
+    lower = found.node.lower()
+    name = reported.of_node(lower)
+    rows = (store.service(lower, one) for one in store.by.services_of_node.get(lower, ()))
+    value = NodeServices(found, tuple(row for row in rows if row is not None))
+    return Answer(max(1, store.index_of(name)), value, (index_token(name),))
+
+
+def _find(store: Store, name_or_id: str) -> NodeRow | None:
+    by_name = store.node(name_or_id)
+    if by_name is not None:
+        return by_name
+    holder = store.by.node_of_id.get(name_or_id)
+    if holder is None and len(name_or_id) >= ID_PREFIX_MIN:
+        found = [name for node_id, name in store.by.node_of_id.items() if node_id.startswith(name_or_id)]
+        holder = found[0] if len(found) == 1 else None
+    return store.node(holder) if holder is not None else None

@@ -1,0 +1,145 @@
+"""Secondary indexes: the other ways in which rows are looked up, kept in step with the tables.
+
+Only `Store` calls `moved`, once for every row that it writes, so that a store fed by apply and one fed by the change
+feed answer alike. Every list is sorted: answers come out by node name, then id, without sorting per read.
+"""
+
+from bisect import bisect_left, insort
+from typing import TypeVar
+
+from lictor_state.rows import AgentRow, CheckRow, Key, NodeRow, Row, ServiceRow, Table
+from lictor_state.sorted_keys import SortedKeys
+
+_Item = TypeVar("_Item", str, Key)
+
+
+def destination_of(row: ServiceRow) -> str:
+    """The service (lower case) whose mesh traffic this instance takes: a proxy's destination, or itself if native."""
+    if row.kind == "connect-proxy" and row.proxy is not None:
+        return row.proxy.destination_service_name.lower()
+    return row.name.lower() if row.native else ""
+
+
+def _enter(index: dict[str, list[_Item]], where: str, item: _Item) -> None:
+    items = index.get(where)
+    if items is None:
+        index[where] = [item]
+    elif items[-1] < item:
+        items.append(item)
+    else:
+        insort(items, item)
+
+
+def _leave(index: dict[str, list[_Item]], where: str, item: _Item) -> None:
+    items = index[where]
+    if len(items) == 1:
+        del index[where]
+    else:
+        del items[bisect_left(items, item)]
+
+
+class SecondaryIndexes:
+    """All secondary indexes of one store. Names in lower case, like the tables' keys."""
+
+    def __init__(self) -> None:
+        self.node_of_id: dict[str, str] = {}
+        self.agent_of_id: dict[str, str] = {}
+        self.services_of_node: dict[str, list[str]] = {}
+        self.services_by_name: dict[str, list[Key]] = {}
+        self.tags_by_name: dict[str, dict[str, int]] = {}
+        self.proxies_of: dict[str, list[Key]] = {}
+        self.checks_of_node: dict[str, list[str]] = {}
+        self.checks_of_service: dict[Key, tuple[str, ...]] = {}
+        self.config_names: dict[str, list[str]] = {}
+        self.kv_keys = SortedKeys()
+        self.tombstone_keys = SortedKeys()
+
+    def moved(self, table: Table, key: Key, old: Row | None, new: Row | None) -> None:
+        """A row was put (`new`), replaced or deleted (`new` is None)."""
+        if table is Table.KV:
+            if old is None:
+                self.kv_keys.add(key[0])
+            elif new is None:
+                self.kv_keys.discard(key[0])
+        elif table is Table.SERVICES:
+            self._service_moved(key, old, new)  # type: ignore[arg-type]  # the table says which row it is
+        elif table is Table.CHECKS:
+            self._check_moved(key, old, new)  # type: ignore[arg-type]  # as above
+        elif table is Table.NODES or table is Table.AGENTS:
+            ids = self.node_of_id if table is Table.NODES else self.agent_of_id
+            _id_moved(ids, key[0], old, new)  # type: ignore[arg-type]  # as above
+        elif table is Table.TOMBSTONES:
+            if old is None:
+                self.tombstone_keys.add(key[0])
+            elif new is None:
+                self.tombstone_keys.discard(key[0])
+        elif table is Table.CONFIG_ENTRIES:
+            if old is None:
+                _enter(self.config_names, key[0], key[1])
+            elif new is None:
+                _leave(self.config_names, key[0], key[1])
+
+    def _service_moved(self, key: Key, old: ServiceRow | None, new: ServiceRow | None) -> None:
+        if old is None:
+            _enter(self.services_of_node, key[0], key[1])
+        elif new is None:
+            _leave(self.services_of_node, key[0], key[1])
+        was = old.name.lower() if old is not None else ""
+        now = new.name.lower() if new is not None else ""
+        if was != now:
+            if old is not None:
+                _leave(self.services_by_name, was, key)
+            if new is not None:
+                _enter(self.services_by_name, now, key)
+        if old is not None:
+            self._count_tags(was, old.tags, -1)
+        if new is not None:
+            self._count_tags(now, new.tags, 1)
+        was = destination_of(old) if old is not None else ""
+        now = destination_of(new) if new is not None else ""
+        if was != now:
+            if was:
+                _leave(self.proxies_of, was, key)
+            if now:
+                _enter(self.proxies_of, now, key)
+
+    def _count_tags(self, name: str, tags: tuple[str, ...], by: int) -> None:
+        if not tags:
+            return
+        counts = self.tags_by_name.setdefault(name, {})
+        for tag in tags:
+            count = counts.get(tag, 0) + by
+            if count:
+                counts[tag] = count
+            else:
+                del counts[tag]
+        if not counts:
+            del self.tags_by_name[name]
+
+    def _check_moved(self, key: Key, old: CheckRow | None, new: CheckRow | None) -> None:
+        node, check_id = key
+        if old is None:
+            _enter(self.checks_of_node, node, check_id)
+        elif new is None:
+            _leave(self.checks_of_node, node, check_id)
+        elif old.service_id == new.service_id:
+            return
+        if old is not None:
+            place = (node, old.service_id)
+            rest = tuple(one for one in self.checks_of_service[place] if one != check_id)
+            if rest:
+                self.checks_of_service[place] = rest
+            else:
+                del self.checks_of_service[place]
+        if new is not None:
+            place = (node, new.service_id)
+            there = self.checks_of_service.get(place)
+            self.checks_of_service[place] = (check_id,) if there is None else tuple(sorted((*there, check_id)))
+
+
+def _id_moved(ids: dict[str, str], name: str, old: NodeRow | AgentRow | None, new: NodeRow | AgentRow | None) -> None:
+    # A renamed node is deleted and put in one index, in either order: an id is forgotten only by its last holder.
+    if old is not None and old.node_id and (new is None or new.node_id != old.node_id) and ids.get(old.node_id) == name:
+        del ids[old.node_id]
+    if new is not None and new.node_id:
+        ids[new.node_id] = name

@@ -1,0 +1,188 @@
+"""Snapshots: the whole state for a member, or one stream's part for a view that resumes (design rule 3.9).
+
+```
+part 0      header: format, store index, META row, and whether proposers are included
+part 1 …    a byte stream cut into parts of at most 256 KiB: records of  length (4 bytes, big endian) + MessagePack
+              [0, table, key, row]   a row        [1, proposer …]   an exactly-once line
+              [2, records]           the end: how many records came before it
+```
+
+A cut is taken when `dump` is called; encoding happens part by part as the caller asks, while the store moves on.
+Whether bytes on disk or on the way were damaged is the business of whoever keeps or sends the parts.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from lictor_state.codec import WireChange, decode_change
+from lictor_state.errors import CodecError
+from lictor_state.exactly_once import ProposerState
+from lictor_state.rows import Key, MetaRow, Row, Table
+from lictor_state.store import Store
+from lictor_state.streams import STREAM_TABLES, Stream, belongs
+
+FORMAT = 1
+PART_BYTES_MAX = 256 * 1024  # four in flight fit NATS's default pending limits with room for the change feed
+RECORD_BYTES_MAX = 4 * 1024 * 1024  # far above any row (a KV value is at most 512 KiB); more is damage
+
+_ROW, _PROPOSER, _END = 0, 1, 2
+_LENGTH_BYTES = 4
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class _Header(msgspec.Struct, frozen=True, array_like=True):
+    format: int
+    index: int
+    meta: MetaRow
+
+
+class _Record(msgspec.Struct, frozen=True, array_like=True):
+    kind: int
+    body: msgspec.Raw
+
+
+_headers = msgspec.msgpack.Decoder(_Header)
+_records = msgspec.msgpack.Decoder(_Record)
+_changes = msgspec.msgpack.Decoder(WireChange)
+_proposers = msgspec.msgpack.Decoder(ProposerState)
+_numbers = msgspec.msgpack.Decoder(int)
+
+
+def dump(store: Store) -> Iterator[bytes]:
+    """The whole state, the proposers' lines included, in parts of at most `PART_BYTES_MAX` bytes."""
+    header = _Header(FORMAT, store.index, store.meta)
+    return _parts(header, store.cut(Table), tuple(store.proposers.dump()), None)
+
+
+def dump_stream(store: Store, stream: Stream) -> Iterator[bytes]:
+    """What one stream carries, in the same format, for `StreamRestore` in a view."""
+    header = _Header(FORMAT, store.index, store.meta)
+    tables = [table for table in Table if table in STREAM_TABLES[stream]]
+    return _parts(header, store.cut(tables), (), stream)
+
+
+def _parts(
+    header: _Header,
+    tables: dict[Table, dict[Key, Row]],
+    proposers: tuple[ProposerState, ...],
+    stream: Stream | None,
+) -> Iterator[bytes]:
+    yield _encoder.encode(header)
+    buffer = bytearray()
+    count = 0
+
+    def add(kind: int, body: object) -> None:
+        record = _encoder.encode((kind, body))
+        buffer.extend(len(record).to_bytes(_LENGTH_BYTES, "big"))
+        buffer.extend(record)
+
+    for table, rows in tables.items():
+        for key, row in rows.items():
+            if stream is not None and not belongs(stream, table, key):
+                continue
+            add(_ROW, (table, key, row))
+            count += 1
+            while len(buffer) >= PART_BYTES_MAX:
+                yield bytes(buffer[:PART_BYTES_MAX])
+                del buffer[:PART_BYTES_MAX]
+    for state in proposers:
+        add(_PROPOSER, state)
+        count += 1
+        while len(buffer) >= PART_BYTES_MAX:
+            yield bytes(buffer[:PART_BYTES_MAX])
+            del buffer[:PART_BYTES_MAX]
+    add(_END, count)
+    while buffer:
+        yield bytes(buffer[:PART_BYTES_MAX])
+        del buffer[:PART_BYTES_MAX]
+
+
+class StreamRestore:
+    """Builds a store from parts that come one at a time, in order."""
+
+    def __init__(self) -> None:
+        self._store: Store | None = None
+        self._index = 0
+        self._buffer = bytearray()
+        self._count = 0
+        self._complete = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end has been read."""
+        return self._complete
+
+    def feed(self, part: bytes) -> None:
+        """Take the next part. Raises `CodecError` on anything that is not the continuation of a snapshot."""
+        if self._store is None:
+            self._begin(part)
+            return
+        if self._complete:
+            raise CodecError("snapshot: a part after the end")
+        self._buffer.extend(part)
+        self._store.fill(self._rows())
+
+    def _begin(self, part: bytes) -> None:
+        header = _decoded(_headers.decode, part)
+        if header.format != FORMAT:
+            raise CodecError(f"snapshot: format {header.format}, this build reads {FORMAT}")
+        self._store = Store(header.meta.cluster_id)
+        self._store.set_meta(header.meta)
+        self._index = header.index
+
+    def _rows(self) -> Iterator[tuple[Table, Key, Row]]:
+        """The rows of all whole records in the buffer; other records take effect on the way."""
+        assert self._store is not None
+        buffer, at = self._buffer, 0
+        while len(buffer) - at >= _LENGTH_BYTES and not self._complete:
+            length = int.from_bytes(buffer[at : at + _LENGTH_BYTES], "big")
+            if length > RECORD_BYTES_MAX:
+                raise CodecError(f"snapshot: a record of {length} bytes")
+            start = at + _LENGTH_BYTES
+            if len(buffer) - start < length:
+                break
+            at = start + length
+            record = _decoded(_records.decode, bytes(buffer[start:at]))
+            if record.kind == _END:
+                self._end(_decoded(_numbers.decode, record.body), len(buffer) - at)
+                continue
+            self._count += 1
+            if record.kind == _ROW:
+                change = decode_change(_decoded(_changes.decode, record.body))
+                if change is not None and change.row is not None and change.table is not Table.META:
+                    yield change.table, change.key, change.row
+            elif record.kind == _PROPOSER:
+                self._store.proposers.restore((_decoded(_proposers.decode, record.body),))
+        del buffer[:at]
+
+    def _end(self, count: int, rest: int) -> None:
+        if count != self._count:
+            raise CodecError(f"snapshot: {self._count} records where {count} were written")
+        if rest:
+            raise CodecError(f"snapshot: {rest} bytes after the end")
+        self._complete = True
+
+    def finish(self) -> Store:
+        """The store, once every part was fed. Raises `CodecError` if parts are missing."""
+        if self._store is None or not self._complete:
+            raise CodecError("snapshot: incomplete")
+        self._store.advance(self._index)
+        return self._store
+
+
+def _decoded(decode: Callable[[Any], Any], data: bytes | msgspec.Raw) -> Any:
+    try:
+        return decode(data)
+    except msgspec.MsgspecError as error:
+        raise CodecError(f"snapshot: {error}") from error
+
+
+def restore(parts: Iterable[bytes]) -> Store:
+    """The store that `dump` was called on. Raises `CodecError` on damage or a missing part."""
+    restoring = StreamRestore()
+    for part in parts:
+        restoring.feed(part)
+    return restoring.finish()

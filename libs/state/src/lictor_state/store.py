@@ -1,0 +1,285 @@
+"""The store: tables of frozen rows, fed by apply in `raft-store` and by the change feed in every view.
+
+`put` and `delete` are the only writers. They keep the secondary indexes, remember what a row was before the present
+index, and so make the rest derivable in one place: the changes, the digest, the streams' last indexes, the watches to
+fire, and the way back when a command turns out to be forbidden. Reading needs no lock: everything runs on one thread
+and nothing awaits inside.
+
+This module knows no command and no rule of the catalog (that is `apply`), and no query (that is `queries`).
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from sys import intern
+
+from lictor_state.codec import row_hash
+from lictor_state.exactly_once import Proposers
+from lictor_state.rows import (
+    AgentRow,
+    CARootRow,
+    Change,
+    CheckRow,
+    ConfigEntryRow,
+    IndexRow,
+    Key,
+    KVRow,
+    MetaRow,
+    NodeRow,
+    Row,
+    ServiceRow,
+    Table,
+)
+from lictor_state.secondary_indexes import SecondaryIndexes
+from lictor_state.sharing import Sharing
+from lictor_state.streams import touched_streams
+from lictor_state.watches import Watches
+
+UNHASHED_MAX = 1024  # rows whose hash is still owed to the digest: about three milliseconds of work at once
+_DIGEST_MASK = (1 << 64) - 1
+_META_KEY: Key = ("",)
+_SHARING_TABLES = frozenset({Table.NODES, Table.SERVICES, Table.CHECKS, Table.AGENTS})
+
+
+class Store:
+    """The state at one index, whole (a member, a catalog's view) or the part that one stream carries."""
+
+    def __init__(self, cluster_id: str) -> None:
+        self.index = 0
+        self.offset = 0
+        self.watches = Watches()
+        self.proposers = Proposers()
+        self.by = SecondaryIndexes()
+        self._tables: dict[Table, dict[Key, Row]] = {
+            # tombstones are dropped oldest first, which a plain dict makes slower with every drop
+            table: OrderedDict() if table is Table.TOMBSTONES else {}
+            for table in Table
+            if table is not Table.META
+        }
+        self._cluster_id = cluster_id
+        self._epoch = 1
+        self._level = 1
+        self._stream_last: dict[str, int] = {}
+        self._before: dict[tuple[Table, Key], Row | None] = {}
+        self._unhashed: dict[tuple[Table, Key], Row | None] = {}
+        self._digest = 0
+        self._sharing = Sharing()
+
+    # what the state knows about itself
+
+    @property
+    def meta(self) -> MetaRow:
+        """The row of `META`: cluster, epoch, offset, level, and the last index that changed each stream."""
+        return MetaRow(self._cluster_id, self._epoch, self.offset, self._level, dict(self._stream_last))
+
+    def set_meta(self, meta: MetaRow) -> None:
+        """Take over a META row: from a snapshot, or from a change that carries one."""
+        self._cluster_id, self._epoch = meta.cluster_id, meta.epoch
+        self.offset, self._level = meta.offset, meta.level
+        self._stream_last = dict(meta.stream_last)
+
+    # reading
+
+    def get(self, table: Table, key: Key) -> Row | None:
+        """The row at a key, or None."""
+        if table is Table.META:
+            return self.meta if key == _META_KEY else None
+        return self._tables[table].get(key)
+
+    def rows(self, table: Table) -> Iterable[tuple[Key, Row]]:
+        """All rows of a table, sorted by key."""
+        if table is Table.META:
+            return ((_META_KEY, self.meta),)
+        rows = self._tables[table]
+        return ((key, rows[key]) for key in sorted(rows))
+
+    def count(self, table: Table) -> int:
+        """How many rows a table has."""
+        return 1 if table is Table.META else len(self._tables[table])
+
+    def node(self, name: str) -> NodeRow | None:
+        """A node by its name, in any case."""
+        return self._tables[Table.NODES].get((name.lower(),))  # type: ignore[return-value]  # by its table
+
+    def service(self, node: str, service_id: str) -> ServiceRow | None:
+        """A service instance on a node."""
+        return self._tables[Table.SERVICES].get((node.lower(), service_id))  # type: ignore[return-value]  # by its table
+
+    def check(self, node: str, check_id: str) -> CheckRow | None:
+        """A check on a node."""
+        return self._tables[Table.CHECKS].get((node.lower(), check_id))  # type: ignore[return-value]  # by its table
+
+    def kv(self, key: str) -> KVRow | None:
+        """A key of the key-value store."""
+        return self._tables[Table.KV].get((key,))  # type: ignore[return-value]  # by its table
+
+    def config_entry(self, kind: str, name: str) -> ConfigEntryRow | None:
+        """A config entry."""
+        return self._tables[Table.CONFIG_ENTRIES].get((kind, name))  # type: ignore[return-value]  # by its table
+
+    def agent(self, node: str) -> AgentRow | None:
+        """The agent behind a node."""
+        return self._tables[Table.AGENTS].get((node.lower(),))  # type: ignore[return-value]  # by its table
+
+    def ca_root(self, root_id: str) -> CARootRow | None:
+        """A root certificate."""
+        return self._tables[Table.CA_ROOTS].get((root_id,))  # type: ignore[return-value]  # by its table
+
+    def index_of(self, name: str) -> int:
+        """A reported index by its name; 0 if there is none."""
+        row = self._tables[Table.INDEXES].get((name,))
+        return row.index if isinstance(row, IndexRow) else 0
+
+    # writing: apply only
+
+    def put(self, table: Table, key: Key, row: Row) -> None:
+        """Write one row of the present index."""
+        rows = self._tables[table]
+        old = rows.get(key)
+        if table in _SHARING_TABLES:
+            key = self._shared(key, old, row)
+        elif table is Table.TOMBSTONES and old is not None:
+            del rows[key]  # so that the table stays in the order of age
+        touched = (table, key)
+        if touched not in self._before:
+            self._before[touched] = old
+        rows[key] = row
+        if table is not Table.INDEXES:
+            self.by.moved(table, key, old, row)
+
+    def _shared(self, key: Key, old: Row | None, row: Row) -> Key:
+        """Let the row share what it can; the key to use, made of the row's own strings."""
+        sharing = self._sharing
+        if isinstance(row, ServiceRow):
+            sharing.service(row, old)  # type: ignore[arg-type]  # rows of one table are of one type
+            return key if old is not None else (intern(key[0]), row.service_id)
+        if isinstance(row, CheckRow):
+            service = self._tables[Table.SERVICES].get((key[0], row.service_id)) if row.service_id else None
+            sharing.check(row, old, service)  # type: ignore[arg-type]  # as above
+            return key if old is not None else (intern(key[0]), row.check_id)
+        if isinstance(row, NodeRow):
+            sharing.node(row)
+        elif isinstance(row, AgentRow):
+            sharing.agent(row)
+        return (intern(key[0]),)
+
+    def delete(self, table: Table, key: Key) -> None:
+        """Delete one row in the present index; a missing one is fine."""
+        old = self._tables[table].pop(key, None)
+        if old is None:
+            return
+        touched = (table, key)
+        if touched not in self._before:
+            self._before[touched] = old
+        if table is not Table.INDEXES:
+            self.by.moved(table, key, old, None)
+
+    def raise_level(self, level: int) -> bool:
+        """Raise the feature level; never lowered."""
+        if level <= self._level:
+            return False
+        self._level = level
+        return True
+
+    def oldest_tombstone(self) -> Key:
+        """The tombstone that was written first; there must be one."""
+        return next(iter(self._tables[Table.TOMBSTONES]))
+
+    def commit(self, index: int) -> tuple[Change, ...]:
+        """End the present index: its changes in the order in which rows were first touched; watches are fired."""
+        changes = self._settle(index)
+        self.watches.fire()
+        return changes
+
+    def _settle(self, index: int) -> tuple[Change, ...]:
+        assert index > self.index, f"index {index} is not above {self.index}"
+        self.index = index
+        before = self._before
+        if not before:
+            return ()
+        changes: list[Change] = []
+        unhashed, watches = self._unhashed, self.watches
+        watching = len(watches) > 0
+        for touched, old in before.items():
+            table, key = touched
+            new = self._tables[table].get(key)
+            if new is old:
+                continue
+            changes.append(Change(table, key, new))
+            unhashed.setdefault(touched, old)
+            if watching:
+                watches.note(touched)
+        for stream in touched_streams(before):
+            self._stream_last[stream] = index
+        self._before = {}
+        if len(unhashed) > UNHASHED_MAX:
+            self._fold_hashes()
+        return tuple(changes)
+
+    def rollback(self) -> None:
+        """Undo every write of the present index: its command was refused half way."""
+        for (table, key), old in reversed(self._before.items()):
+            rows = self._tables[table]
+            new = rows.pop(key, None) if old is None else rows.get(key)
+            if old is not None:
+                rows[key] = old
+            if new is not old and table is not Table.INDEXES:
+                self.by.moved(table, key, new, old)
+        self._before = {}
+
+    # writing: views
+
+    def load(self, index: int, changes: Sequence[Change]) -> None:
+        """Take over all changes of one index, then fire the watches.
+
+        Raises ValueError on an index that is not above the own one: a view never goes back.
+        """
+        if index <= self.index:
+            raise ValueError(f"changes of index {index} came to a store at {self.index}")
+        for change in changes:
+            if change.table is Table.META:
+                if isinstance(change.row, MetaRow):
+                    self.set_meta(change.row)
+            elif change.row is None:
+                self.delete(change.table, change.key)
+            else:
+                self.put(change.table, change.key, change.row)
+        self.commit(index)
+
+    def advance(self, index: int) -> None:
+        """Nothing that this store holds changed up to `index`; an older index is ignored."""
+        self.index = max(self.index, index)
+
+    def fill(self, rows: Iterable[tuple[Table, Key, Row]]) -> None:
+        """Take over rows of a snapshot into a store that is being built: no index, no changes, no watches."""
+        for table, key, row in rows:
+            self.put(table, key, row)
+            self._unhashed[(table, key)] = None
+            if len(self._unhashed) > UNHASHED_MAX:
+                self._before = {}
+                self._fold_hashes()
+        self._before = {}
+
+    # the cut and the digest
+
+    def cut(self, tables: Iterable[Table]) -> dict[Table, dict[Key, Row]]:
+        """A consistent copy of tables: rows are immutable, so copying the dicts is enough (4 ms per 100,000 rows)."""
+        return {table: self._tables[table].copy() for table in tables if table is not Table.META}
+
+    def digest(self) -> int:
+        """64 bits over every row, META included: equal states have equal digests.
+
+        The sum is kept up to date in steps of at most `UNHASHED_MAX` rows; asking costs what is still owed.
+        """
+        self._fold_hashes()
+        return (self._digest + row_hash(Table.META, _META_KEY, self.meta)) & _DIGEST_MASK
+
+    def _fold_hashes(self) -> None:
+        total = self._digest
+        for (table, key), old in self._unhashed.items():
+            if old is not None:
+                total -= row_hash(table, key, old)
+            new = self._tables[table].get(key)
+            if new is not None:
+                total += row_hash(table, key, new)
+        self._digest = total & _DIGEST_MASK
+        self._unhashed.clear()

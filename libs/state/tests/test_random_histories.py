@@ -1,0 +1,305 @@
+"""Random command sequences: against a naive model, against views, against a second run, and against the rules of
+blocking queries seen from outside.
+"""
+
+from functools import partial
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lictor_state import STREAMS, Store, Table, apply, apply_noop, dump, dump_stream, restore
+from lictor_state import commands as c
+from lictor_state.codec import GroupEncoder, decode_envelope, decode_group, encode_envelope
+from lictor_state.queries import agent, ca, config, health, intentions, kv, members, node, nodes, services
+from lictor_state.rows import CARootRow, CheckDefinition, ProxyDefinition
+
+NODES = st.sampled_from(["n1", "N1", "n2"])
+IDS = st.sampled_from(["", "id-1", "id-2"])
+NAMES = ("web", "db")
+KEYS = st.sampled_from(["a", "a/b", "a/b/c", "a/b/d", "a/x", "b"])
+PREFIXES = ("", "a", "a/", "a/b/", "b", "zz")
+STATUSES = st.sampled_from(["passing", "warning", "critical"])
+CHECK_IDS = st.sampled_from(["c1", "c2", "serfHealth"])
+CAS = st.one_of(st.none(), st.integers(0, 12))
+
+specs = st.builds(
+    c.ServiceSpec,
+    service_id=st.sampled_from(["s1", "s2"]),
+    name=st.sampled_from(NAMES),
+    tags=st.sampled_from([(), ("v1",), ("v1", "V2")]),
+    port=st.sampled_from([0, 21000]),
+    native=st.booleans(),
+)
+proxies = st.builds(
+    c.ServiceSpec,
+    service_id=st.sampled_from(["s1", "s3"]),
+    name=st.sampled_from(["proxy", "web"]),
+    kind=st.just("connect-proxy"),
+    proxy=st.builds(ProxyDefinition, destination_service_name=st.sampled_from(NAMES)),
+)
+sidecars = st.builds(
+    c.ServiceSpec,
+    service_id=st.sampled_from(["s1-sidecar-proxy", "s2-sidecar-proxy"]),
+    name=st.just("sidecar"),
+    kind=st.just("connect-proxy"),
+    proxy=st.just(ProxyDefinition("web")),
+    sidecar_of=st.sampled_from(["s1", "s2"]),
+)
+checks = st.builds(
+    c.CheckSpec,
+    check_id=CHECK_IDS,
+    name=st.just("check"),
+    status=STATUSES,
+    output=st.sampled_from(["", "out"]),
+    service_id=st.sampled_from(["", "s1", "s2"]),
+    definition=st.sampled_from([CheckDefinition(), CheckDefinition(tcp="h:{sidecar_port}")]),
+)
+some_checks = st.lists(checks, max_size=2).map(tuple)
+names = st.sampled_from([*NAMES, "*"])
+
+kv_commands = st.one_of(
+    st.builds(c.KVSet, KEYS, st.sampled_from([None, b"", b"1", b"2"]), st.sampled_from([0, 7]), CAS),
+    st.builds(c.KVDelete, KEYS, CAS),
+    st.builds(c.KVDeleteTree, st.sampled_from(PREFIXES)),
+)
+catalog_commands = st.one_of(
+    st.builds(
+        c.CatalogRegister,
+        node=NODES,
+        address=st.sampled_from(["1.1.1.1", "2.2.2.2"]),
+        datacenter=st.just("dc1"),
+        node_id=IDS,
+        service=st.one_of(st.none(), specs, proxies),
+        checks=some_checks,
+        skip_node_update=st.booleans(),
+    ),
+    st.builds(
+        c.CatalogDeregister,
+        node=NODES,
+        service_id=st.sampled_from(["", "s1", "s2", "s3"]),
+        check_id=st.sampled_from(["", "c1", "c2"]),
+    ),
+)
+agent_commands = st.one_of(
+    st.builds(
+        c.AgentServiceRegister,
+        node=NODES,
+        address=st.just("1.1.1.1"),
+        datacenter=st.just("dc1"),
+        service=specs,
+        checks=some_checks,
+        sidecar=st.one_of(st.none(), sidecars),
+        replace_existing_checks=st.booleans(),
+        sidecar_port_max=st.just(21001),
+    ),
+    st.builds(c.AgentServiceDeregister, NODES, st.sampled_from(["s1", "s2"])),
+    st.builds(c.AgentCheckRegister, NODES, st.just("1.1.1.1"), st.just("dc1"), checks),
+    st.builds(c.AgentCheckDeregister, NODES, CHECK_IDS),
+    st.builds(c.CheckTransition, NODES, CHECK_IDS, st.integers(1, 8), STATUSES, st.sampled_from(["", "out"])),
+    st.builds(
+        c.AgentJoin,
+        NODES,
+        st.sampled_from(["id-1", "id-2"]),
+        st.just("r"),
+        st.just("1.1.1.1"),
+        st.just(8301),
+        st.just("dc1"),
+        role=st.sampled_from(["node", "consul"]),
+    ),
+    st.builds(
+        c.AgentDecision, NODES, st.just("r"), st.integers(1, 8), st.sampled_from(["failed", "alive", "left", "reap"])
+    ),
+)
+mesh_commands = st.one_of(
+    st.builds(c.IntentionUpsert, names, names, st.sampled_from(["allow", "deny", ""])),
+    st.builds(c.IntentionDelete, names, names),
+    st.builds(c.ConfigEntrySet, st.just("service-defaults"), names, st.sampled_from([{}, {"Protocol": "http"}]), CAS),
+    st.builds(c.ConfigEntryDelete, st.just("service-defaults"), names, CAS),
+    st.builds(
+        c.CARootSet,
+        st.builds(CARootRow, st.sampled_from(["r1", "r2"]), *[st.just(x) for x in ("n", 1, "k", "d", "a", "b", "P")]),
+        st.just("KEY"),
+        st.integers(0, 6),
+    ),
+)
+histories = st.lists(
+    st.one_of(kv_commands, catalog_commands, agent_commands, agent_commands, mesh_commands), min_size=1, max_size=25
+)
+SETTINGS = settings(max_examples=60, deadline=None)
+
+
+def _queries() -> Any:
+    for name in (*NAMES, "proxy", "sidecar", "consul"):
+        yield f"service_instances {name}", "dm", lambda s, n=name: services.service_instances(s, n)
+        yield f"health.service {name}", "dm", lambda s, n=name: health.service(s, n)
+        yield f"health.connect {name}", "dm", lambda s, n=name: health.connect(s, n)
+        yield f"health.checks {name}", "dm", lambda s, n=name: health.checks(s, n)
+    for name in ("n1", "n2", "n3"):
+        yield f"node {name}", "dm", lambda s, n=name: node.node(s, n)
+        yield f"health.node {name}", "dm", lambda s, n=name: health.node(s, n)
+        yield f"agent.services {name}", "dm", lambda s, n=name: agent.services(s, n)
+        yield f"agent.checks {name}", "dm", lambda s, n=name: agent.checks(s, n)
+        yield f"agent.service {name}", "dm", lambda s, n=name: agent.service(s, n, "s1")
+    yield "nodes", "dm", nodes.nodes
+    yield "services", "dm", services.services
+    yield "state", "dm", lambda s: health.state(s, "critical")
+    yield "members", "d", members.members
+    for key in ("a", "a/b", "b", "zz"):
+        yield f"kv {key}", "", lambda s, k=key: kv.key(s, k)
+    for prefix in PREFIXES:
+        yield f"kv list {prefix}", "", lambda s, p=prefix: kv.entries(s, p)
+        yield f"kv keys {prefix}", "", lambda s, p=prefix: kv.keys(s, p, "/")
+    yield "intentions", "m", intentions.intentions
+    yield "match", "m", lambda s: intentions.match(s, ["web", "db"])
+    yield "exact", "m", lambda s: intentions.exact(s, "web", "db")
+    yield "config", "m", lambda s: config.entry(s, "service-defaults", "web")
+    yield "configs", "m", lambda s: config.entries(s, "service-defaults")
+    yield "roots", "m", ca.roots
+
+
+QUERIES = list(_queries())
+
+
+def _apply(store: Any, number: Any, command: Any) -> Any:
+    return apply(store, number, decode_envelope(encode_envelope(c.Envelope(0, 0, 0, command))))
+
+
+@SETTINGS
+@given(histories)
+def test_blocking_queries_miss_nothing_and_wake_for_nothing_else(history: Any) -> None:
+    store = Store("cluster")
+    apply_noop(store, 1)  # as in every Raft log; a command at index 1 would hide behind the least index, which is 1
+    for number, command in enumerate(history, 2):
+        before = [query(store) for _, _, query in QUERIES]
+        woken: set[int] = set()
+        watches = [store.watches.add(answer.tokens, partial(woken.add, at)) for at, answer in enumerate(before)]
+        _apply(store, number, command)
+        for at, (name, _, query) in enumerate(QUERIES):
+            old, new = before[at], query(store)
+            if new.value != old.value:
+                assert at in woken, f"{name} slept through {command}"
+                if name != "members":
+                    assert new.index == number > old.index, f"{name} hides {command}"
+            if at in woken:
+                assert new.value != old.value or new.index != old.index, f"{name} woke for {command}"
+            if name != "members":
+                assert new.index >= old.index, f"{name} went back after {command}"
+            store.watches.remove(watches[at])
+
+
+@SETTINGS
+@given(histories)
+def test_views_follow_the_store_on_every_stream(history: Any) -> None:
+    store, encoder = Store("cluster"), GroupEncoder()
+    views = {stream: Store("cluster") for stream in STREAMS}
+    for number, command in enumerate(history, 1):
+        before = dict(store.meta.stream_last)
+        applied = _apply(store, number, command)
+        groups = encoder.encode(applied.index, applied.changes)
+        changed = {stream for stream, last in store.meta.stream_last.items() if last != before.get(stream, 0)}
+        assert set(groups) == changed
+        for stream, encoded in groups.items():
+            index, changes = decode_group(encoded)
+            assert before.get(stream, 0) <= views[stream].index < index
+            views[stream].load(index, changes)
+        for view in views.values():
+            view.advance(number)
+    whole = views["all"]
+    assert whole.digest() == store.digest()
+    for stream, view in views.items():
+        projected = restore(dump_stream(store, stream))
+        assert view.cut(Table) == projected.cut(Table)
+        for name, letters, query in QUERIES:
+            if stream == "all" or stream[0] in letters:
+                mine, theirs = query(view), query(store)
+                assert (mine.index, mine.value, mine.absent) == (theirs.index, theirs.value, theirs.absent), name
+
+
+@SETTINGS
+@given(histories, st.integers(0, 25))
+def test_a_second_run_and_a_restored_one_end_in_the_same_bytes(history: Any, middle: Any) -> None:
+    first, second = Store("cluster"), Store("cluster")
+    restored = None
+    for number, command in enumerate(history, 1):
+        results = [_apply(store, number, command) for store in (first, second)]
+        assert results[0] == results[1]
+        if restored is not None:
+            assert _apply(restored, number, command) == results[0]
+        if number == middle:
+            restored = restore(dump(first))
+    assert first.digest() == second.digest()
+    assert list(dump(first)) == list(dump(second))
+    if restored is not None:
+        assert restored.digest() == first.digest()
+        assert restored.cut(Table) == first.cut(Table)
+
+
+@SETTINGS
+@given(histories)
+def test_secondary_indexes_and_the_digest_are_those_of_a_store_built_anew(history: Any) -> None:
+    store = Store("cluster")
+    for number, command in enumerate(history, 1):
+        _apply(store, number, command)
+    anew = restore(dump(store))
+    for name in vars(store.by):
+        mine, theirs = getattr(store.by, name), getattr(anew.by, name)
+        if isinstance(mine, dict):
+            assert mine == theirs, name
+        else:
+            assert list(mine) == list(theirs), name
+    assert store.digest() == anew.digest()
+
+
+@SETTINGS
+@given(st.lists(kv_commands, max_size=40))
+def test_the_key_value_store_against_a_dict(history: Any) -> None:
+    store = Store("cluster")
+    model: dict[str, tuple[bytes, int]] = {}
+    indexes: dict[str, int] = {}
+    for number, command in enumerate(history, 1):
+        result = _apply(store, number, command).result.value
+        now = indexes.get(command.key, 0) if not isinstance(command, c.KVDeleteTree) else 0
+        match command:
+            case c.KVSet():
+                assert result is (command.cas is None or command.cas == now)
+                value = (command.value or b"", command.flags)
+                if result and model.get(command.key) != value:
+                    model[command.key], indexes[command.key] = value, number
+            case c.KVDelete():
+                assert result is (not now or command.cas is None or command.cas == now)
+                if result:
+                    model.pop(command.key, None)
+                    indexes.pop(command.key, None)
+            case c.KVDeleteTree():
+                for key in [key for key in model if key.startswith(command.prefix)]:
+                    del model[key], indexes[key]
+    rows = kv.entries(store, "").value
+    assert {row.key: (row.value or b"", row.flags) for row in rows} == model
+    assert {row.key: row.modify_index for row in rows} == indexes
+    assert [row.key for row in rows] == sorted(model)
+
+
+@SETTINGS
+@given(st.lists(st.one_of(catalog_commands, agent_commands), max_size=25))
+def test_the_catalog_never_has_orphans(history: Any) -> None:
+    store = Store("cluster")
+    for number, command in enumerate(history, 1):
+        _apply(store, number, command)
+        tables: Any = store.cut(Table)
+        for name, service_id in tables[Table.SERVICES]:
+            assert (name,) in tables[Table.NODES], f"{service_id} without its node after {command}"
+        for (name, check_id), row in tables[Table.CHECKS].items():
+            assert (name,) in tables[Table.NODES], f"{check_id} without its node after {command}"
+            if row.service_id:
+                service = tables[Table.SERVICES][(name, row.service_id)]
+                assert (row.service_name, row.service_tags) == (service.name, service.tags)
+        for rows in tables.values():
+            for row in rows.values():
+                assert getattr(row, "modify_index", number) <= number
+                assert getattr(row, "create_index", 0) <= getattr(row, "modify_index", 0)
+        ids = [row.node_id for row in tables[Table.NODES].values() if row.node_id]
+        assert len(ids) == len(set(ids)), f"two nodes have one id after {command}"
+        names = {row.name.lower() for row in tables[Table.SERVICES].values()}
+        indexed = {name for (name,) in tables[Table.INDEXES] if name.startswith("service.")}
+        assert indexed == {f"service.{name}" for name in names}

@@ -1,0 +1,371 @@
+"""The member list and the rules by which claims about members change it (SWIM §4.2; memberlist's `state.go`).
+
+    alive(i)    accepted if i > known incarnation; makes the member alive         ┐
+    suspect(i)  accepted if i ≥ known incarnation and it is alive; starts a timer ├ each accepted claim is passed on
+    dead(i)     accepted if i ≥ known incarnation and it is not dead or left      ┘
+
+A claim against this node itself is refuted with a higher incarnation. Only the node itself raises its incarnation.
+This module sends nothing: what is to be passed on waits in `broadcasts`.
+"""
+
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+
+from lictor_swim.addresses import endpoint_of
+from lictor_swim.awareness import Awareness
+from lictor_swim.broadcast_queue import BroadcastQueue
+from lictor_swim.config import SwimConfig, Versions
+from lictor_swim.dice import Dice, shuffle
+from lictor_swim.events import (
+    Event,
+    InputRefused,
+    Member,
+    MemberFailed,
+    MemberJoined,
+    MemberLeft,
+    MemberState,
+    MemberSuspected,
+    MemberTrusted,
+    MemberUpdated,
+    NameConflict,
+    Refuted,
+)
+from lictor_swim.suspicion import Suspicion
+from lictor_swim.wire.messages import META_BYTES_MAX, Alive, Dead, Message, NodeState, Suspect, encode_message
+
+MEMBERS_MAX = 16_384
+"""Most records kept; further names are refused. Pools above 10,000 members are split in practice."""
+
+NAME_BYTES_MAX = 512
+"""Longest name accepted; a longer one would not fit a packet beside full metadata."""
+
+_INCARNATION_MASK = 0xFFFF_FFFF
+_VERSION_BYTES = 6
+_ADDRESS_BYTES = (4, 16)
+
+
+class Identity(Struct, frozen=True, kw_only=True):
+    """Who this node is.
+
+    Attributes:
+        name: unique in the pool.
+        address: advertised, 4 or 16 bytes.
+        port: advertised; also assumed for peers that announce port 0.
+        meta: at most 512 bytes.
+        versions: announced protocol versions.
+    """
+
+    name: str
+    address: bytes
+    port: int
+    meta: bytes = b""
+    versions: Versions
+
+
+class Record(Struct):
+    """What is known of one member. `changed_at` is when its state last changed, seconds."""
+
+    name: str
+    address: bytes
+    port: int
+    meta: bytes
+    versions: bytes
+    incarnation: int
+    state: MemberState
+    changed_at: float
+    suspicion: Suspicion | None = None
+
+    def member(self) -> Member:
+        """The record as a value."""
+        return Member(
+            self.name, self.address, self.port, self.meta, self.versions, self.incarnation, MemberState(self.state)
+        )
+
+    @property
+    def is_gone(self) -> bool:
+        """Dead or left."""
+        return self.state in (MemberState.DEAD, MemberState.LEFT)
+
+    @property
+    def protocol_max(self) -> int:
+        """The newest memberlist protocol that it understands."""
+        return self.versions[1]
+
+
+class Membership:
+    """All records, this node's own included.
+
+    Args:
+        identity: this node.
+        config: timing.
+        dice: where new members enter the order of probes.
+        awareness: raised when this node must refute.
+        emit: told of every event.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        config: SwimConfig,
+        dice: Dice,
+        awareness: Awareness,
+        emit: Callable[[Event, float], None],
+    ) -> None:
+        self.identity = identity
+        self.records: dict[str, Record] = {}
+        self.probe_order: list[str] = []
+        self.broadcasts = BroadcastQueue(depth_max=MEMBERS_MAX)
+        self.leaving = False
+        self._incarnation = 0
+        self._config = config
+        self._dice = dice
+        self._awareness = awareness
+        self._emit = emit
+        self._suspected: set[str] = set()
+
+    @property
+    def own(self) -> Record:
+        """This node's record."""
+        return self.records[self.identity.name]
+
+    def bootstrap(self, now: float) -> None:
+        """Enter this node itself, alive."""
+        me = self.identity
+        self._incarnation = 1
+        record = Record(
+            me.name, me.address, me.port, me.meta, me.versions.encode(), self._incarnation, MemberState.ALIVE, now
+        )
+        self.records[me.name] = record
+        self.probe_order.append(me.name)
+        self._announce(record)
+        self._emit(MemberJoined(record.member()), now)
+
+    def alive(self, claim: Alive, now: float) -> None:
+        """Someone says that a node is alive, here and with this metadata."""
+        own = claim.node == self.identity.name
+        if own and self.leaving:
+            return
+        fault = _fault(claim)
+        if fault:
+            self._emit(InputRefused(claim.node, fault), now)
+            return
+        port = claim.port or self.identity.port
+        record = self.records.get(claim.node)
+        moved = False
+        if record is None:
+            record = self._enter(claim, port, now)
+            if record is None:
+                return
+        elif (record.address, record.port) != (claim.address, port):
+            if own or not self._may_move(record, now):
+                self._emit(NameConflict(record.member(), endpoint_of(claim.address, port)), now)
+                return
+            moved = True
+        if own:
+            self._alive_own(record, claim, now)
+        elif moved or claim.incarnation > record.incarnation:
+            self._alive_other(record, claim, port, now)
+
+    def _enter(self, claim: Alive, port: int, now: float) -> Record | None:
+        if len(self.records) >= MEMBERS_MAX:
+            self._emit(InputRefused(claim.node, f"the member list is full at {MEMBERS_MAX}"), now)
+            return None
+        # Dead at incarnation -1 until the claim is applied: any first incarnation, 0 included, is news.
+        record = Record(
+            claim.node, claim.address, port, claim.meta, claim.versions, -1, MemberState.DEAD, now - float("inf")
+        )
+        self.records[claim.node] = record
+        # A random place in the order keeps the time to first detection independent of who joined when (SWIM §4.3).
+        self.probe_order.insert(self._dice.randrange(len(self.probe_order) + 1), claim.node)
+        return record
+
+    def _may_move(self, record: Record, now: float) -> bool:
+        if record.state == MemberState.LEFT:
+            return True
+        reclaim_s = self._config.dead_node_reclaim_s
+        return record.state == MemberState.DEAD and 0 < reclaim_s < now - record.changed_at
+
+    def _alive_own(self, record: Record, claim: Alive, now: float) -> None:
+        if claim.incarnation < record.incarnation:
+            return
+        same = (claim.incarnation, claim.meta, claim.versions) == (record.incarnation, record.meta, record.versions)
+        if not same:
+            self._refute(record, claim.incarnation, now)
+
+    def _alive_other(self, record: Record, claim: Alive, port: int, now: float) -> None:
+        before, meta_before = record.state, record.meta
+        self._end_suspicion(record)
+        record.address, record.port = claim.address, port
+        record.meta, record.versions = claim.meta, claim.versions
+        record.incarnation = claim.incarnation
+        if before != MemberState.ALIVE:
+            record.state, record.changed_at = MemberState.ALIVE, now
+        self._pass_on(claim)
+        member = record.member()
+        if before in (MemberState.DEAD, MemberState.LEFT):
+            self._emit(MemberJoined(member), now)
+            return
+        if before == MemberState.SUSPECT:
+            self._emit(MemberTrusted(member), now)
+        if record.meta != meta_before:
+            self._emit(MemberUpdated(member), now)
+
+    def suspect(self, claim: Suspect, now: float) -> None:
+        """Someone could not reach a node."""
+        record = self.records.get(claim.node)
+        if record is None or claim.incarnation < record.incarnation:
+            return
+        if record.suspicion is not None:
+            if record.suspicion.confirm(claim.accuser):
+                self._pass_on(claim)
+            return
+        if record.state != MemberState.ALIVE:
+            return
+        if claim.node == self.identity.name:
+            self._refute(record, claim.incarnation, now)
+            return
+        self._pass_on(claim)
+        record.incarnation = claim.incarnation
+        record.state, record.changed_at = MemberState.SUSPECT, now
+        record.suspicion = Suspicion(claim.accuser, now, self._config, len(self.records))
+        self._suspected.add(record.name)
+        self._emit(MemberSuspected(record.member(), claim.accuser), now)
+
+    def dead(self, claim: Dead, now: float) -> None:
+        """Someone declares a node dead, or a node says that it leaves."""
+        record = self.records.get(claim.node)
+        if record is None or claim.incarnation < record.incarnation:
+            return
+        own = claim.node == self.identity.name
+        if record.is_gone:
+            return
+        if own and not self.leaving:
+            self._refute(record, claim.incarnation, now)
+            return
+        self._end_suspicion(record)
+        self._pass_on(claim)
+        record.incarnation = claim.incarnation
+        left = claim.accuser == claim.node
+        record.state, record.changed_at = (MemberState.LEFT if left else MemberState.DEAD), now
+        member = record.member()
+        self._emit(MemberLeft(member) if left else MemberFailed(member, claim.accuser), now)
+
+    def merge(self, states: Iterable[NodeState], now: float) -> None:
+        """Take in a peer's whole list. A remote death is never believed outright: it raises a suspicion here."""
+        for state in states:
+            match state.state:
+                case MemberState.ALIVE:
+                    claim = Alive(state.incarnation, state.name, state.address, state.port, state.meta, state.versions)
+                    self.alive(claim, now)
+                case MemberState.SUSPECT | MemberState.DEAD:
+                    self.suspect(Suspect(state.incarnation, state.name, self.identity.name), now)
+                case MemberState.LEFT:
+                    self.dead(Dead(state.incarnation, state.name, state.name), now)
+                case unknown:
+                    self._emit(InputRefused(state.name, f"node state {unknown} is unknown"), now)
+
+    def snapshot(self) -> tuple[NodeState, ...]:
+        """This node's whole list, as it goes to a peer."""
+        return tuple(
+            [
+                NodeState(r.name, r.address, r.port, r.meta, r.incarnation, int(r.state), r.versions)
+                for r in self.records.values()
+            ]
+        )
+
+    def update_meta(self, meta: bytes, now: float) -> None:
+        """Announce new metadata for this node, under its next incarnation."""
+        assert len(meta) <= META_BYTES_MAX, f"metadata has at most {META_BYTES_MAX} bytes"
+        record = self.own
+        record.meta = meta
+        record.incarnation = self._next_incarnation(0)
+        self._announce(record)
+        self._emit(MemberUpdated(record.member()), now)
+
+    def leave(self, now: float) -> int:
+        """Say that this node leaves; the broadcast's id. From here on it no longer refutes."""
+        self.leaving = True
+        record = self.own
+        claim = Dead(record.incarnation, record.name, record.name)
+        record.state, record.changed_at = MemberState.LEFT, now
+        self._emit(MemberLeft(record.member()), now)
+        return self.broadcasts.enqueue(encode_message(claim), record.name)
+
+    def suspicion_deadline(self) -> float | None:
+        """When the next suspicion ends in death."""
+        return min((self._suspicion_of(name).deadline for name in self._suspected), default=None)
+
+    def expire(self, now: float) -> None:
+        """Declare dead whoever did not refute in time."""
+        due = [name for name in self._suspected if self._suspicion_of(name).deadline <= now]
+        for name in sorted(due):
+            self.dead(Dead(self.records[name].incarnation, name, self.identity.name), now)
+
+    def begin_round(self, now: float) -> None:
+        """Forget who is long gone, and shuffle the order of probes (SWIM §4.3)."""
+        horizon = now - self._config.gossip_to_the_dead_s
+        for record in list(self.records.values()):
+            if record.is_gone and record.changed_at < horizon and record.name != self.identity.name:
+                del self.records[record.name]
+        self.probe_order = [name for name in self.probe_order if name in self.records]
+        shuffle(self._dice, self.probe_order)
+
+    def others(self, *, dead_since: float | None = None) -> list[str]:
+        """Names of the other members that are alive; with `dead_since`, also suspects and those dead since then."""
+        return [
+            record.name
+            for record in self.records.values()
+            if record.name != self.identity.name
+            and (
+                record.state == MemberState.ALIVE
+                or (
+                    dead_since is not None
+                    and (
+                        record.state == MemberState.SUSPECT
+                        or (record.state == MemberState.DEAD and record.changed_at >= dead_since)
+                    )
+                )
+            )
+        ]
+
+    def _suspicion_of(self, name: str) -> Suspicion:
+        suspicion = self.records[name].suspicion
+        assert suspicion is not None, "a name among the suspected has a running suspicion"
+        return suspicion
+
+    def _end_suspicion(self, record: Record) -> None:
+        record.suspicion = None
+        self._suspected.discard(record.name)
+
+    def _refute(self, record: Record, accused: int, now: float) -> None:
+        record.incarnation = self._next_incarnation(accused)
+        self._awareness.apply(1)
+        self._announce(record)
+        self._emit(Refuted(record.incarnation), now)
+
+    def _next_incarnation(self, accused: int) -> int:
+        self._incarnation = (max(self._incarnation, accused) + 1) & _INCARNATION_MASK
+        return self._incarnation
+
+    def _announce(self, record: Record) -> None:
+        self._pass_on(Alive(record.incarnation, record.name, record.address, record.port, record.meta, record.versions))
+
+    def _pass_on(self, claim: Message) -> None:
+        assert isinstance(claim, Alive | Suspect | Dead), "only claims about members are passed on"
+        self.broadcasts.enqueue(encode_message(claim), claim.node)
+
+
+def _fault(claim: Alive) -> str:
+    """Why a claim cannot enter the list; empty when it can."""
+    if not 0 < len(claim.node.encode("utf-8", "surrogateescape")) <= NAME_BYTES_MAX:
+        return f"a node name has 1 to {NAME_BYTES_MAX} bytes"
+    if len(claim.address) not in _ADDRESS_BYTES:
+        return f"address has {len(claim.address)} bytes, neither 4 nor 16"
+    if len(claim.meta) > META_BYTES_MAX:
+        return f"metadata has {len(claim.meta)} bytes, more than {META_BYTES_MAX}"
+    if len(claim.versions) != _VERSION_BYTES:
+        return f"version vector has {len(claim.versions)} bytes, not {_VERSION_BYTES}"
+    if not 0 < claim.versions[0] <= claim.versions[1]:
+        return f"protocol versions {claim.versions[0]} to {claim.versions[1]} are not a range"
+    return ""

@@ -1,0 +1,337 @@
+"""One member of a SWIM pool, without I/O: bytes and the time go in, effects and events come out.
+
+A driver passes in every packet, every stream message and the time of `next_deadline()`, and after each call carries out
+`outgoing()` and reads `events()`. The parts: `membership` (rules), `probe` (failure detector), `push_pull`, `outbox`.
+This module routes messages to them and keeps the schedule of gossip and push/pull.
+"""
+
+from typing import NamedTuple
+
+from lictor_swim.addresses import Endpoint, endpoint_of
+from lictor_swim.awareness import Awareness
+from lictor_swim.broadcast_queue import retransmit_limit
+from lictor_swim.config import SwimConfig
+from lictor_swim.delegate import Delegate, NullDelegate
+from lictor_swim.dice import Dice, sample
+from lictor_swim.events import Event, InputRefused, JoinFailed, JoinSucceeded, Member
+from lictor_swim.membership import Identity, Membership
+from lictor_swim.outbox import Effect, Outbox
+from lictor_swim.probe import FailureDetector
+from lictor_swim.push_pull import incompatibility, push_pull_interval_s
+from lictor_swim.wire.errors import EnvelopeError, WireError
+from lictor_swim.wire.messages import (
+    Ack,
+    Alive,
+    Dead,
+    ErrorReply,
+    IndirectPing,
+    MessageType,
+    Nack,
+    Ping,
+    Suspect,
+    User,
+    decode_message,
+)
+from lictor_swim.wire.packet import Framing, open_packet
+from lictor_swim.wire.stream import PushPull, StreamMessage, open_stream
+
+_USER_TYPE = bytes((MessageType.USER,))
+_PROTOCOL_CHECKSUM = 5
+
+
+class _Stream(NamedTuple):
+    """A stream that this node opened: an exchange of state, or a ping with that sequence number."""
+
+    destination: Endpoint
+    deadline: float
+    join: bool = False
+    ping_sequence: int | None = None
+
+
+class SwimNode:
+    """One member.
+
+    Args:
+        identity: name, advertised address, metadata, versions.
+        config: timing; all members of a pool should agree on it.
+        framing: keys, label and compression; all members of a pool must agree on keys and label.
+        dice: the source of randomness; with keys it must be unpredictable.
+        delegate: the layer above; none by default.
+    """
+
+    def __init__(
+        self, identity: Identity, config: SwimConfig, framing: Framing, dice: Dice, delegate: Delegate | None = None
+    ) -> None:
+        self._config = config
+        self._dice = dice
+        self._delegate: Delegate = delegate or NullDelegate()
+        self._events: list[Event] = []
+        self._awareness = Awareness(config.awareness_max)
+        self._membership = Membership(identity, config, dice, self._awareness, self._emit)
+        self._outbox = Outbox(framing, config.packet_bytes, dice, self._take_broadcasts)
+        self._detector = FailureDetector(
+            self._membership, config, self._outbox, self._awareness, dice, self._delegate, self._open_ping
+        )
+        self._streams: dict[int, _Stream] = {}
+        self._next_gossip_at = 0.0
+        self._next_push_pull_at = 0.0
+        self._leave_id: int | None = None
+
+    # What the driver calls
+
+    def start(self, now: float) -> None:
+        """Enter the pool of one, and arm the timers at random moments."""
+        self._membership.bootstrap(now)
+        self._detector.start(now)
+        self._next_gossip_at = now + self._dice.random() * self._config.gossip_interval_s
+        self._next_push_pull_at = now + (1 + self._dice.random()) * self._config.push_pull_interval_s
+
+    def receive_datagram(self, data: bytes, source: Endpoint, now: float) -> None:
+        """Take in one UDP payload. What cannot be read is refused with an event and has no effect."""
+        try:
+            messages = open_packet(data, self._outbox.framing)
+        except WireError as error:
+            self._refuse(source, error, now)
+            return
+        for message in messages:
+            try:
+                self._dispatch(message, source, now)
+            except WireError as error:
+                self._refuse(source, error, now)
+
+    def receive_stream(self, data: bytes, source: Endpoint, now: float) -> bytes | None:
+        """Take in the request of a stream that a peer opened; the bytes to answer, or None to just close it."""
+        try:
+            message = open_stream(data, self._outbox.framing)
+            reply = self._serve(message, source, now)
+        except EnvelopeError as error:
+            self._refuse(source, error, now)
+            return self._outbox.seal(ErrorReply(str(error)))
+        except WireError as error:
+            self._refuse(source, error, now)
+            return None
+        return None if reply is None else self._outbox.seal(reply)
+
+    def stream_answered(self, stream_id: int, data: bytes, now: float) -> None:
+        """Take in the answer on a stream that this node opened."""
+        stream = self._streams.pop(stream_id, None)
+        if stream is None:
+            return
+        try:
+            reason = self._finish_stream(stream, open_stream(data, self._outbox.framing), now)
+        except WireError as error:
+            reason = str(error)
+        self._report_stream(stream_id, stream, reason, now)
+
+    def stream_failed(self, stream_id: int, reason: str, now: float) -> None:
+        """A stream that this node opened could not be connected, broke, or took too long."""
+        stream = self._streams.pop(stream_id, None)
+        if stream is not None:
+            self._report_stream(stream_id, stream, reason, now)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due at `now`; harmless when nothing is."""
+        for stream_id, stream in list(self._streams.items()):
+            if now >= stream.deadline:
+                self.stream_failed(stream_id, "no answer in time", now)
+        self._membership.expire(now)
+        self._detector.tick(now)
+        if now >= self._next_gossip_at and self._has_broadcasts():
+            self._gossip(now)
+        if now >= self._next_push_pull_at:
+            base_s = self._config.push_pull_interval_s
+            self._next_push_pull_at = now + push_pull_interval_s(base_s, len(self._membership.records))
+            self._push_pull_with_someone(now)
+
+    def next_deadline(self) -> float:
+        """When `handle_timer` is next needed; it may change with every call."""
+        deadlines = [self._detector.deadline(), self._next_push_pull_at]
+        suspicion = self._membership.suspicion_deadline()
+        if suspicion is not None:
+            deadlines.append(suspicion)
+        if len(self._membership.records) > 1 and self._has_broadcasts():
+            deadlines.append(self._next_gossip_at)
+        deadlines.extend(stream.deadline for stream in self._streams.values())
+        return min(deadlines)
+
+    def outgoing(self) -> list[Effect]:
+        """The packets to send and streams to open since the last call."""
+        return self._outbox.drain()
+
+    def events(self) -> list[Event]:
+        """What happened since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    # What the layer above calls
+
+    def join(self, seed: Endpoint, now: float) -> int:
+        """Exchange state with a seed; JoinSucceeded or JoinFailed with this stream id follows."""
+        return self._open_push_pull(seed, now, join=True)
+
+    def leave(self, now: float) -> None:
+        """Tell the pool that this node leaves; `has_left` says when enough of it has been told."""
+        if self._leave_id is None:
+            self._leave_id = self._membership.leave(now)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the departure went out as often as it should, or there is nobody to tell."""
+        if self._leave_id is None:
+            return False
+        return self.is_alone or not self._membership.broadcasts.is_pending(self._leave_id)
+
+    def update_meta(self, meta: bytes, now: float) -> None:
+        """Announce new metadata for this node (at most 512 bytes)."""
+        self._membership.update_meta(meta, now)
+
+    def send_user(self, destination: Endpoint, payload: bytes) -> None:
+        """Send one message of the layer above straight to a node."""
+        self._outbox.send_encoded(destination, [_USER_TYPE + payload])
+
+    @property
+    def own(self) -> Member:
+        """This node."""
+        return self._membership.own.member()
+
+    @property
+    def members(self) -> list[Member]:
+        """All records: this node, the living, and the gone that are not forgotten yet."""
+        return [record.member() for record in self._membership.records.values()]
+
+    @property
+    def health_score(self) -> int:
+        """0 when this node's own network seems well; higher the worse (Lifeguard)."""
+        return self._awareness.score
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other member is alive."""
+        return not self._membership.others()
+
+    def random_members(self, count: int) -> list[Member]:
+        """Up to `count` other living members."""
+        names = sample(self._dice, self._membership.others(), count)
+        return [self._membership.records[name].member() for name in names]
+
+    # Packets
+
+    def _dispatch(self, data: bytes, source: Endpoint, now: float) -> None:
+        match decode_message(data):
+            case Ping() as ping:
+                self._detector.ping_received(ping, source)
+            case IndirectPing() as request:
+                self._detector.indirect_ping_received(request, source, now)
+            case Ack() as ack:
+                self._detector.ack_received(ack, now)
+            case Nack() as nack:
+                self._detector.nack_received(nack)
+            case Suspect() as claim:
+                self._membership.suspect(claim, now)
+            case Alive() as claim:
+                self._membership.alive(claim, now)
+            case Dead() as claim:
+                self._membership.dead(claim, now)
+            case User(payload):
+                self._delegate.user_message(payload, now)
+
+    def _gossip(self, now: float) -> None:
+        self._next_gossip_at = now + self._config.gossip_interval_s
+        names = self._membership.others(dead_since=now - self._config.gossip_to_the_dead_s)
+        for name in sample(self._dice, names, self._config.gossip_nodes):
+            record = self._membership.records[name]
+            destination = endpoint_of(record.address, record.port)
+            if not self._outbox.gossip(destination, checksum=record.protocol_max >= _PROTOCOL_CHECKSUM):
+                return
+
+    def _has_broadcasts(self) -> bool:
+        return bool(self._membership.broadcasts) or self._delegate.has_broadcasts()
+
+    def _take_broadcasts(self, overhead_bytes: int, budget_bytes: int) -> list[bytes]:
+        """Updates for one packet: claims about members first, then the layer above."""
+        limit = retransmit_limit(self._config.retransmit_mult, len(self._membership.records))
+        updates = self._membership.broadcasts.take(overhead_bytes, budget_bytes, limit)
+        free = budget_bytes - sum(len(update) + overhead_bytes for update in updates)
+        if free > overhead_bytes + len(_USER_TYPE):
+            payloads = self._delegate.broadcasts(overhead_bytes + len(_USER_TYPE), free)
+            updates.extend(_USER_TYPE + payload for payload in payloads)
+        return updates
+
+    # Streams
+
+    def _serve(self, message: StreamMessage, source: Endpoint, now: float) -> StreamMessage | None:
+        match message:
+            case PushPull():
+                # The answer is our state before the merge: the peer learns what we knew, not what it just told us.
+                reply = self._local_state(join=message.join)
+                try:
+                    self._merge(message, now, joining=False)
+                except WireError as error:
+                    # Peers answer whomever they cannot merge as well: the other side then sees why by itself.
+                    self._refuse(source, error, now)
+                return reply
+            case Ping(sequence, node):
+                if node and node != self._membership.identity.name:
+                    raise WireError(f"ping is for node '{node}'")
+                return Ack(sequence)
+            case User(payload):
+                self._delegate.user_message(payload, now)
+                return None
+            case _:
+                raise WireError(f"{type(message).__name__} is not a request")
+
+    def _finish_stream(self, stream: _Stream, message: StreamMessage, now: float) -> str:
+        """Take in an answer; why it is not the one expected, or empty."""
+        if isinstance(message, ErrorReply):
+            return f"the peer refused: {message.error}"
+        if stream.ping_sequence is not None:
+            if not isinstance(message, Ack) or message.sequence != stream.ping_sequence:
+                return "the answer is not the ack of this ping"
+            self._detector.stream_acked(stream.ping_sequence)
+            return ""
+        if not isinstance(message, PushPull):
+            return f"the answer is {type(message).__name__}, not an exchange of state"
+        self._merge(message, now, joining=stream.join)
+        return ""
+
+    def _report_stream(self, stream_id: int, stream: _Stream, reason: str, now: float) -> None:
+        if stream.join:
+            seed = stream.destination
+            failed = JoinFailed(seed, stream_id, reason)
+            self._emit(failed if reason else JoinSucceeded(seed, stream_id), now)
+        elif reason and stream.ping_sequence is None:
+            self._emit(InputRefused(f"{stream.destination.host}:{stream.destination.port}", reason), now)
+
+    def _local_state(self, *, join: bool) -> PushPull:
+        return PushPull(self._membership.snapshot(), self._delegate.local_state(join=join), join)
+
+    def _merge(self, remote: PushPull, now: float, *, joining: bool) -> None:
+        reason = incompatibility(remote.nodes, self._membership.snapshot())
+        if reason:
+            raise WireError(reason)
+        self._membership.merge(remote.nodes, now)
+        if remote.user_state:
+            self._delegate.merge_state(remote.user_state, now, joining=joining)
+
+    def _push_pull_with_someone(self, now: float) -> None:
+        for member in self.random_members(1):
+            self._open_push_pull(member.endpoint, now, join=False)
+
+    def _open_push_pull(self, destination: Endpoint, now: float, *, join: bool) -> int:
+        deadline = now + self._config.stream_timeout_s
+        stream_id = self._outbox.open_stream(destination, self._local_state(join=join), deadline)
+        self._streams[stream_id] = _Stream(destination, deadline, join)
+        return stream_id
+
+    def _open_ping(self, destination: Endpoint, ping: Ping, deadline: float) -> None:
+        stream_id = self._outbox.open_stream(destination, ping, deadline)
+        self._streams[stream_id] = _Stream(destination, deadline, ping_sequence=ping.sequence)
+
+    # Events
+
+    def _refuse(self, source: Endpoint, error: WireError, now: float) -> None:
+        self._emit(InputRefused(f"{source.host}:{source.port}", str(error)), now)
+
+    def _emit(self, event: Event, now: float) -> None:
+        self._events.append(event)
+        self._delegate.notify(event, now)

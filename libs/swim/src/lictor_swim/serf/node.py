@@ -1,0 +1,235 @@
+"""One Serf agent, without I/O: a SWIM node with Serf on top, driven like a SWIM node.
+
+This module keeps Serf's schedule: leaving in its two steps, reaping, and reconnecting to failed members. Serf's rules
+are in `delegate` and `members`.
+"""
+
+from enum import Enum
+
+from lictor_swim.addresses import Endpoint
+from lictor_swim.config import VERSIONS, SwimConfig, Versions
+from lictor_swim.dice import Dice
+from lictor_swim.events import JoinFailed, JoinSucceeded, Member, Refuted
+from lictor_swim.membership import Identity
+from lictor_swim.node import SwimNode
+from lictor_swim.outbox import Effect
+from lictor_swim.serf.config import SERF_LAN, SerfConfig
+from lictor_swim.serf.delegate import SerfDelegate
+from lictor_swim.serf.events import LeaveCompleted, SerfEvent, SerfMember, Status
+from lictor_swim.serf.members import SerfMembers
+from lictor_swim.serf.tags import encode_tags
+from lictor_swim.serf.wire import Query
+from lictor_swim.wire.packet import Framing
+
+
+class _Leave(Enum):
+    """Leaving: first the intent, so that peers show `left` and not `failed`; then memberlist's own announcement."""
+
+    NOT = "not leaving"
+    INTENT = "intent going out"
+    DEAD = "departure going out"
+    LINGER = "passing both on"
+    DONE = "gone"
+
+
+class SerfNode:
+    """One agent.
+
+    Args:
+        name: unique in the pool.
+        address: advertised, 4 or 16 bytes.
+        port: advertised.
+        tags: at most 512 bytes when encoded.
+        swim: timing of the membership protocol.
+        serf: timing of Serf's layer.
+        framing: keys, label and compression of the pool.
+        dice: the source of randomness; with keys it must be unpredictable.
+        versions: announced protocol versions.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        address: bytes,
+        port: int,
+        tags: dict[str, str],
+        swim: SwimConfig,
+        framing: Framing,
+        dice: Dice,
+        serf: SerfConfig = SERF_LAN,
+        versions: Versions = VERSIONS,
+    ) -> None:
+        self._config = serf
+        self._dice = dice
+        self._events: list[SerfEvent] = []
+        self._members = SerfMembers(name, serf, self._events_append)
+        identity = Identity(name=name, address=address, port=port, meta=encode_tags(tags), versions=versions)
+        self._delegate = SerfDelegate(
+            name, self._members, self._events_append, swim.retransmit_mult, self._send, self._random_members
+        )
+        self._swim = SwimNode(identity, swim, framing, dice, self._delegate)
+        self._leave = _Leave.NOT
+        self._leave_id = 0
+        self._leave_deadline = float("inf")
+        self._next_reap_at = 0.0
+        self._next_reconnect_at = 0.0
+        self._reconnects: set[int] = set()
+        self._joined = False
+
+    # What the driver calls
+
+    def start(self, now: float) -> None:
+        """Enter the pool of one and arm the timers."""
+        self._swim.start(now)
+        self._next_reap_at = now + self._config.reap_interval_s
+        self._next_reconnect_at = now + self._config.reconnect_interval_s
+
+    def receive_datagram(self, data: bytes, source: Endpoint, now: float) -> None:
+        """Take in one UDP payload."""
+        self._swim.receive_datagram(data, source, now)
+        self._after(now)
+
+    def receive_stream(self, data: bytes, source: Endpoint, now: float) -> bytes | None:
+        """Take in the request of a stream that a peer opened; the bytes to answer, or None to just close it."""
+        reply = self._swim.receive_stream(data, source, now)
+        self._after(now)
+        return reply
+
+    def stream_answered(self, stream_id: int, data: bytes, now: float) -> None:
+        """Take in the answer on a stream that this node opened."""
+        self._swim.stream_answered(stream_id, data, now)
+        self._after(now)
+
+    def stream_failed(self, stream_id: int, reason: str, now: float) -> None:
+        """A stream that this node opened came to nothing."""
+        self._swim.stream_failed(stream_id, reason, now)
+        self._after(now)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due at `now`; harmless when nothing is."""
+        self._swim.handle_timer(now)
+        if now >= min(self._next_reap_at, self._members.reap_deadline()):
+            self._next_reap_at = now + self._config.reap_interval_s
+            self._members.reap(now)
+        if now >= self._next_reconnect_at:
+            self._next_reconnect_at = now + self._config.reconnect_interval_s
+            self._reconnect(now)
+        self._after(now)
+
+    def next_deadline(self) -> float:
+        """When `handle_timer` is next needed; it may change with every call."""
+        return min(
+            self._swim.next_deadline(),
+            self._next_reap_at,
+            self._members.reap_deadline(),
+            self._next_reconnect_at,
+            self._leave_deadline,
+        )
+
+    def outgoing(self) -> list[Effect]:
+        """The packets to send and streams to open since the last call."""
+        return self._swim.outgoing()
+
+    def events(self) -> list[SerfEvent]:
+        """What happened since the last call."""
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    # What the service calls
+
+    def join(self, seed: Endpoint, now: float) -> int:
+        """Join a pool through a seed; JoinSucceeded or JoinFailed with this stream id follows."""
+        return self._swim.join(seed, now)
+
+    def leave(self, now: float) -> None:
+        """Leave the pool; LeaveCompleted follows, at the latest after two broadcast timeouts and the delay."""
+        if self._leave is not _Leave.NOT:
+            return
+        self._delegate.leaving = True
+        self._leave_id = self._delegate.announce_leave(self._swim.own.name, now)
+        self._enter_leave(_Leave.INTENT, now + self._config.broadcast_timeout_s)
+        self._after(now)
+
+    def force_leave(self, name: str, now: float, *, prune: bool = False) -> bool:
+        """Turn a failed member into one that left (or, with `prune`, erase it); whether the member is known."""
+        if name == self._swim.own.name or self._members.find(name) is None:
+            return False
+        self._delegate.announce_leave(name, now, prune=prune)
+        return True
+
+    def set_tags(self, tags: dict[str, str], now: float) -> None:
+        """Announce new tags for this node; ValueError when they take more than 512 bytes."""
+        self._swim.update_meta(encode_tags(tags), now)
+
+    def user_event(self, name: str, payload: bytes, *, coalesce: bool = True) -> None:
+        """Send a user event to the pool; ValueError when it is too large."""
+        self._delegate.user_event(name, payload, coalesce=coalesce)
+
+    def respond(self, query: Query, payload: bytes) -> None:
+        """Answer a query that was received; ValueError when the answer is too large (1024 bytes)."""
+        self._delegate.respond(query, payload)
+
+    @property
+    def members(self) -> list[SerfMember]:
+        """All members, those that left or failed included."""
+        return self._members.values()
+
+    @property
+    def own(self) -> SerfMember:
+        """This node."""
+        own = self._members.find(self._swim.own.name)
+        assert own is not None, "a started node is in its own table"
+        return own
+
+    @property
+    def health_score(self) -> int:
+        """0 when this node's own network seems well; higher the worse (Lifeguard)."""
+        return self._swim.health_score
+
+    def _send(self, destination: Endpoint, payload: bytes) -> None:
+        self._swim.send_user(destination, payload)
+
+    def _random_members(self, count: int) -> list[Member]:
+        return self._swim.random_members(count)
+
+    def _events_append(self, event: SerfEvent) -> None:
+        if isinstance(event, JoinSucceeded | JoinFailed):
+            if event.stream_id in self._reconnects:
+                self._reconnects.discard(event.stream_id)
+                return
+            self._joined = self._joined or isinstance(event, JoinSucceeded)
+        self._events.append(event)
+
+    def _after(self, now: float) -> None:
+        """What follows from the call just made."""
+        if any(isinstance(event, Refuted) for event in self._swim.events()):
+            self._members.refreshed(self._swim.own)
+        if self._joined:
+            # Peers may hold an older leave intent about this node: a newer join intent ends it.
+            self._joined = False
+            self._delegate.announce_join(now)
+        if self._leave is _Leave.INTENT and (self._intent_is_out() or now >= self._leave_deadline):
+            self._swim.leave(now)
+            self._enter_leave(_Leave.DEAD, now + self._config.broadcast_timeout_s)
+        if self._leave is _Leave.DEAD and (self._swim.has_left or now >= self._leave_deadline):
+            self._enter_leave(_Leave.LINGER, now + self._config.leave_propagate_delay_s)
+        if self._leave is _Leave.LINGER and (self._swim.is_alone or now >= self._leave_deadline):
+            self._enter_leave(_Leave.DONE, float("inf"))
+            self._events.append(LeaveCompleted())
+
+    def _enter_leave(self, stage: _Leave, deadline: float) -> None:
+        self._leave, self._leave_deadline = stage, deadline
+
+    def _intent_is_out(self) -> bool:
+        return self._swim.is_alone or not self._delegate.intents.is_pending(self._leave_id)
+
+    def _reconnect(self, now: float) -> None:
+        """Try one failed member, the more likely the larger the failed share: a healed partition joins again."""
+        failed = self._members.with_status(Status.FAILED)
+        alive = self._members.with_status(Status.ALIVE)
+        if not failed or self._leave is not _Leave.NOT or self._dice.random() > len(failed) / max(1, len(alive)):
+            return
+        member = failed[self._dice.randrange(len(failed))]
+        self._reconnects.add(self._swim.join(member.endpoint, now))

@@ -1,0 +1,84 @@
+"""The pool's line to the leader over the bus: reports, answers to its question, and orders to this node (design §4)."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from lictor_bus import Bus, View, frames, subjects
+from lictor_bus.frames import AliveAnswer, HoldRequest
+from lictor_gossip.metrics import GossipMetrics
+from lictor_gossip.reporting import REPORT_EVERY_S, report
+from lictor_gossip.swim_driver import SwimDriver
+from lictor_swim import Status
+
+log = structlog.get_logger()
+
+
+class LeaderLink:
+    """Reports and answers for one node; run `run()` as one of the process's tasks."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        view: View,
+        driver: SwimDriver,
+        node: str,
+        run_id: str,
+        leave: Callable[[], Awaitable[bool]],
+        metrics: GossipMetrics,
+    ) -> None:
+        self._bus, self._view, self._driver, self._metrics = bus, view, driver, metrics
+        self._node, self._run_id, self._leave = node, run_id, leave
+        self._changed = asyncio.Event()
+        self._term = 0
+        self.leaving = False
+
+    def changed(self) -> None:
+        """The member list has changed: report now."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Report every two seconds, on change, and to each new leader."""
+        await self._view.leader.wait_for_cluster()
+        cluster = self._view.cluster
+        await self._bus.subscribe(subjects.node_question(cluster, self._node), self._on_question)
+        await self._bus.subscribe(subjects.node_order(cluster, self._node, "leave"), self._on_leave)
+        self._view.leader.listen(lambda beacon: self._on_beacon(beacon.term))
+        while True:
+            await self._send(cluster)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), REPORT_EVERY_S)
+            self._changed.clear()
+
+    def _on_beacon(self, term: int) -> None:
+        if term != self._term:
+            self._term = term
+            self._changed.set()
+
+    async def _send(self, cluster: str) -> None:
+        driver = self._driver
+        members = driver.members()
+        made = report(cluster, self._node, self._run_id, driver.health_score, members)
+        await self._bus.publish(subjects.failure_reports(cluster), frames.encode(made))
+        self._metrics.reports.inc()
+        self._metrics.health_score.set(driver.health_score)
+        self._metrics.packets_dropped.set(driver.packets_dropped)
+        self._metrics.streams_refused.set(driver.streams_refused)
+        for status in Status:
+            count = sum(member.status is status for member in members)
+            self._metrics.members.labels(status.name.lower()).set(count)
+
+    async def _on_question(self, _subject: str, _data: bytes, reply: str) -> None:
+        await self._bus.publish(reply, frames.encode(AliveAnswer(self._node, self._run_id, self.leaving)))
+
+    async def _on_leave(self, _subject: str, _data: bytes, reply: str) -> None:
+        log.info("leaving on order", node=self._node)
+        await self._bus.publish(reply, b"ok" if await self._leave() else b"failed")
+
+    async def hold(self) -> None:
+        """This process ends on purpose: ask the leader to decide nothing about the node for a while."""
+        if self._view.cluster:
+            request = frames.encode(HoldRequest(self._node, self._run_id))
+            await self._bus.publish(subjects.holds(self._view.cluster), request)
