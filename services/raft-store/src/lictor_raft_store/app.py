@@ -39,6 +39,7 @@ from lictor_state import Store
 HAND_OVER_S = 3.0
 READINESS_EVERY_S = 0.1
 SLOT_RETRY_S = 0.5
+NO_LEADER = "no leader is known: no quorum, or an election"
 
 log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ async def build(context: Context, settings: RaftStoreSettings) -> None:
     record = {"member": slot.member_id, "name": name, "address": address, "port": settings.raft_store_port}
     presence = Presence(bus, "raft-store", name, run_id, record)
     context.spawn("presence", presence.run())
+    context.on_stop(presence.close)
 
     cluster, founders = await _membership(context, bus, slot, settings)
     metrics = StoreMetrics(context.metrics)
@@ -117,6 +119,7 @@ async def build(context: Context, settings: RaftStoreSettings) -> None:
     await transport.open()
     await transfer.open()
     await api.open()
+    context.readiness.set("leader", ok=False, reason=NO_LEADER)
     context.spawn("raft", driver.run())
     context.spawn("leadership", leadership.run())
     context.spawn("readiness", _readiness(context, driver, metrics))
@@ -239,7 +242,7 @@ async def _readiness(context: Context, driver: NodeDriver, metrics: StoreMetrics
     """Ready means: this member knows a leader and has applied what is committed."""
     while True:
         node = driver.node
-        context.readiness.set("leader", ok=node.leader != 0, reason="no leader is known: no quorum, or an election")
+        context.readiness.set("leader", ok=node.leader != 0, reason=NO_LEADER)
         status = node.status()
         metrics.term.set(status.term)
         metrics.commit.set(status.commit)
