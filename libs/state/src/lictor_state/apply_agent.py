@@ -34,7 +34,7 @@ def register_service(store: Store, index: int, command: AgentServiceRegister) ->
     if command.sidecar is not None:
         sidecar = command.sidecar
         if not sidecar.port and sidecar.sidecar_of:
-            sidecar = replace(sidecar, port=_sidecar_port(store, command, sidecar.service_id))
+            sidecar = _on_port(sidecar, _sidecar_port(store, command, sidecar.service_id))
         checks = tuple(_with_port(check, sidecar.port) for check in command.sidecar_checks)
         _register(store, index, node, sidecar, checks, replacing=command.replace_existing_checks)
     return Result(value=True)
@@ -81,6 +81,15 @@ def _sidecar_port(store: Store, command: AgentServiceRegister, sidecar_id: str) 
         f"[{low}, {high}]",
         400,
     )
+
+
+def _on_port(sidecar: ServiceSpec, port: int) -> ServiceSpec:
+    """The sidecar on its port; tagged addresses made before the port was known follow it."""
+    tagged = {
+        name: replace(address, port=port) if not address.port else address
+        for name, address in sidecar.tagged_addresses.items()
+    }
+    return replace(sidecar, port=port, tagged_addresses=tagged)
 
 
 def _with_port(check: CheckSpec, port: int) -> CheckSpec:

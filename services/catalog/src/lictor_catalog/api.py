@@ -1,0 +1,66 @@
+"""The HTTP application: FastAPI's routes for writes and rare reads, behind the front door that answers the hot reads.
+
+Built from ports, so that tests run it without a network. Serving it is `app`'s work.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from fastapi import FastAPI
+
+from lictor_catalog.agent_self import AgentNode, AgentSelf, Ports
+from lictor_catalog.blocking_query import BlockingQueries
+from lictor_catalog.ca_service import CAService
+from lictor_catalog.consistency import Consistency
+from lictor_catalog.fast_reads import FastReads
+from lictor_catalog.front_door import FrontDoor
+from lictor_catalog.http import agent, catalog, intentions, kv, status
+from lictor_catalog.http.agent import AgentApi
+from lictor_catalog.leaf_cache import LeafCache
+from lictor_catalog.metrics import CatalogMetrics
+from lictor_catalog.ports import ClusterPort, GatePort, GossipPort, TtlPort, ViewPort
+from lictor_catalog.read_plans import Identity
+from lictor_catalog.writes import Writes
+
+
+class Chance(msgspec.Struct, frozen=True):
+    """The clock and the dice of the process: Unix seconds, RFC 3339 text, a UUID, a number in [0, 1)."""
+
+    now: Callable[[], float]
+    now_text: Callable[[], str]
+    new_id: Callable[[], str]
+    dice: Callable[[], float]
+
+
+class Api:
+    """The application and the parts that live as long as it does."""
+
+    def __init__(
+        self,
+        *,
+        node: AgentNode,
+        ports: Ports,
+        version: str,
+        view: ViewPort,
+        gate: GatePort,
+        writes: Writes,
+        cluster: ClusterPort,
+        ttl: TtlPort,
+        gossip: GossipPort,
+        authority: CAService,
+        chance: Chance,
+        metrics: CatalogMetrics,
+    ) -> None:
+        consistency = Consistency(view, gate)
+        self.queries = BlockingQueries(view, chance.dice)
+        about = AgentSelf(node, ports, version, cluster)
+        leaves = LeafCache(authority, view, node.datacenter, now=chance.now, dice=chance.dice)
+        reads = FastReads(Identity(node.name, node.datacenter, version), self.queries, consistency)
+        app = FastAPI(title="Lictor catalog", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+        app.include_router(agent.router(AgentApi(about, writes, view, consistency, ttl, leaves, gossip)))
+        app.include_router(catalog.router(writes, node.datacenter))
+        app.include_router(kv.router(writes))
+        app.include_router(intentions.router(writes, chance.now_text, chance.new_id))
+        app.include_router(status.router(cluster))
+        app.add_middleware(FrontDoor, reads=reads, datacenter=node.datacenter, metrics=metrics)
+        self.app = app

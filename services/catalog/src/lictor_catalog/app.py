@@ -1,0 +1,168 @@
+"""Composition: the parts of a catalog process, built and joined; the only module that imports uvicorn here.
+
+Bus, leader, view of the whole state, proposer and read gate come from `lictor_bus`; the API, the answers and the CA are
+ours. The port opens when the view is complete for the first time. On SIGTERM the blocking queries are released, what is
+in flight is answered, then the port closes, then the bus.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import random
+import secrets
+import socket
+import time
+import uuid
+from collections.abc import Generator
+
+import structlog
+import uvicorn
+
+from lictor_bus import Bus, LeaderTracker, Proposer, ReadGate, View, connect
+from lictor_catalog.agent_self import AgentNode, Ports
+from lictor_catalog.api import Api, Chance
+from lictor_catalog.ca_service import CAService
+from lictor_catalog.cluster_status import ClusterStatus
+from lictor_catalog.gossip_orders import GossipOrders
+from lictor_catalog.metrics import CatalogMetrics
+from lictor_catalog.settings import CatalogSettings
+from lictor_catalog.ttl_client import TtlClient
+from lictor_catalog.writes import Writes
+from lictor_kit import Context
+
+ROLE = "catalog"
+GRACE_S = 5
+"""Answers in flight at the stop: a write may take its leader's change, and the process has eight seconds in all."""
+
+KEEP_ALIVE_S = 120
+"""Idle connections: clients reuse theirs between blocking queries of a minute or so."""
+
+LISTEN_BACKLOG = 2048
+CONTACT_POLL_S = 0.5
+CONTACT_S_MAX = 3.0
+"""A leader not heard for longer is told in /readyz as a note: stale reads go on."""
+
+log = structlog.get_logger()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: signals belong to the kit."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Take no signal."""
+        yield
+
+
+async def build(context: Context, settings: CatalogSettings) -> None:
+    """Build and join the parts; returns when requests are answered."""
+    context.readiness.set("bus", ok=False, reason="NATS is not reachable")
+    bus = await connect(settings.nats_url, f"{ROLE} {settings.node}")
+    context.on_stop(bus.close)
+    context.readiness.set("bus", ok=True)
+    context.readiness.set("view", ok=False, reason="no complete view of the catalog yet")
+
+    leader = LeaderTracker(bus, settings.cluster)
+    await leader.start()
+    view = View(bus, leader, "all")
+    proposer = Proposer(bus, leader, f"{ROLE} {settings.node}")
+    gate = ReadGate(bus, leader)
+    metrics = CatalogMetrics(context.metrics)
+    writes = Writes(proposer, view)
+    authority = CAService(view, writes, settings.datacenter, now=time.time, dice=secrets.token_bytes, metrics=metrics)
+    dice = random.SystemRandom()
+    api = Api(
+        node=AgentNode(settings.node, _address(settings), settings.datacenter),
+        ports=Ports(
+            settings.catalog_http_port,
+            settings.catalog_grpc_port,
+            settings.catalog_sidecar_port_min,
+            settings.catalog_sidecar_port_max,
+        ),
+        version=settings.consul_version,
+        view=view,
+        gate=gate,
+        writes=writes,
+        cluster=ClusterStatus(leader),
+        ttl=TtlClient(bus, lambda: leader.cluster),
+        gossip=GossipOrders(bus, lambda: leader.cluster),
+        authority=authority,
+        chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
+        metrics=metrics,
+    )
+    view.on_reset(api.queries.reset)
+    view.on_reset(authority.reset)
+    context.spawn("view", view.run())
+    context.spawn("proposer", proposer.run())
+    context.spawn("read gate", gate.run())
+    await view.ready.wait()
+    await authority.listen(bus)
+    context.spawn("certificate authority", authority.run())
+    listener = _listen(settings)
+    server = _Server(_config(api, settings))
+    serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
+    context.spawn("contact", _watch_contact(context, bus, view, api, metrics))
+    context.readiness.set("view", ok=True)
+    log.info("http api", port=listener.getsockname()[1], index=view.index)
+
+    async def finish() -> None:
+        """Take nothing new, release who waits, answer what is in flight."""
+        server.should_exit = True
+        api.queries.close()
+        await asyncio.wait([serving])
+
+    context.on_stop(finish)
+
+
+def _config(api: Api, settings: CatalogSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        api.app,
+        interface="asgi3",
+        http="httptools",
+        ws="none",
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=settings.catalog_connections_max,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def _listen(settings: CatalogSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+    return socket.create_server((settings.bind, settings.catalog_http_port), family=family, backlog=LISTEN_BACKLOG)
+
+
+def _address(settings: CatalogSettings) -> str:
+    """The node's address for a registration that comes before its gossip."""
+    if settings.catalog_advertise:
+        return settings.catalog_advertise
+    if settings.bind not in {"0.0.0.0", "::"}:
+        return settings.bind
+    try:
+        return socket.gethostbyname(socket.gethostname())
+    except OSError:
+        return "127.0.0.1"
+
+
+def _now_text() -> str:
+    return dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+async def _watch_contact(context: Context, bus: Bus, view: View, api: Api, metrics: CatalogMetrics) -> None:
+    """Tell in /readyz what is unusual and does not make us unready: stale reads go on from the view we have."""
+    while True:
+        silent_s = view.last_contact_s()
+        context.readiness.note("bus", "" if bus.connected else "NATS is not reachable")
+        context.readiness.note(
+            "leader",
+            f"not heard for {silent_s:.0f} s, only stale reads are answered" if silent_s > CONTACT_S_MAX else "",
+        )
+        foreign = view.leader.foreign_clusters
+        context.readiness.note("clusters", f"other clusters on this NATS: {', '.join(foreign)}" if foreign else "")
+        metrics.queries(api.queries.waiting, api.queries.computed, api.queries.shared)
+        await asyncio.sleep(CONTACT_POLL_S)

@@ -1,0 +1,167 @@
+"""Decoding JSON bodies the way Consul's decoder does.
+
+Field names match case-insensitively and by their aliases; unknown ones are refused (`json: unknown field "x"`),
+except in the few objects that Consul decodes leniently; `null` leaves a field at its default; types are strict. A
+shape is a table from accepted name to canonical name and value decoder, so each body reads as the documentation's
+table. What a value means is judged by whoever asked for it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from lictor_catalog import durations
+from lictor_catalog.errors import BodyError
+
+Decode = Callable[[Any, str], Any]
+"""Takes a JSON value and its path (for errors); gives the decoded value."""
+
+_ENTERPRISE = {
+    "namespace": "Namespaces are a Consul Enterprise feature",
+    "partition": "Partitions are a Consul Enterprise feature",
+}
+NESTING_MAX = 64
+"""Deeper opaque values (proxy configuration) are refused: nobody writes them, and they cost stack."""
+
+
+class Shape:
+    """The fields of one object: canonical name → decoder, with aliases beside them."""
+
+    def __init__(
+        self, fields: Mapping[str, Decode], aliases: Mapping[str, str] | None = None, *, lenient: bool = False
+    ) -> None:
+        self._lenient = lenient
+        self._fields = {name.lower(): (name, decode) for name, decode in fields.items()}
+        for alias, name in (aliases or {}).items():
+            self._fields[alias.lower()] = (name, fields[name])
+
+    def __call__(self, value: Any, path: str) -> dict[str, Any]:
+        """Decode an object into canonical names; fields that are absent or null are absent."""
+        if not isinstance(value, dict):
+            raise _wrong_type(value, path, "object")
+        decoded: dict[str, Any] = {}
+        for given, inner in value.items():
+            known = self._fields.get(given.lower())
+            if known is None:
+                if self._lenient:
+                    continue
+                feature = _ENTERPRISE.get(given.lower())
+                detail = f" - {feature}" if feature else ""
+                raise BodyError(f'json: unknown field "{given}"{detail}')
+            name, decode = known
+            if inner is not None:
+                decoded[name] = decode(inner, f"{path}.{name}")
+        return decoded
+
+
+def body_object(raw: bytes, shape: Shape, prefix: str = "Request decode failed: ") -> dict[str, Any]:
+    """Decode a whole body; raises `BodyError` (400) with `prefix` before the reason."""
+    try:
+        return shape(_parse(raw), "")
+    except BodyError as error:
+        raise BodyError(error.reason, prefix) from None
+    except RecursionError:
+        raise BodyError("json: exceeded max depth", prefix) from None
+
+
+def _parse(raw: bytes) -> Any:
+    if not raw.strip():
+        raise BodyError("EOF")
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BodyError(f"invalid JSON: {error}") from None
+    return {} if value is None else value
+
+
+def text(value: Any, path: str) -> str:
+    """A string."""
+    if isinstance(value, str):
+        return value
+    raise _wrong_type(value, path, "string")
+
+
+def integer(value: Any, path: str) -> int:
+    """A whole number of 64 bits."""
+    if isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 63:
+        return value
+    raise _wrong_type(value, path, "int")
+
+
+def unsigned(value: Any, path: str) -> int:
+    """A whole number from zero up, of 64 bits."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64:
+        return value
+    raise _wrong_type(value, path, "uint64")
+
+
+def flag(value: Any, path: str) -> bool:
+    """True or false."""
+    if isinstance(value, bool):
+        return value
+    raise _wrong_type(value, path, "bool")
+
+
+def duration(value: Any, path: str) -> int:
+    """Nanoseconds, from a Go duration string or a bare number of nanoseconds."""
+    if isinstance(value, str):
+        if value == "":
+            return 0
+        try:
+            return durations.parse(value)
+        except durations.DurationError as error:
+            raise BodyError(str(error)) from None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value)
+    raise _wrong_type(value, path, "time.Duration")
+
+
+def opaque(value: Any, path: str) -> Any:
+    """Any JSON value, kept as it is."""
+    _check_depth(value, path, NESTING_MAX)
+    return value
+
+
+def opaque_object(value: Any, path: str) -> dict[str, Any]:
+    """Any JSON object, kept as it is."""
+    if not isinstance(value, dict):
+        raise _wrong_type(value, path, "map[string]interface {}")
+    _check_depth(value, path, NESTING_MAX)
+    return value
+
+
+def list_of(decode: Decode) -> Decode:
+    """A list of one kind of value."""
+
+    def decode_list(value: Any, path: str) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise _wrong_type(value, path, "list")
+        return tuple(decode(one, path) for one in value if one is not None)
+
+    return decode_list
+
+
+def map_of(decode: Decode) -> Decode:
+    """An object with free keys and one kind of value."""
+
+    def decode_map(value: Any, path: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _wrong_type(value, path, "map")
+        return {key: decode(one, f"{path}.{key}") for key, one in value.items() if one is not None}
+
+    return decode_map
+
+
+def _check_depth(value: Any, path: str, left: int) -> None:
+    if left == 0:
+        raise BodyError(f"json: {path.lstrip('.')} is nested more than {NESTING_MAX} deep")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_depth(inner, path, left - 1)
+
+
+def _wrong_type(value: Any, path: str, wanted: str) -> BodyError:
+    kinds = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+    given = kinds.get(type(value), "null")
+    where = f"Go struct field {path}" if path else "Go value"
+    return BodyError(f"json: cannot unmarshal {given} into {where} of type {wanted}")

@@ -1,0 +1,80 @@
+"""The bodies of `catalog/register` and `catalog/deregister`, as commands.
+
+What the body alone shows is judged here, with Consul's statuses: undecodable is 400, a missing field is 500, because
+Consul judges it behind its RPC layer. Whether rows exist, and who holds a node's name, is judged in apply.
+"""
+
+import re
+from typing import Any
+
+from lictor_catalog.body_decoding import Shape, body_object, flag, list_of, map_of, text
+from lictor_catalog.check_definition import CATALOG_CHECK, catalog_check
+from lictor_catalog.errors import ApiError
+from lictor_catalog.service_definition import CATALOG_SERVICE, catalog_service
+from lictor_state.commands import CatalogDeregister, CatalogRegister
+
+_REGISTER = Shape(
+    {
+        "Datacenter": text,
+        "ID": text,
+        "Node": text,
+        "Address": text,
+        "TaggedAddresses": map_of(text),
+        "NodeMeta": map_of(text),
+        "Service": CATALOG_SERVICE,
+        "Check": CATALOG_CHECK,
+        "Checks": list_of(CATALOG_CHECK),
+        "SkipNodeUpdate": flag,
+        "Locality": Shape({"Region": text, "Zone": text}),
+        "PeerName": text,
+    }
+)
+_DEREGISTER = Shape({"Datacenter": text, "Node": text, "ServiceID": text, "CheckID": text, "Address": text})
+_HEX = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+
+
+def register(raw: bytes, datacenter: str) -> CatalogRegister:
+    """The command of a registration; raises `ApiError`."""
+    given = body_object(raw, _REGISTER)
+    judge_datacenter(given, datacenter)
+    node, address = given.get("Node", ""), given.get("Address", "")
+    skip = given.get("SkipNodeUpdate", False)
+    if not node:
+        raise ApiError(500, "Must provide node")
+    if not address and not skip:
+        raise ApiError(500, "Must provide address if SkipNodeUpdate is not set")
+    node_id = given.get("ID", "")
+    if node_id and len(node_id) != 36:
+        raise ApiError(500, "Bad node ID: uuid string is wrong length")
+    if node_id and not _HEX.fullmatch(node_id):
+        raise ApiError(500, "Bad node ID: uuid is improperly formatted")
+    if given.get("Locality"):
+        raise ApiError(500, "a node's Locality is not supported by this version")
+    checks = [given["Check"]] if "Check" in given else []
+    checks += given.get("Checks", ())
+    return CatalogRegister(
+        node=node,
+        address=address,
+        datacenter=datacenter,
+        node_id=node_id.lower(),
+        tagged_addresses=given.get("TaggedAddresses", {}),
+        node_meta=given.get("NodeMeta", {}),
+        service=catalog_service(given["Service"]) if "Service" in given else None,
+        checks=tuple(catalog_check(one, node) for one in checks),
+        skip_node_update=skip,
+    )
+
+
+def deregister(raw: bytes, datacenter: str) -> CatalogDeregister:
+    """The command of a deregistration; raises `ApiError`."""
+    given = body_object(raw, _DEREGISTER)
+    judge_datacenter(given, datacenter)
+    if not given.get("Node"):
+        raise ApiError(500, "Must provide node")
+    return CatalogDeregister(given["Node"], given.get("ServiceID", ""), given.get("CheckID", ""))
+
+
+def judge_datacenter(given: dict[str, Any], datacenter: str) -> None:
+    """A body that names another datacenter is for a peer that we do not have."""
+    if given.get("Datacenter", "") not in {"", datacenter}:
+        raise ApiError(500, "No path to datacenter")

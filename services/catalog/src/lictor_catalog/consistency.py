@@ -1,0 +1,163 @@
+"""The consistency of reads: what a request asks for, and what must be true before it is answered (design §3, Reads).
+
+Default and `?consistent` reads wait until this view holds everything that the leader had committed when asked; a
+`?stale` or `?cached` read is answered at once and says how old the view is. No read at all is answered before the view
+has been complete once (rule 3.14). Also parses the parameters of blocking queries, with Consul's limits.
+"""
+
+from enum import Enum
+
+import msgspec
+
+from lictor_bus.proposer import NoLeaderError
+from lictor_catalog import durations
+from lictor_catalog.errors import ApiError
+from lictor_catalog.ports import GatePort, ViewPort
+from lictor_catalog.request import Params
+
+WAIT_DEFAULT_S = 300.0
+WAIT_MAX_S = 600.0
+REACH_TIMEOUT_S = 7.0
+"""As long as Consul holds a read that cannot be served yet (`rpc_hold_timeout`)."""
+
+SILENCE_MAX_S = 86_400.0
+"""What is shown as last contact when the leader has not been heard for longer, or never."""
+
+
+class Mode(Enum):
+    """How strong a read is; the value is what `X-Consul-Effective-Consistency` says."""
+
+    DEFAULT = b"leader"
+    CONSISTENT = b"consistent"
+    STALE = b"stale"
+    CACHED = b"cached"
+
+
+class ReadOptions(msgspec.Struct, frozen=True):
+    """What a read asks for besides its answer; times in seconds. With `content_hash` it waits for another content."""
+
+    mode: Mode = Mode.DEFAULT
+    max_stale_s: float | None = None
+    min_index: int = 0
+    wait_s: float = WAIT_DEFAULT_S
+    content_hash: str = ""
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """What the answer says about the leader: seconds since it was heard, and whether it is known."""
+
+    mode: Mode
+    last_contact_s: float
+    known_leader: bool
+
+
+def read_options(params: Params, *, cacheable: bool) -> ReadOptions:
+    """Parse the parameters of blocking and consistency; raises `ApiError` 400 with Consul's wording.
+
+    `cacheable` tells whether the endpoint honours `?cached`; the others ignore it.
+    """
+    if not params:
+        return ReadOptions()
+    wait_s = _wait(params.first("wait"))
+    min_index = _index(params.first("index"))
+    stale, consistent = params.has("stale"), params.has("consistent")
+    max_stale = params.first("max_stale")
+    max_stale_s = None
+    if max_stale:
+        try:
+            max_stale_s = durations.parse(max_stale) / durations.SECOND
+        except durations.DurationError:
+            raise ApiError(400, f'Invalid max_stale value "{max_stale}"') from None
+    if (stale or max_stale_s is not None) and consistent:
+        raise ApiError(400, "Cannot specify ?stale with ?consistent, conflicting semantics.")
+    cached = params.has("cached")
+    if cached and consistent:
+        raise ApiError(400, "Cannot specify ?cached with ?consistent, conflicting semantics.")
+    mode = Mode.DEFAULT
+    if consistent:
+        mode = Mode.CONSISTENT
+    elif cached and cacheable:
+        mode = Mode.CACHED
+    elif stale or max_stale_s is not None:
+        mode = Mode.STALE
+    return ReadOptions(mode, max_stale_s, min_index, wait_s)
+
+
+def honour_cache_control(options: ReadOptions, header: str) -> ReadOptions:
+    """Apply a request's `Cache-Control` to a cached read; raises `ApiError` 400 when it cannot be read."""
+    max_age_s: float | None = None
+    for part in header.lower().split(","):
+        name, _, value = part.strip().partition("=")
+        if name in {"max-age", "stale-if-error"}:
+            if not value.isascii() or not value.isdigit():
+                raise ApiError(400, "Invalid Cache-Control header.")
+            if name == "max-age":
+                max_age_s = float(value)
+        elif name == "must-revalidate":
+            max_age_s = 0.0
+    if options.mode is not Mode.CACHED or max_age_s is None:
+        return options
+    if max_age_s == 0.0:
+        return msgspec.structs.replace(options, mode=Mode.DEFAULT)
+    return msgspec.structs.replace(options, max_stale_s=max_age_s)
+
+
+def _wait(text: str) -> float:
+    if not text:
+        return WAIT_DEFAULT_S
+    try:
+        wait_s = durations.parse(text) / durations.SECOND
+    except durations.DurationError:
+        raise ApiError(400, "Invalid wait time") from None
+    if wait_s <= 0:
+        return WAIT_DEFAULT_S
+    return min(wait_s, WAIT_MAX_S)
+
+
+def _index(text: str) -> int:
+    if not text:
+        return 0
+    if not text.isascii() or not text.isdigit() or int(text) >= 1 << 64:
+        raise ApiError(400, "Invalid index")
+    return int(text)
+
+
+class Consistency:
+    """Lets reads pass once they may be answered."""
+
+    def __init__(self, view: ViewPort, gate: GatePort, known_leader_s: float = 3.0) -> None:
+        self._view = view
+        self._gate = gate
+        self._known_leader_s = known_leader_s
+
+    async def settle_local(self, options: ReadOptions) -> Contact:
+        """As `settle`, but from the view as it is when no leader can be asked: what an agent knows, it tells."""
+        if self._view.last_contact_s() < self._known_leader_s:
+            try:
+                return await self.settle(options)
+            except ApiError as error:
+                if error.status != 500:
+                    raise
+        return await self.settle(msgspec.structs.replace(options, mode=Mode.STALE, max_stale_s=None))
+
+    async def settle(self, options: ReadOptions) -> Contact:
+        """Wait until a read may be answered from the view.
+
+        Raises:
+            ApiError: 503 while the view has never been complete; 500 when no leader confirms a strong read in time.
+        """
+        if not self._view.ready.is_set():
+            raise ApiError(503, "view not complete")
+        mode = options.mode
+        if mode in {Mode.STALE, Mode.CACHED}:
+            silence_s = self._view.last_contact_s()
+            if options.max_stale_s is None or silence_s <= options.max_stale_s:
+                return Contact(mode, min(silence_s, SILENCE_MAX_S), silence_s < self._known_leader_s)
+            mode = Mode.DEFAULT
+        try:
+            answer = await self._gate.ask(consistent=mode is Mode.CONSISTENT)
+        except NoLeaderError as error:
+            raise ApiError(500, str(error)) from None
+        if not await self._view.reach(answer, REACH_TIMEOUT_S):
+            raise ApiError(500, "this replica could not catch up with the leader in time")
+        return Contact(mode, 0.0, known_leader=True)

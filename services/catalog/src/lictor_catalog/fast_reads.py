@@ -1,0 +1,112 @@
+"""The hot reads as a plain ASGI application: path to plan, plan to shared bytes, bytes to the client.
+
+No model, no routing by regular expressions, no copy per request. Every blocking read of the API is answered here;
+what is not in its table is the rest of the application's business.
+"""
+
+import asyncio
+from typing import NamedTuple
+
+from lictor_catalog import read_plans
+from lictor_catalog.asgi import Header, Receive, Scope, Send, header, send_page, wants_gzip
+from lictor_catalog.blocking_query import BlockingQueries, Plan
+from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions, honour_cache_control, read_options
+from lictor_catalog.page import Page
+from lictor_catalog.read_plans import Identity, PlanOf
+from lictor_catalog.request import Params
+
+
+class Read(NamedTuple):
+    """How a route is read: its plan; whether `?cached` is honoured; whether it speaks for the agent only.
+
+    An agent's reads carry no index, are answered without a leader too, and may block on a hash.
+    """
+
+    plan: PlanOf
+    cacheable: bool = False
+    local: bool = False
+
+
+READS: dict[str, Read] = {
+    "/v1/agent/checks": Read(read_plans.agent_checks, local=True),
+    "/v1/agent/connect/ca/roots": Read(read_plans.ca_roots, cacheable=True),
+    "/v1/agent/members": Read(read_plans.agent_members, local=True),
+    "/v1/agent/service/": Read(read_plans.agent_service, local=True),
+    "/v1/agent/services": Read(read_plans.agent_services, local=True),
+    "/v1/catalog/connect/": Read(read_plans.catalog_connect, cacheable=True),
+    "/v1/catalog/node-services/": Read(read_plans.catalog_node_services),
+    "/v1/catalog/node/": Read(read_plans.catalog_node),
+    "/v1/catalog/nodes": Read(read_plans.catalog_nodes),
+    "/v1/catalog/service/": Read(read_plans.catalog_service, cacheable=True),
+    "/v1/catalog/services": Read(read_plans.catalog_services, cacheable=True),
+    "/v1/connect/ca/roots": Read(read_plans.ca_roots),
+    "/v1/connect/intentions": Read(read_plans.intentions),
+    "/v1/connect/intentions/": Read(read_plans.intention_by_id),
+    "/v1/connect/intentions/check": Read(read_plans.intention_check),
+    "/v1/connect/intentions/exact": Read(read_plans.intention_exact),
+    "/v1/connect/intentions/match": Read(read_plans.intention_match, cacheable=True),
+    "/v1/health/checks/": Read(read_plans.health_checks),
+    "/v1/health/connect/": Read(read_plans.health_connect, cacheable=True),
+    "/v1/health/node/": Read(read_plans.health_node),
+    "/v1/health/service/": Read(read_plans.health_service, cacheable=True),
+    "/v1/health/state/": Read(read_plans.health_state),
+    "/v1/kv/": Read(read_plans.kv),
+}
+
+
+class FastReads:
+    """Answers the routes of `READS`."""
+
+    def __init__(self, who: Identity, queries: BlockingQueries, consistency: Consistency) -> None:
+        self._who = who
+        self._queries = queries
+        self._consistency = consistency
+
+    async def answer(self, route: str, rest: str, params: Params, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one GET; raises `ApiError`."""
+        read = READS[route]
+        options = read_options(params, cacheable=read.cacheable)
+        if options.mode is Mode.CACHED:
+            options = honour_cache_control(options, header(scope, b"cache-control").decode("latin-1"))
+        plan = read.plan(rest, params, self._who)
+        if read.local:
+            options = ReadOptions(
+                options.mode, options.max_stale_s, wait_s=options.wait_s, content_hash=params.first("hash")
+            )
+        may_wait = bool(options.min_index or options.content_hash)
+        page, contact = await self._page(read, plan, options, receive, may_wait=may_wait)
+        headers = () if read.local else _read_headers(page, contact)
+        await send_page(send, page, headers, pretty=params.has("pretty"), compressed=wants_gzip(scope))
+
+    async def _page(
+        self, read: Read, plan: Plan, options: ReadOptions, receive: Receive, *, may_wait: bool
+    ) -> tuple[Page, Contact]:
+        settle = self._consistency.settle_local if read.local else self._consistency.settle
+        if not may_wait:
+            return await self._queries.read(plan, options, settle)
+        # A client that hangs up must not hold a waiter for minutes: its socket is watched while the query sleeps.
+        watching = asyncio.create_task(_disconnected(receive), name="client")
+        try:
+            return await self._queries.read(plan, options, settle, watching)
+        finally:
+            watching.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _read_headers(page: Page, contact: Contact) -> tuple[Header, ...]:
+    consistency = Mode.STALE.value if contact.mode is Mode.CACHED else contact.mode.value
+    headers: tuple[Header, ...] = (
+        (b"x-consul-knownleader", b"true" if contact.known_leader else b"false"),
+        (b"x-consul-lastcontact", str(int(contact.last_contact_s * 1000)).encode()),
+        (b"x-consul-effective-consistency", consistency),
+        (b"x-consul-query-backend", b"blocking-query"),
+    )
+    if page.index:
+        headers = ((b"x-consul-index", str(page.index).encode()), *headers)
+    if contact.mode is Mode.CACHED:
+        headers += ((b"x-cache", b"HIT"), (b"age", str(int(contact.last_contact_s)).encode()))
+    return headers

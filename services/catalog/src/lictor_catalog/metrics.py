@@ -1,0 +1,32 @@
+"""What a catalog process counts."""
+
+from lictor_kit import Metrics
+
+
+class CatalogMetrics:
+    """Requests by route and status, blocking queries, and how much work sharing saves."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._requests = metrics.counter("requests_total", "HTTP requests answered", ("route", "status"))
+        self._seconds = metrics.histogram(
+            "request_seconds", "Time from a request to its answer, waits of blocking queries included", ("route",)
+        )
+        self._waiting = metrics.gauge("blocking_queries_count", "Blocking queries waiting now")
+        self._computed = metrics.gauge("answers_computed_count", "Answers computed and encoded since the start")
+        self._shared = metrics.gauge("answers_shared_count", "Answers given from shared bytes since the start")
+        self._signed = metrics.counter("certificates_total", "Certificate requests by outcome", ("outcome",))
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """One request has ended."""
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def queries(self, waiting: int, computed: int, shared: int) -> None:
+        """The state of the shared answers."""
+        self._waiting.set(waiting)
+        self._computed.set(computed)
+        self._shared.set(shared)
+
+    def certificate(self, outcome: str) -> None:
+        """A request for a certificate was `signed`, `refused` or could not be answered (`unavailable`)."""
+        self._signed.labels(outcome).inc()

@@ -1,0 +1,69 @@
+"""What the API needs of the rest of Lictor, as narrow faces: the view, the leader's index, proposing, TTL updates.
+
+`lictor_bus` has the real ones; tests give their own. Nothing else of the API knows how these parts travel.
+"""
+
+import asyncio
+from typing import Protocol
+
+from lictor_bus.frames import ReadAnswer
+from lictor_bus.proposer import Committed
+from lictor_state import Store
+from lictor_state.commands import Command
+from lictor_state.rows import CheckRow
+
+
+class ViewPort(Protocol):
+    """This process's copy of the state."""
+
+    store: Store
+    ready: asyncio.Event
+
+    async def wait_for(self, index: int, timeout_s: float) -> bool:
+        """Wait until the view has this index; whether it got there in time."""
+
+    async def reach(self, answer: ReadAnswer, timeout_s: float) -> bool:
+        """Wait until a strong read may be answered; whether that was in time."""
+
+    def last_contact_s(self) -> float:
+        """Seconds since the leader was last heard."""
+
+
+class GatePort(Protocol):
+    """The leader's index for strong reads."""
+
+    async def ask(self, *, consistent: bool) -> ReadAnswer:
+        """The answer to an ask that is sent after this call; raises `NoLeaderError`."""
+
+
+class ProposerPort(Protocol):
+    """The way of a write."""
+
+    async def propose(self, command: Command, timeout_s: float = 10.0) -> Committed:
+        """Propose one command and wait for its result; raises `ProposeError`s."""
+
+
+class ClusterPort(Protocol):
+    """What beacons tell about the members."""
+
+    @property
+    def leader_address(self) -> str:
+        """`host:port` of the leader, empty while none is known."""
+
+    @property
+    def peer_addresses(self) -> list[str]:
+        """`host:port` of every voter."""
+
+
+class GossipPort(Protocol):
+    """Orders to the gossip of a node."""
+
+    async def leave(self, node: str) -> None:
+        """Have the node leave; raises `ApiError` when it does not."""
+
+
+class TtlPort(Protocol):
+    """Updates of TTL checks, answered by the `healthcheck` that owns them."""
+
+    async def update(self, check: CheckRow, status: str, output: str) -> tuple[int, str]:
+        """Hand an update to the owner; HTTP status and text of its answer."""

@@ -1,0 +1,75 @@
+"""Every path that this version answers, with the methods that it allows (Consul's HTTP API, routing).
+
+As in Go's mux, a route that ends with a slash stands for everything below it, the longest one wins, and an exact one
+wins over all. A path that is not here is unknown; a method that is not listed is not allowed.
+"""
+
+from typing import NamedTuple
+
+GET, PUT, POST, DELETE = "GET", "PUT", "POST", "DELETE"
+
+ROUTES: dict[str, tuple[str, ...]] = {
+    "/v1/agent/check/deregister/": (PUT,),
+    "/v1/agent/check/fail/": (PUT,),
+    "/v1/agent/check/pass/": (PUT,),
+    "/v1/agent/check/register": (PUT,),
+    "/v1/agent/check/update/": (PUT,),
+    "/v1/agent/check/warn/": (PUT,),
+    "/v1/agent/checks": (GET,),
+    "/v1/agent/connect/ca/leaf/": (GET,),
+    "/v1/agent/connect/ca/roots": (GET,),
+    "/v1/agent/leave": (PUT,),
+    "/v1/agent/members": (GET,),
+    "/v1/agent/self": (GET,),
+    "/v1/agent/service/": (GET,),
+    "/v1/agent/service/deregister/": (PUT,),
+    "/v1/agent/service/register": (PUT,),
+    "/v1/agent/services": (GET,),
+    "/v1/agent/version": (GET,),
+    "/v1/catalog/connect/": (GET,),
+    "/v1/catalog/datacenters": (GET,),
+    "/v1/catalog/deregister": (PUT,),
+    "/v1/catalog/node-services/": (GET,),
+    "/v1/catalog/node/": (GET,),
+    "/v1/catalog/nodes": (GET,),
+    "/v1/catalog/register": (PUT,),
+    "/v1/catalog/service/": (GET,),
+    "/v1/catalog/services": (GET,),
+    "/v1/connect/ca/roots": (GET,),
+    "/v1/connect/intentions": (GET, POST),
+    "/v1/connect/intentions/": (GET, PUT, DELETE),
+    "/v1/connect/intentions/check": (GET,),
+    "/v1/connect/intentions/exact": (GET, PUT, DELETE),
+    "/v1/connect/intentions/match": (GET,),
+    "/v1/health/checks/": (GET,),
+    "/v1/health/connect/": (GET,),
+    "/v1/health/node/": (GET,),
+    "/v1/health/service/": (GET,),
+    "/v1/health/state/": (GET,),
+    "/v1/kv/": (GET, PUT, DELETE),
+    "/v1/status/leader": (GET,),
+    "/v1/status/peers": (GET,),
+}
+_TREES = tuple(sorted((route for route in ROUTES if route.endswith("/")), key=len, reverse=True))
+
+
+class Found(NamedTuple):
+    """The route of a path and what follows it."""
+
+    route: str
+    rest: str
+
+
+def find(path: str) -> Found | None:
+    """The route that a decoded path belongs to."""
+    if path in ROUTES:
+        return Found(path, "")
+    for route in _TREES:
+        if path.startswith(route):
+            return Found(route, path[len(route) :])
+    return None
+
+
+def allowed(route: str) -> bytes:
+    """The `Allow` header of a route."""
+    return ",".join(("OPTIONS", *ROUTES[route])).encode()

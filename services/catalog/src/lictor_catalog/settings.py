@@ -1,0 +1,35 @@
+"""Settings of the catalog service."""
+
+from pydantic import Field
+
+from lictor_kit import Port, Settings
+
+
+class CatalogSettings(Settings):
+    """What a catalog process is told beside what every process is told."""
+
+    operations_port: Port = Field(
+        default=8571, description="TCP port; /livez, /readyz and /metrics; the house's port for this role"
+    )
+    catalog_http_port: Port = Field(
+        default=8500, description="TCP port; the HTTP API; Consul's port, so that clients find it without settings"
+    )
+    catalog_grpc_port: Port = Field(
+        default=8502, description="TCP port; where xds listens, as agent/self tells sidecars; Consul's port"
+    )
+    catalog_advertise: str = Field(
+        default="",
+        description="address; of the node, for a registration that comes before the node's gossip; empty takes bind, "
+        "or the host's own address when that is every address",
+    )
+    catalog_sidecar_port_min: Port = Field(
+        default=21000, description="TCP port; the first that an automatic sidecar may take; Consul's range"
+    )
+    catalog_sidecar_port_max: Port = Field(
+        default=21255, description="TCP port; the last that an automatic sidecar may take; 256 sidecars a node"
+    )
+    catalog_connections_max: int = Field(
+        default=20_000,
+        ge=64,
+        description="connections; open at once; each blocking query holds one; more are answered 503",
+    )

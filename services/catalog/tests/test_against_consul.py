@@ -1,0 +1,195 @@
+"""The same requests to a real Consul and to us: equal status and body, but for what must differ.
+
+Needs a `consul` binary (environment CONSUL_BIN, or on the path). The peer may be older than the interface we speak:
+fields that a newer Consul added are taken out of our side before comparing, named one by one below.
+"""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from api_fixture import Catalog, story
+
+CONSUL = os.environ.get("CONSUL_BIN") or shutil.which("consul")
+pytestmark = [
+    pytest.mark.conformance,
+    pytest.mark.skipif(not CONSUL, reason="no consul binary: set CONSUL_BIN or put it on the path"),
+]
+START_S = 30.0
+
+# (`Output` is what checks said when they ran; here nobody runs ours.)
+VOLATILE = {"CreateIndex", "ModifyIndex", "ContentHash", "Hash", "CreatedAt", "UpdatedAt", "Output"}
+NEWER = {"Interval", "Timeout", "ExposedPort", "PeerName", "ServiceSocketPath", "ServiceLocality", "Datacenter", "Mode"}
+"""Fields that 1.21 shows and 1.8 does not (or, `Datacenter`, not everywhere)."""
+
+OLDER = {"DefaultAddr", "DefaultPort"}
+
+
+def plain(value: Any) -> Any:
+    """What must be equal: without volatile fields, and without those that one version lacks or omits when empty."""
+    if isinstance(value, dict):
+        kept = {key: plain(one) for key, one in value.items() if key not in VOLATILE | NEWER | OLDER}
+        return {key: one for key, one in kept.items() if one not in ("", 0, {}, [], None)}
+    return [plain(one) for one in value] if isinstance(value, list) else value
+
+
+@pytest.fixture(scope="module")
+def consul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    assert CONSUL
+    ports = free_ports(6)
+    names = ("http", "dns", "serf-lan", "serf-wan", "server", "grpc")
+    flags = [part for name, port in zip(names, ports, strict=True) for part in (f"-{name}-port", str(port))]
+    log = tmp_path_factory.mktemp("consul") / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [CONSUL, "agent", "-dev", "-node", "n1", "-bind", "127.0.0.1", *flags], stdout=out, stderr=out
+        )
+    url = f"http://127.0.0.1:{ports[0]}/v1/"
+    try:
+        wait_until_up(url, log)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[int] = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+def wait_until_up(url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        try:
+            answer = httpx.get(url + "health/node/n1", timeout=2)
+            if answer.status_code == 200 and any(one["CheckID"] == "serfHealth" for one in answer.json()):
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    pytest.fail(f"consul did not start: {log.read_text()[-2000:]}")
+
+
+WEB = {"Name": "web", "ID": "web-1", "Tags": ["v1"], "Address": "10.0.0.9", "Port": 80, "Meta": {"k": "<&>"}, "Check": {"TTL": "1h"}, "Connect": {"SidecarService": {}}}  # fmt: skip
+PROXY = {"Name": "px", "Kind": "connect-proxy", "Port": 7777, "Proxy": {"DestinationServiceName": "web", "Upstreams": [{"DestinationName": "db", "LocalBindPort": 9191, "Config": {"a": 1}}], "Config": {"protocol": "http"}, "Expose": {"Checks": True, "Paths": [{"Path": "/h", "ListenerPort": 21500, "LocalPathPort": 80}]}}}  # fmt: skip
+EXTERNAL = {"Node": "ext", "Address": "1.2.3.4", "NodeMeta": {"m": "1"}, "Service": {"Service": "api", "Tags": ["b", "a"]}, "Check": {"Name": "c1", "ServiceID": "api", "Definition": {"HTTP": "http://x", "Interval": "10s", "DeregisterCriticalServiceAfter": "1m"}}}  # fmt: skip
+
+WRITES: list[tuple[str, str, Any]] = [
+    ("PUT", "agent/service/register", WEB),
+    ("PUT", "agent/service/register", PROXY),
+    ("PUT", "agent/service/register", {"name": "low", "enabletagoverride": True, "tagged_addresses": {"wan": {"Address": "h", "Port": 1}}}),
+    ("PUT", "agent/check/register", {"Name": "node-ttl", "TTL": "1h", "Status": "passing", "Notes": "n"}),
+    ("PUT", "catalog/register", EXTERNAL),
+    ("PUT", "catalog/register", {"Node": "a", "Address": "1.1.1.1"}),
+    ("PUT", "catalog/register", {"Node": "a"}),
+    ("PUT", "catalog/register", {"Address": "a"}),
+    ("PUT", "catalog/register", {"Node": "a", "Address": "b", "Foo": 1}),
+    ("PUT", "catalog/register", {"Node": "a", "Address": "b", "Datacenter": "dc9"}),
+    ("PUT", "catalog/register", {"Node": "a", "Address": "b", "ID": "x"}),
+    ("PUT", "catalog/register", b""),
+    ("PUT", "catalog/deregister", {}),
+    ("PUT", "catalog/deregister", {"Node": "zzz"}),
+    ("PUT", "agent/service/register", {"Nam": "x"}),
+    ("PUT", "agent/service/register", {"ID": "x"}),
+    ("PUT", "agent/service/register", b""),
+    ("PUT", "agent/service/register", {"Name": "a", "Address": "0.0.0.0"}),
+    ("PUT", "agent/service/register", {"Name": "a", "Meta": {"a b": "c"}}),
+    ("PUT", "agent/service/register", {"Name": "a", "Meta": {"consul-x": "c"}}),
+    ("PUT", "agent/service/register", {"Name": "a", "Weights": {"Passing": 0, "Warning": 1}}),
+    ("PUT", "agent/service/register", {"Name": "a", "Weights": {"Passing": 70000, "Warning": 1}}),
+    ("PUT", "agent/service/register", {"Name": "a", "Check": {"Interval": "10s"}}),
+    ("PUT", "agent/service/register", {"Name": "a", "Check": {"Interval": "10s", "TTL": "5s"}}),
+    ("PUT", "agent/service/register", {"Name": "a", "Check": {"Interval": "xx", "TTL": "5s"}}),
+    ("PUT", "agent/service/register", {"Name": "a", "Check": {"Status": "bad", "TTL": "5s"}}),
+    ("PUT", "agent/check/register", {"TTL": "10s"}),
+    ("PUT", "agent/check/register", {"Name": "z"}),
+    ("PUT", "agent/check/register", {"Name": "z", "TTL": "10s", "Status": "x"}),
+    ("PUT", "agent/check/register", {"Name": "z", "AliasService": "web", "TTL": "10s"}),
+    ("PUT", "agent/check/register", {"Name": "z", "TTL": "10s", "OutputMaxSize": -1}),
+    ("PUT", "agent/check/register", {"Name": "z", "ScriptArgs": ["x"], "Interval": "10s"}),
+    ("PUT", "agent/check/update/node-ttl", {"Status": "foo"}),
+    ("PUT", "kv/app/x?flags=18446744073709551615", b"test"),
+    ("PUT", "kv/app/sub/y", b""),
+    ("PUT", "kv/app/x?cas=0", b"no"),
+    ("PUT", "kv/app/x?cas=1&acquire=z", b"1"),
+    ("PUT", "kv/app/x?flags=x", b"1"),
+    ("PUT", "kv/", b"1"),
+    ("DELETE", "kv/", None),
+    ("DELETE", "kv/none?cas=3", None),
+    ("DELETE", "kv/app/x?cas=1&recurse", None),
+    ("POST", "connect/intentions", {"SourceName": "web", "DestinationName": "db", "Action": "deny"}),
+    ("POST", "agent/services", None),
+    ("PUT", "connect/intentions/11111111-1111-1111-1111-111111111111", {"SourceName": "x", "DestinationName": "y", "Action": "deny"}),
+]  # fmt: skip
+READS = [
+    "health/service/web", "health/service/web?passing", "health/service/WEB", "health/service/none", "health/service/web?tag=V1",
+    "health/connect/web", "health/node/n1", "health/node/none", "health/checks/web", "health/state/critical", "health/state/bogus",
+    "catalog/service/web", "catalog/service/px", "catalog/service/api", "catalog/service/none", "catalog/connect/web",
+    "catalog/node/ext", "catalog/node/none", "catalog/node-services/none", "catalog/nodes?node-meta=m:1",
+    "catalog/datacenters", "agent/services", "agent/checks", "agent/service/px", "agent/service/web-1-sidecar-proxy", "agent/service/none",
+    "kv/app/x", "kv/app/?recurse", "kv/app/?keys&separator=/", "kv/?keys", "kv/none", "kv/none?keys", "kv/app/x?raw", "kv/",
+    "kv/a?index=-1", "kv/a?wait=x", "kv/a?stale&consistent", "kv/a?max_stale=x", "kv/a?dc=x",
+    "health/service/web?passing=x", "health/service/", "catalog/node/", "health/state/",
+    "connect/intentions", "connect/intentions/match?by=destination&name=db&name=none", "connect/intentions/match", "connect/intentions/check?source=web&destination=db",
+    "connect/intentions/check?source=web&destination=free", "connect/intentions/check", "agent/service/register",
+]  # fmt: skip
+
+
+def shown(answer: httpx.Response, path: str) -> tuple[int, Any]:
+    if answer.headers.get("content-type", "").startswith("application/json"):
+        value = answer.json()
+        if path == "connect/intentions" and isinstance(value, dict):
+            return answer.status_code, sorted(value)
+        return answer.status_code, plain(normal(value))
+    return answer.status_code, answer.text.strip()
+
+
+def normal(value: Any) -> Any:
+    """Take out who the node is: ids, addresses, the server's own service, and the ids of intentions."""
+    if isinstance(value, list):
+        return [normal(one) for one in value if not (isinstance(one, dict) and one.get("ServiceName") == "consul")]
+    if isinstance(value, dict):
+        if value.get("Node") == "n1" and "Address" in value:
+            value = {key: one for key, one in value.items() if key == "Node" or key.startswith("Service")}
+        if "SourceName" in value:
+            value = {key: one for key, one in value.items() if key != "ID"}
+        return {key: normal(one) for key, one in value.items()}
+    return value
+
+
+def test_a_real_consul_answers_the_same(consul: str) -> None:
+    @story
+    async def compared() -> None:
+        ours = Catalog()
+        theirs = httpx.AsyncClient(base_url=consul, timeout=8)
+        differences: list[str] = []
+
+        async def compare(method: str, path: str, body: Any) -> None:
+            kind = {"content": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
+            mine, other = await asyncio.gather(
+                ours.http.request(method, path, **kind), theirs.request(method, path, **kind)
+            )
+            left, right = shown(mine, path), shown(other, path)
+            if left != right:
+                differences.append(f"{method} {path} {body}\n  ours   {left}\n  theirs {right}")
+
+        for method, path, body in WRITES:
+            await compare(method, path, body)
+        for path in READS:
+            await compare("GET", path, None)
+        await theirs.aclose()
+        assert not differences, "\n".join(differences)
+
+    compared()

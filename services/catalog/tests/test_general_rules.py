@@ -1,0 +1,148 @@
+"""What holds for every endpoint: routing, methods, parameters, encodings, limits."""
+
+import gzip
+from typing import Any
+
+import pytest
+from api_fixture import Catalog, story
+
+from lictor_catalog import clean_path, routes
+from lictor_catalog.fast_reads import READS
+
+
+def test_every_get_route_is_a_fast_read_or_one_of_the_rare_ones() -> None:
+    rare = {
+        "/v1/agent/connect/ca/leaf/", "/v1/agent/self", "/v1/agent/version",
+        "/v1/catalog/datacenters", "/v1/status/leader", "/v1/status/peers",
+    }  # fmt: skip
+    assert {route for route, methods in routes.ROUTES.items() if "GET" in methods} == set(READS) | rare
+
+
+@story
+async def test_every_route_reaches_an_endpoint() -> None:
+    catalog = Catalog()
+    for route, methods in routes.ROUTES.items():
+        for method in methods:
+            answer = await catalog.http.request(method, f"http://catalog{route}")
+            assert "not found" not in answer.text.lower() or "Intention" in answer.text, (method, route)
+            assert answer.status_code != 405, (method, route)
+            assert answer.text != '{"detail":"Not Found"}', (method, route)
+            assert answer.headers["x-consul-default-acl-policy"] == "allow"
+
+
+@story
+async def test_methods_that_a_route_does_not_allow() -> None:
+    catalog = Catalog()
+    answer = await catalog.http.head("kv/a")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS,GET,PUT,DELETE")
+    answer = await catalog.http.post("agent/services")
+    assert (answer.status_code, answer.text, answer.headers["allow"]) == (405, "method POST not allowed", "OPTIONS,GET")
+    answer = await catalog.http.options("kv/a")
+    assert (answer.status_code, answer.content, answer.headers["allow"]) == (200, b"", "OPTIONS,GET,PUT,DELETE")
+
+
+@story
+async def test_unknown_paths() -> None:
+    catalog = Catalog()
+    table = [
+        ("/v1/nope", 404, "Invalid URL path: not a recognized HTTP API endpoint"),
+        ("/nope", 404, "Invalid URL path: if attempting to use the HTTP API, ensure the path starts with '/v1/'"),
+        ("/", 200, "Lictor"),
+        ("/v1/kv", 301, ""),
+    ]
+    for path, status, text in table:
+        answer = await catalog.http.get(f"http://catalog{path}")
+        assert (answer.status_code, answer.text.startswith(text)) == (status, True), path
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "text"),
+    [
+        ("ns=default", 400, 'Invalid query parameter: "ns" - Namespaces are a Consul Enterprise feature'),
+        ("partition=x", 400, 'Invalid query parameter: "partition" - Partitions are a Consul Enterprise feature'),
+        ("ns=", 200, ""),
+        ("dc=dc9", 500, "No path to datacenter"),
+        ("dc=dc1", 200, ""),
+        ("dc=dc1&datacenter=dc9", 500, "No path to datacenter"),
+        ("filter=Node==x", 400, "filter expressions are not supported by this version"),
+        ("filter=", 200, ""),
+        ("index=-1", 400, "Invalid index"),
+        ("index=x", 400, "Invalid index"),
+        ("wait=x", 400, "Invalid wait time"),
+        ("wait=10", 400, "Invalid wait time"),
+        ("stale&consistent", 400, "Cannot specify ?stale with ?consistent, conflicting semantics."),
+        ("cached&consistent", 400, "Cannot specify ?cached with ?consistent, conflicting semantics."),
+        ("max_stale=x", 400, 'Invalid max_stale value "x"'),
+        ("a=%zz", 500, "invalid URL escape"),
+        ("unknown=1&near=_agent", 200, ""),
+    ],
+)
+def test_common_parameters(query: Any, status: Any, text: Any) -> None:
+    @story
+    async def asked() -> None:
+        catalog = Catalog()
+        answer = await catalog.get(f"catalog/services?{query}")
+        assert (answer.status_code, answer.text.startswith(text)) == (status, True), answer.text
+        if status != 200:
+            assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+    asked()
+
+
+@story
+async def test_namespace_headers_are_refused() -> None:
+    answer = await Catalog().get("catalog/services", headers={"X-Consul-Namespace": "default"})
+    assert answer.status_code == 400
+
+
+@story
+async def test_pretty_indents_by_four_and_ends_with_a_newline() -> None:
+    catalog = Catalog()
+    await catalog.put("agent/service/register", {"Name": "web", "Tags": ["a"]})
+    assert (await catalog.get("catalog/services?pretty")).text == '{\n    "web": [\n        "a"\n    ]\n}\n'
+
+
+@story
+async def test_gzip_for_bodies_that_are_worth_it() -> None:
+    catalog = Catalog()
+    for name in ("a", "b", "c"):
+        await catalog.put("agent/service/register", {"Name": "web", "ID": name})
+    async with catalog.http.stream("GET", "health/service/web", headers={"Accept-Encoding": "gzip"}) as answer:
+        raw = b"".join([part async for part in answer.aiter_raw()])
+        assert answer.headers["content-encoding"] == "gzip"
+    plain = await catalog.get("health/service/web", headers={"Accept-Encoding": "identity"})
+    assert gzip.decompress(raw) == plain.content
+    assert "content-encoding" not in plain.headers
+    small = await catalog.get("catalog/services", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in small.headers
+
+
+@story
+async def test_a_body_above_the_limit_is_413() -> None:
+    answer = await Catalog().put("catalog/register", content=b"x" * (768 * 1024 + 1))
+    assert answer.status_code == 413
+    assert "too large, max size: 786432 bytes" in answer.text
+
+
+@story
+async def test_an_unprintable_path_is_refused() -> None:
+    assert (await Catalog().get("kv/a%01b")).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "clean"),
+    [
+        ("/v1/kv/a", "/v1/kv/a"),
+        ("/v1//kv/a/", "/v1/kv/a/"),
+        ("/v1/kv/../x", "/v1/x"),
+        ("/..", "/"),
+        ("/v1/./kv/", "/v1/kv/"),
+    ],
+)
+def test_paths_are_cleaned_as_go_does(path: Any, clean: Any) -> None:
+    assert clean_path.cleaned(path) == clean
+    assert clean_path.is_clean(path) == (path == clean)
+
+
+def test_a_key_that_begins_with_a_dot_is_clean() -> None:
+    assert clean_path.is_clean("/v1/kv/.hidden")
