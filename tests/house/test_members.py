@@ -18,6 +18,7 @@ DISTRIBUTION_OF = {
     "xds": "xds-protos",
     "starlette": "fastapi",
     "click": "typer",
+    "grpc": "grpcio",
 }
 
 

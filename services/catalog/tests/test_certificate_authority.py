@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from lictor_bus import FakeBus, Hub, LeaderTracker
 from lictor_bus.ca_signing import CsrAnswer, CsrRequest
 from lictor_bus.frames import Beacon, Member
-from lictor_bus.subjects import CA_SIGN
+from lictor_bus.subjects import ca_sign
 from lictor_bus.ttl_updates import TtlAnswer, TtlUpdate, ttl_subject
 from lictor_catalog.ca_service import CAService
 from lictor_catalog.cluster_status import ClusterStatus
@@ -30,14 +30,14 @@ async def founded(catalog: Catalog) -> "asyncio.Task[None]":
 
 
 async def ask(bus: FakeBus, data: bytes) -> CsrAnswer:
-    return msgspec.msgpack.decode(await bus.request(CA_SIGN, data, 1.0), type=CsrAnswer)
+    return msgspec.msgpack.decode(await bus.request(ca_sign("c"), data, 1.0), type=CsrAnswer)
 
 
 @story
 async def test_a_request_over_the_bus_is_signed_by_the_root_in_the_store() -> None:
     catalog = Catalog()
     bus = FakeBus(Hub())
-    await catalog.authority.listen(bus)
+    await catalog.authority.listen(bus, "c")
     uri = ServiceIdentity(trust_domain(CLUSTER), "dc1", "web").uri
     key_pem, csr_pem = create_key_and_csr(uri)
     request = msgspec.msgpack.encode(CsrRequest(csr_pem))

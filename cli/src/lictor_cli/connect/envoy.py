@@ -81,7 +81,9 @@ def run_envoy(made: dict[str, Any], envoy: str, arguments: list[str]) -> None:
     """Become Envoy with this bootstrap; does not return."""
     with tempfile.NamedTemporaryFile("wb", prefix="lictor-envoy-", suffix=".json", delete=False) as file:
         file.write(msgspec.json.encode(made))
-    command = [envoy, "--config-path", file.name, "--disable-hot-restart", *arguments]
+    # A listener that changes drains its open connections: minutes of old access rules would surprise everyone.
+    drain = [] if "--drain-time-s" in arguments else ["--drain-time-s", "5"]
+    command = [envoy, "--config-path", file.name, "--disable-hot-restart", *drain, *arguments]
     os.execvp(command[0], command)  # noqa: S606  becoming Envoy is the point
 
 

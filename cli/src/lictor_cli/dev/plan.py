@@ -188,6 +188,8 @@ def sidecar(proxied: str, admin_port: int, bootstrap: Path, public_port: int) ->
             "--config-path",
             str(bootstrap),
             "--disable-hot-restart",
+            "--drain-time-s",
+            "5",
             "--concurrency",
             "1",
             "--log-level",

@@ -1,7 +1,7 @@
 """Asking for a certificate: what a holder of a key sends to whoever may read the CA's key (design §5).
 
-Every `catalog` answers on `subjects.CA_SIGN` as one queue group, so one of them signs; an identity of another trust
-domain is refused, so two clusters on one NATS cannot sign for each other. The request carries only a
+Every `catalog` of a cluster answers on `subjects.ca_sign` as one queue group, so one of them signs; an identity of
+another trust domain is refused. The request carries only a
 PKCS#10 request; the answer is a certificate with its life and serial, or the rule that forbids it. Payloads are
 MessagePack arrays; fields are only added at the end.
 """

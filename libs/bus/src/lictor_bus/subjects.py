@@ -7,7 +7,6 @@ written in hex. `*` and `>` are NATS wildcards.
 BEACONS = "store.*.beacon"
 FOUNDING = "founding"
 PRESENCE_HELLO = "presence-hello"
-CA_SIGN = "ca.sign"
 
 
 def member(cluster: str, member_id: int, verb: str) -> str:
@@ -51,3 +50,8 @@ def holds(cluster: str) -> str:
 def node_order(cluster: str, node: str, order: str) -> str:
     """Where the gossip of a node takes an order from the HTTP API, e.g. `leave`."""
     return f"node.{cluster}.{node.lower().encode().hex()}.order.{order}"
+
+
+def ca_sign(cluster: str) -> str:
+    """Where the catalogs of a cluster sign certificate requests, as one queue group."""
+    return f"ca.{cluster}.sign"

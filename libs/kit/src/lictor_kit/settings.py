@@ -98,6 +98,10 @@ class Settings(BaseSettings):
     config_dir: str = Field(
         default="", description="directory; service definitions to register at the start; empty for none"
     )
+    default_intention_policy: Literal["allow", "deny"] = Field(
+        default="allow",
+        description="allow or deny; callers that no intention names; Consul's default while there are no ACLs",
+    )
     consul_version: str = Field(
         default="1.21.4",
         pattern=r"^\d+\.\d+\.\d+$",

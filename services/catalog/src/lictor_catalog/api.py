@@ -41,6 +41,7 @@ class Api:
         node: AgentNode,
         ports: Ports,
         version: str,
+        allow_by_default: bool = True,
         view: ViewPort,
         gate: GatePort,
         writes: Writes,
@@ -55,7 +56,7 @@ class Api:
         self.queries = BlockingQueries(view, chance.dice)
         about = AgentSelf(node, ports, version, cluster)
         leaves = LeafCache(authority, view, node.datacenter, now=chance.now, dice=chance.dice)
-        reads = FastReads(Identity(node.name, node.datacenter, version), self.queries, consistency)
+        reads = FastReads(Identity(node.name, node.datacenter, version, allow_by_default), self.queries, consistency)
         app = FastAPI(title="Lictor catalog", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         app.include_router(agent.router(AgentApi(about, writes, view, consistency, ttl, leaves, gossip)))
         app.include_router(catalog.router(writes, node.datacenter))

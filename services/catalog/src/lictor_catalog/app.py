@@ -80,6 +80,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
             settings.catalog_sidecar_port_max,
         ),
         version=settings.consul_version,
+        allow_by_default=settings.default_intention_policy == "allow",
         view=view,
         gate=gate,
         writes=writes,
@@ -96,7 +97,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     context.spawn("proposer", proposer.run())
     context.spawn("read gate", gate.run())
     await view.ready.wait()
-    await authority.listen(bus)
+    await authority.listen(bus, leader.cluster)
     context.spawn("certificate authority", authority.run())
     listener = _listen(settings)
     server = _Server(_config(api, settings))

@@ -13,7 +13,7 @@ import structlog
 
 from lictor_bus import Bus
 from lictor_bus.ca_signing import CSR_BYTES_MAX, SIGNERS, CsrAnswer, CsrRequest
-from lictor_bus.subjects import CA_SIGN
+from lictor_bus.subjects import ca_sign
 from lictor_catalog.errors import ApiError
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.ports import ViewPort
@@ -120,14 +120,14 @@ class CAService:
         self._metrics.certificate("signed")
         return issued
 
-    async def listen(self, bus: Bus) -> None:
-        """Answer requests from the bus, as one of the group of signers."""
+    async def listen(self, bus: Bus, cluster: str) -> None:
+        """Answer the cluster's requests from the bus, as one of the group of signers."""
 
         async def on_request(_subject: str, data: bytes, reply: str) -> None:
             if reply:
                 await bus.publish(reply, _encoder.encode(self._answer(data)))
 
-        await bus.subscribe(CA_SIGN, on_request, queue=SIGNERS)
+        await bus.subscribe(ca_sign(cluster), on_request, queue=SIGNERS)
 
     def _answer(self, data: bytes) -> CsrAnswer:
         if len(data) > CSR_BYTES_MAX:

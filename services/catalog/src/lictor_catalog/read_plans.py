@@ -29,6 +29,7 @@ class Identity(msgspec.Struct, frozen=True):
     node: str
     datacenter: str
     version: str
+    allow_by_default: bool = True
 
 
 PlanOf = Callable[[str, Params, Identity], Plan]
@@ -259,15 +260,17 @@ def intention_match(_rest: str, params: Params, _who: Identity) -> Plan:
     return Plan(("connect/intentions/match", by, names), run, sleeps_while_same=True)
 
 
-def intention_check(_rest: str, params: Params, _who: Identity) -> Plan:
-    """`connect/intentions/check`: the first that applies decides; without one everything is allowed (no ACLs)."""
+def intention_check(_rest: str, params: Params, who: Identity) -> Plan:
+    """`connect/intentions/check`: the first that applies decides; without one the default policy does."""
     source, destination = intention_request.exact_names(params)
 
     def run(store: Store) -> Outcome:
         answer = queries.intentions.match(store, (destination,))
         applies = (one for one in answer.value[destination] if one.source in {source, "*"} and not one.source_peer)
         decisive = next(applies, None)
-        allowed = decisive is None or (decisive.action == "allow" and not decisive.permissions)
+        allowed = who.allow_by_default
+        if decisive is not None:
+            allowed = decisive.action == "allow" and not decisive.permissions
         return Outcome(json_page({"Allowed": allowed}), answer.tokens)
 
     return Plan(("connect/intentions/check", source, destination), run)
