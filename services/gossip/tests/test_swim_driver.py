@@ -3,12 +3,13 @@
 import asyncio
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, closing
 from functools import partial
 from typing import Any, Self
 
 import pytest
+import uvloop
 
 from lictor_gossip import tcp_endpoint
 from lictor_gossip.member_feed import MemberFeed
@@ -34,6 +35,19 @@ from lictor_swim.wire import Ack, Ping, encode_stream_message, open_stream, seal
 
 MakeDriver = Callable[..., SwimDriver]
 MakeEndpoint = Callable[[int], Endpoint]
+Run = Callable[[Coroutine[Any, Any, None]], None]
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a story on the standard loop, and on the one that the service has."""
+    factory = None if request.param == "asyncio" else uvloop.new_event_loop
+
+    def story(main: Coroutine[Any, Any, None]) -> None:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(main)
+
+    return story
 
 
 async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
@@ -74,7 +88,9 @@ class Pool:
         await until(lambda: all(sees(self.drivers[index], name, status) for index in among), limit_s)
 
 
-def test_four_drivers_join_through_one_and_see_each_others_tags(driver: MakeDriver, endpoint: MakeEndpoint) -> None:
+def test_four_drivers_join_through_one_and_see_each_others_tags(
+    run: Run, driver: MakeDriver, endpoint: MakeEndpoint
+) -> None:
     async def story() -> None:
         async with Pool(driver, endpoint) as pool:
             for member in pool.drivers[2].members():
@@ -84,11 +100,11 @@ def test_four_drivers_join_through_one_and_see_each_others_tags(driver: MakeDriv
             assert pool.drivers[1].own.name == "n1"
             assert not [event for event in pool.events if isinstance(event, InputRefused)]
 
-    asyncio.run(story())
+    run(story())
 
 
 def test_a_driver_that_stops_without_leaving_is_failed_within_two_seconds(
-    driver: MakeDriver, endpoint: MakeEndpoint
+    run: Run, driver: MakeDriver, endpoint: MakeEndpoint
 ) -> None:
     async def story() -> None:
         async with Pool(driver, endpoint) as pool:
@@ -106,10 +122,12 @@ def test_a_driver_that_stops_without_leaving_is_failed_within_two_seconds(
             assert not pool.drivers[1].force_leave("nobody")
             await pool.everyone_sees("n3", Status.LEFT, [0, 1, 2])
 
-    asyncio.run(story())
+    run(story())
 
 
-def test_a_driver_that_leaves_is_left_everywhere_and_never_failed(driver: MakeDriver, endpoint: MakeEndpoint) -> None:
+def test_a_driver_that_leaves_is_left_everywhere_and_never_failed(
+    run: Run, driver: MakeDriver, endpoint: MakeEndpoint
+) -> None:
     async def story() -> None:
         async with Pool(driver, endpoint) as pool:
             assert await pool.drivers[2].leave(timeout_s=5.0)
@@ -118,18 +136,18 @@ def test_a_driver_that_leaves_is_left_everywhere_and_never_failed(driver: MakeDr
             changes = [event.change for event in pool.events if isinstance(event, MemberEvent)]
             assert MemberChange.FAILED not in changes
 
-    asyncio.run(story())
+    run(story())
 
 
-def test_leaving_gives_up_at_its_timeout(driver: MakeDriver, endpoint: MakeEndpoint) -> None:
+def test_leaving_gives_up_at_its_timeout(run: Run, driver: MakeDriver, endpoint: MakeEndpoint) -> None:
     async def story() -> None:
         async with Pool(driver, endpoint, 2) as pool:
             assert not await pool.drivers[1].leave(timeout_s=0.0)
 
-    asyncio.run(story())
+    run(story())
 
 
-def test_joining_counts_the_seeds_that_answered(driver: MakeDriver, endpoint: MakeEndpoint) -> None:
+def test_joining_counts_the_seeds_that_answered(run: Run, driver: MakeDriver, endpoint: MakeEndpoint) -> None:
     async def story() -> None:
         async with Pool(driver, endpoint, 2) as pool:
             nobody = endpoint(3)
@@ -137,10 +155,10 @@ def test_joining_counts_the_seeds_that_answered(driver: MakeDriver, endpoint: Ma
             assert await pool.drivers[1].join([nobody]) == 0
             assert await pool.drivers[1].join([]) == 0
 
-    asyncio.run(story())
+    run(story())
 
 
-def test_tags_and_user_events_reach_the_others(driver: MakeDriver, endpoint: MakeEndpoint) -> None:
+def test_tags_and_user_events_reach_the_others(run: Run, driver: MakeDriver, endpoint: MakeEndpoint) -> None:
     async def story() -> None:
         async with Pool(driver, endpoint, 3) as pool:
             pool.drivers[0].set_tags({"role": "db"})
@@ -151,10 +169,10 @@ def test_tags_and_user_events_reach_the_others(driver: MakeDriver, endpoint: Mak
             with pytest.raises(ValueError, match="512"):
                 pool.drivers[0].set_tags({"role": "x" * 600})
 
-    asyncio.run(story())
+    run(story())
 
 
-def test_a_restarted_driver_comes_back_under_its_name(driver: MakeDriver, endpoint: MakeEndpoint) -> None:
+def test_a_restarted_driver_comes_back_under_its_name(run: Run, driver: MakeDriver, endpoint: MakeEndpoint) -> None:
     async def story() -> None:
         async with Pool(driver, endpoint, 3) as pool:
             await pool.stop(2)
@@ -163,10 +181,10 @@ def test_a_restarted_driver_comes_back_under_its_name(driver: MakeDriver, endpoi
                 assert await again.join([pool.endpoints[0]]) == 1
                 await pool.everyone_sees("n2", Status.ALIVE, [0, 1])
 
-    asyncio.run(story())
+    run(story())
 
 
-def test_one_timer_is_armed_at_the_nodes_next_deadline(driver: MakeDriver, endpoint: MakeEndpoint) -> None:
+def test_one_timer_is_armed_at_the_nodes_next_deadline(run: Run, driver: MakeDriver, endpoint: MakeEndpoint) -> None:
     async def story() -> None:
         async with driver(0, endpoint(0)) as one:
             acts: list[Callable[[], None]] = [
@@ -177,16 +195,16 @@ def test_one_timer_is_armed_at_the_nodes_next_deadline(driver: MakeDriver, endpo
             for act in acts:
                 act()
                 assert one._timer is not None
-                assert one._timer.when() == one._node.next_deadline()
+                assert one._armed_for == one._node.next_deadline()
                 assert not one._timer.cancelled()
             last = one._timer
         assert last is not None
         assert last.cancelled()
 
-    asyncio.run(story())
+    run(story())
 
 
-def test_a_port_in_use_is_refused_and_nothing_stays_open(driver: MakeDriver, endpoint: MakeEndpoint) -> None:
+def test_a_port_in_use_is_refused_and_nothing_stays_open(run: Run, driver: MakeDriver, endpoint: MakeEndpoint) -> None:
     async def story() -> None:
         bind = endpoint(0)
         with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as taken:
@@ -198,10 +216,10 @@ def test_a_port_in_use_is_refused_and_nothing_stays_open(driver: MakeDriver, end
             pass
         assert len(asyncio.all_tasks()) == 1
 
-    asyncio.run(story())
+    run(story())
 
 
-def test_a_broken_invariant_ends_the_driver(driver: MakeDriver, endpoint: MakeEndpoint) -> None:
+def test_a_broken_invariant_ends_the_driver(run: Run, driver: MakeDriver, endpoint: MakeEndpoint) -> None:
     class Broken(SerfNode):
         def handle_timer(self, now: float) -> None:
             raise AssertionError("an invariant is broken")
@@ -216,7 +234,7 @@ def test_a_broken_invariant_ends_the_driver(driver: MakeDriver, endpoint: MakeEn
             async with asyncio.timeout(5.0), driver(0, bind, node=node):
                 await asyncio.Event().wait()
 
-    asyncio.run(story())
+    run(story())
 
 
 async def raw_stream(destination: Endpoint, data: bytes) -> bytes:
@@ -232,7 +250,7 @@ async def raw_stream(destination: Endpoint, data: bytes) -> bytes:
     return answer
 
 
-def test_a_stream_ping_is_answered_even_in_pieces(driver: MakeDriver, endpoint: MakeEndpoint) -> None:
+def test_a_stream_ping_is_answered_even_in_pieces(run: Run, driver: MakeDriver, endpoint: MakeEndpoint) -> None:
     async def story() -> None:
         bind = endpoint(0)
         ping = seal_stream(encode_stream_message(Ping(9, "n0")), Framing())
@@ -244,7 +262,7 @@ def test_a_stream_ping_is_answered_even_in_pieces(driver: MakeDriver, endpoint: 
             assert open_stream(await reader.read(), Framing()) == Ack(9, None)
             writer.close()
 
-    asyncio.run(story())
+    run(story())
 
 
 @pytest.mark.parametrize(
@@ -253,7 +271,7 @@ def test_a_stream_ping_is_answered_even_in_pieces(driver: MakeDriver, endpoint: 
     ids=["unknown type", "too large", "too many nodes", "not a request", "nothing more"],
 )
 def test_streams_that_make_no_sense_or_stall_are_closed_without_an_answer(
-    driver: MakeDriver, endpoint: MakeEndpoint, data: bytes
+    run: Run, driver: MakeDriver, endpoint: MakeEndpoint, data: bytes
 ) -> None:
     async def story() -> None:
         bind = endpoint(0)
@@ -263,11 +281,11 @@ def test_streams_that_make_no_sense_or_stall_are_closed_without_an_answer(
             assert await raw_stream(bind, seal_stream(encode_stream_message(Ping(9, "n0")), Framing())) != b""
             assert one.streams_refused == (0 if data == b"\x0d\x80" else 1)
 
-    asyncio.run(story())
+    run(story())
 
 
 def test_streams_beyond_the_limit_are_closed_at_once(
-    driver: MakeDriver, endpoint: MakeEndpoint, monkeypatch: pytest.MonkeyPatch
+    run: Run, driver: MakeDriver, endpoint: MakeEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tcp_endpoint, "STREAMS_MAX", 2)
 
@@ -283,10 +301,10 @@ def test_streams_beyond_the_limit_are_closed_at_once(
             await until(lambda: len(one._tcp._served) == 0)
             assert await raw_stream(bind, seal_stream(encode_stream_message(Ping(9, "n0")), Framing())) != b""
 
-    asyncio.run(story())
+    run(story())
 
 
-def test_stopping_does_not_wait_for_idle_peers(driver: MakeDriver, endpoint: MakeEndpoint) -> None:
+def test_stopping_does_not_wait_for_idle_peers(run: Run, driver: MakeDriver, endpoint: MakeEndpoint) -> None:
     async def story() -> None:
         bind = endpoint(0)
         async with asyncio.timeout(2.0):
@@ -296,10 +314,10 @@ def test_stopping_does_not_wait_for_idle_peers(driver: MakeDriver, endpoint: Mak
             writer.close()
         assert len(asyncio.all_tasks()) == 1
 
-    asyncio.run(story())
+    run(story())
 
 
-def test_packets_that_cannot_be_sent_are_dropped_and_counted(endpoint: MakeEndpoint) -> None:
+def test_packets_that_cannot_be_sent_are_dropped_and_counted(run: Run, endpoint: MakeEndpoint) -> None:
     async def story() -> None:
         received: list[tuple[bytes, Endpoint]] = []
         binds = [endpoint(0), endpoint(1)]
@@ -319,14 +337,14 @@ def test_packets_that_cannot_be_sent_are_dropped_and_counted(endpoint: MakeEndpo
         second.close()
         first.close()
 
-    asyncio.run(story())
+    run(story())
 
 
 def _event(name: str, change: MemberChange) -> MemberEvent:
     return MemberEvent(change, SerfMember(name, bytes(4), 1, {}, Status.ALIVE, 0, bytes(6), 1, 0.0))
 
 
-def test_a_slow_reader_gets_the_latest_change_of_each_member() -> None:
+def test_a_slow_reader_gets_the_latest_change_of_each_member(run: Run) -> None:
     async def story() -> None:
         feed = MemberFeed()
         for name, change in (("a", MemberChange.JOINED), ("b", MemberChange.JOINED), ("a", MemberChange.FAILED)):
@@ -335,10 +353,12 @@ def test_a_slow_reader_gets_the_latest_change_of_each_member() -> None:
         seen: list[Any] = [(event.member.name, event.change) async for event in feed]
         assert seen == [("b", MemberChange.JOINED), ("a", MemberChange.FAILED)]
 
-    asyncio.run(story())
+    run(story())
 
 
-def test_a_released_feed_ends_its_reader_and_gets_nothing_more(driver: MakeDriver, endpoint: MakeEndpoint) -> None:
+def test_a_released_feed_ends_its_reader_and_gets_nothing_more(
+    run: Run, driver: MakeDriver, endpoint: MakeEndpoint
+) -> None:
     async def story() -> None:
         async with driver(0, endpoint(0)) as one:
             feed = one.member_events()
@@ -347,4 +367,4 @@ def test_a_released_feed_ends_its_reader_and_gets_nothing_more(driver: MakeDrive
             one.set_tags({"a": "c"})
             assert [event.member.tags async for event in feed] == [{"a": "b"}]
 
-    asyncio.run(story())
+    run(story())

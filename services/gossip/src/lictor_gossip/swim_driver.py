@@ -30,6 +30,9 @@ from lictor_swim import (
 STREAMS_OUT_MAX = 64
 """Most streams that this node holds open: one probe and one exchange are usual, a join adds one per seed."""
 
+TIMER_S_MIN = 0.001
+"""Shortest timer: uvloop's clock ticks in milliseconds, and a shorter delay would spin until it ticks."""
+
 
 class SwimDriver:
     """Runs one node between entering and leaving `async with`.
@@ -64,6 +67,7 @@ class SwimDriver:
         self._feeds: list[MemberFeed] = []
         self._left = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._armed_for = 0.0
         self._failure: asyncio.Future[None] | None = None
         self._failure_watch: asyncio.Task[None] | None = None
         self._running = False
@@ -226,12 +230,15 @@ class SwimDriver:
         self._arm()
 
     def _arm(self) -> None:
+        """Keep exactly one timer, at the node's next deadline."""
         deadline = self._node.next_deadline()
         if self._timer is not None:
-            if self._timer.when() == deadline:
+            if self._armed_for == deadline:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(deadline, self._on_timer)
+        self._armed_for = deadline
+        delay_s = max(deadline - self._loop.time(), TIMER_S_MIN)
+        self._timer = self._loop.call_later(delay_s, self._on_timer)
 
     def _open_stream(self, effect: OpenStream) -> None:
         if len(self._streams_out) >= STREAMS_OUT_MAX:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from lictor_swim import Endpoint
 
@@ -32,15 +32,18 @@ class UdpEndpoint(asyncio.DatagramProtocol):
         self._is_full = False
 
     async def open(self, bind: Endpoint) -> None:
-        """Bind the socket.
+        """Bind the socket; `bind.host` is an IP address.
 
         Raises:
             OSError: the address is not there or in use.
         """
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=bind)
+        bound = _bind(bind)
+        try:
+            transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=bound)
+        except OSError:
+            bound.close()
+            raise
         self._transport = transport
-        _enlarge_receive_buffer(transport.get_extra_info("socket"))
 
     def send(self, data: bytes, destination: Endpoint) -> None:
         """Send one packet, or drop it when the kernel does not take it."""
@@ -78,10 +81,23 @@ class UdpEndpoint(asyncio.DatagramProtocol):
         self.packets_dropped += 1
 
 
-def _enlarge_receive_buffer(bound: object) -> None:
+def _bind(endpoint: Endpoint) -> socket.socket:
+    """A bound socket with a large receive buffer. We bind it ourselves: uvloop leaks a transport that fails to bind."""
+    unbound = socket.socket(socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        unbound.setblocking(False)
+        _enlarge_receive_buffer(unbound)
+        unbound.bind(endpoint)
+    except OSError:
+        unbound.close()
+        raise
+    return unbound
+
+
+def _enlarge_receive_buffer(unbound: socket.socket) -> None:
     wanted = RECEIVE_BUFFER_BYTES
     while wanted >= _RECEIVE_BUFFER_BYTES_MIN:
         with contextlib.suppress(OSError):
-            cast("socket.socket", bound).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wanted)
+            unbound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wanted)
             return
         wanted //= 2

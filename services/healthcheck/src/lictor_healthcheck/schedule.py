@@ -1,8 +1,9 @@
 """Schedule: which checks are due at `now`.
 
-A check first runs after a random part of its interval, so that a thousand checks registered together do not probe
-together, and then one interval after the end of its last run: a slow target is not probed twice at once. Intervals
-below one second are raised (`checks.interval_s`). Pure: clock and dice are arguments; it runs nothing itself.
+A check first runs within a second, since until then nobody knows its target; then after a random part of its interval,
+so that a thousand checks registered together do not probe together for ever; and then one interval after the end of
+its last run: a slow target is not probed twice at once. (Consul waits a random part of the interval for the first
+run.) Intervals below one second are raised (`checks.interval_s`). Pure: clock and dice are arguments; it runs nothing.
 """
 
 import heapq
@@ -12,6 +13,7 @@ from lictor_healthcheck.checks import INTERVAL_S_MIN, CheckKey
 
 # Entries of removed checks stay in the heap until they come up; beyond this many it is rebuilt.
 STALE_MAX = 64
+FIRST_RUN_WITHIN_S = 1.0
 
 
 class Schedule:
@@ -19,6 +21,7 @@ class Schedule:
 
     def __init__(self) -> None:
         self._interval_s: dict[CheckKey, float] = {}
+        self._phase_s: dict[CheckKey, float] = {}
         self._due: dict[CheckKey, float] = {}
         self._heap: list[tuple[float, CheckKey]] = []
 
@@ -29,11 +32,14 @@ class Schedule:
         """Begin with a check, or begin anew with another interval."""
         interval_s = max(INTERVAL_S_MIN, interval_s)
         self._interval_s[key] = interval_s
-        self._push(key, now + interval_s * dice())
+        spread = dice()
+        self._phase_s[key] = max(INTERVAL_S_MIN, interval_s * spread)
+        self._push(key, now + FIRST_RUN_WITHIN_S * spread)
 
     def remove(self, key: CheckKey) -> None:
         """Forget a check; an unknown one is fine."""
         self._interval_s.pop(key, None)
+        self._phase_s.pop(key, None)
         self._due.pop(key, None)
 
     def take_due(self, now: float) -> list[tuple[float, CheckKey]]:
@@ -47,10 +53,13 @@ class Schedule:
         return taken
 
     def finished(self, key: CheckKey, now: float) -> None:
-        """A run has ended: the next is due one interval later. Nothing happens for a check since removed."""
+        """A run has ended: the next is due one interval later, after the first run only a part of one.
+
+        Nothing happens for a check since removed.
+        """
         interval_s = self._interval_s.get(key)
         if interval_s is not None:
-            self._push(key, now + interval_s)
+            self._push(key, now + self._phase_s.pop(key, interval_s))
 
     def next_due(self) -> float | None:
         """When the next check is due, None when none is."""

@@ -1,0 +1,95 @@
+"""Builds one dns and joins its parts.
+
+The ports open at once; until the view is complete for the first time, every answer is SERVFAIL: an empty answer that
+is not true would be worse. When the store is gone, answers go on from the view (fail static).
+"""
+
+import asyncio
+import random
+
+import structlog
+
+from lictor_bus import LeaderTracker, Presence, View, connect
+from lictor_dns.metrics import DnsMetrics
+from lictor_dns.responder import Responder, ResponderSettings
+from lictor_dns.settings import DnsSettings
+from lictor_dns.tcp_server import TcpServer
+from lictor_dns.udp_server import UdpServer
+from lictor_dns.zone import Zone, ZoneSettings
+from lictor_dnswire import Name
+from lictor_kit import Context
+
+ROLE = "dns"
+CONTACT_POLL_S = 0.5
+CONTACT_S_MAX = 3.0
+"""A leader not heard for longer is told in /readyz as a note: answers go on from the view."""
+
+log = structlog.get_logger()
+
+
+async def build(context: Context, settings: DnsSettings) -> None:
+    """Start one dns: ports, bus, view, zone."""
+    context.readiness.set("view", ok=False, reason="no complete view of the catalog yet")
+    dice = random.SystemRandom()
+    store_of: list[View] = []
+    zone = Zone(
+        ZoneSettings(
+            domain=settings.domain,
+            datacenter=settings.datacenter,
+            node_ttl_s=settings.dns_node_ttl_s,
+            service_ttl_s=settings.dns_service_ttl_s,
+            only_passing=settings.dns_only_passing,
+        ),
+        lambda: store_of[0].store,
+        dice,
+    )
+    responder = Responder(
+        ResponderSettings(
+            domain=Name.from_text(settings.domain + ".").lower().labels,
+            datacenter=settings.datacenter.encode(),
+            udp_answer_limit=settings.dns_udp_answer_limit,
+            a_record_limit=settings.dns_a_record_limit,
+        ),
+        zone,
+        dice,
+    )
+    udp, tcp = UdpServer(responder.answer_udp), TcpServer(responder.answer_tcp, settings.dns_tcp_connections_max)
+    await tcp.open(settings.bind, settings.dns_port)
+    udp.open(settings.bind, tcp.port)
+    log.info("dns", port=tcp.port, domain=settings.domain)
+
+    bus = await connect(settings.nats_url, f"{ROLE} {settings.node}")
+    context.on_stop(bus.close)
+    leader = LeaderTracker(bus, settings.cluster)
+    await leader.start()
+    view = View(bus, leader, "discovery")
+    store_of.append(view)
+    view.on_load(lambda _index, changes: zone.load(changes))
+    view.on_reset(zone.reset)
+    presence = Presence(bus, ROLE, settings.node, f"{settings.node}-{dice.getrandbits(64):x}", {"port": tcp.port})
+    context.spawn("view", view.run())
+    context.spawn("presence", presence.run())
+    context.on_stop(presence.close)
+
+    async def close() -> None:
+        udp.close()
+        await tcp.close()
+
+    context.on_stop(close)
+    await view.ready.wait()
+    responder.complete = True
+    context.readiness.set("view", ok=True)
+    context.spawn("contact", _watch(context, view, responder, udp, DnsMetrics(context.metrics)))
+
+
+async def _watch(context: Context, view: View, responder: Responder, udp: UdpServer, metrics: DnsMetrics) -> None:
+    """Tell in /readyz what is unusual, and copy what was counted into the metrics."""
+    while True:
+        silent_s = view.last_contact_s()
+        context.readiness.note(
+            "leader", f"not heard for {silent_s:.0f} s, answers are that old" if silent_s > CONTACT_S_MAX else ""
+        )
+        foreign = view.leader.foreign_clusters
+        context.readiness.note("clusters", f"other clusters on this NATS: {', '.join(foreign)}" if foreign else "")
+        metrics.copy(responder.counts, udp.dropped, silent_s)
+        await asyncio.sleep(CONTACT_POLL_S)

@@ -1,0 +1,193 @@
+"""From a query's bytes to a reply's bytes (RFC 1035; EDNS: RFC 6891). Pure but for the dice it is given.
+
+The hot path is one look-up: a query is known by all its bytes but the id, and its replies, one per rotation of the
+answers, are kept ready until the zone drops what they were made of. So the first answer moves on from query to query,
+which spreads clients evenly.
+"""
+
+import random
+from dataclasses import dataclass, field
+
+from lictor_dns.owner_name import (
+    AddressLookup,
+    DomainLookup,
+    Foreign,
+    Lookup,
+    NodeLookup,
+    ServiceLookup,
+    Unknown,
+    read_name,
+)
+from lictor_dns.zone import NOTHING, RecordSet, Zone
+from lictor_dns.zone import Dependency as ZoneDependency
+from lictor_dnswire import (
+    MESSAGE_BYTES_MAX,
+    UDP_BYTES_MIN,
+    FormatError,
+    Opt,
+    Question,
+    Rcode,
+    RRClass,
+    RRType,
+    encode_error,
+    encode_reply,
+    parse_question,
+)
+
+UDP_BYTES_MAX = 65_467
+"""The largest UDP reply, as Consul's: 65,535 less headers and a margin."""
+
+TCP_ANSWERS_MAX = 4_096
+READY_REPLIES_MAX = 16_384
+"""Queries whose replies are kept ready; beyond it all are dropped and made again as they are asked for."""
+
+ROTATIONS_MAX = 64
+"""Replies kept per query: enough for an even spread; a larger set starts at a random place for each of them."""
+
+_ID_BYTES = 2
+
+
+@dataclass(slots=True)
+class _ReadyReplies:
+    """The replies to one query, without ids, and whose turn it is."""
+
+    bodies: tuple[bytes, ...]
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResponderSettings:
+    """What replies depend on beside the zone."""
+
+    domain: tuple[bytes, ...]
+    datacenter: bytes
+    udp_answer_limit: int = 3
+    a_record_limit: int = 0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What has been answered, for metrics: replies by rcode, and how many came from the ready ones."""
+
+    ready: int = 0
+    by_rcode: dict[int, int] = field(default_factory=dict)
+
+
+class Responder:
+    """Answers queries from a zone; `complete` False (no complete view yet) makes every answer SERVFAIL."""
+
+    def __init__(self, settings: ResponderSettings, zone: Zone, dice: random.Random) -> None:
+        self._settings, self._zone, self._dice = settings, zone, dice
+        self.complete = False
+        self.counts = Counts()
+        self._ready: dict[bytes, _ReadyReplies] = {}
+        self._by_dependency: dict[ZoneDependency, list[bytes]] = {}
+        zone.on_drop.append(self._drop)
+
+    def answer_udp(self, data: bytes) -> bytes | None:
+        """The reply to a datagram, or None where none may be sent."""
+        ready = self._ready.get(data[_ID_BYTES:])
+        if ready is None:
+            return self._answer(data, udp=True)
+        self.counts.ready += 1
+        turn = ready.turn
+        ready.turn = turn + 1 if turn + 1 < len(ready.bodies) else 0
+        return data[:_ID_BYTES] + ready.bodies[turn]
+
+    def answer_tcp(self, data: bytes) -> bytes | None:
+        """The reply to a message on a stream, or None where none may be sent."""
+        return self._answer(data, udp=False)
+
+    def _drop(self, dependency: ZoneDependency | None) -> None:
+        if dependency is None:
+            self._ready.clear()
+            self._by_dependency.clear()
+            return
+        for key in self._by_dependency.pop(dependency, ()):
+            self._ready.pop(key, None)
+
+    def _answer(self, data: bytes, *, udp: bool) -> bytes | None:
+        try:
+            question = parse_question(data)
+        except FormatError as error:
+            if error.header is None:
+                return None
+            self._count(error.rcode)
+            return encode_error(error.header, error.rcode)
+        edns = Opt(payload_bytes=UDP_BYTES_MAX) if question.edns is not None else None
+        max_bytes = min(question.udp_bytes, UDP_BYTES_MAX) if udp else MESSAGE_BYTES_MAX
+        if question.edns is not None and question.edns.version:
+            return self._refuse(question, Rcode.BADVERS, max_bytes, edns)
+        if not self.complete:
+            return self._refuse(question, Rcode.SERVFAIL, max_bytes, edns)
+        if question.qtype in {RRType.AXFR, RRType.IXFR}:
+            return self._refuse(question, Rcode.NOTIMP, max_bytes, edns)
+        lookup = read_name(question.labels, self._settings.domain, self._settings.datacenter)
+        if isinstance(lookup, Foreign) or question.qclass not in {RRClass.IN, RRClass.ANY}:
+            return self._refuse(question, Rcode.REFUSED, max_bytes, edns)
+        found = self._find(lookup, question.qtype)
+        if not found.templates:
+            return self._negative(question, found, max_bytes, edns)
+        return self._positive(data, question, lookup, found, max_bytes, edns, udp=udp)
+
+    def _find(self, lookup: Lookup, qtype: int) -> RecordSet:
+        if isinstance(lookup, ServiceLookup | NodeLookup):
+            return self._zone.find(lookup, qtype)
+        if isinstance(lookup, AddressLookup):
+            return self._zone.address(lookup, qtype)
+        if isinstance(lookup, DomainLookup):
+            return self._zone.domain(lookup, qtype)
+        assert isinstance(lookup, Unknown)
+        return NOTHING
+
+    def _positive(
+        self,
+        data: bytes,
+        question: Question,
+        lookup: Lookup,
+        found: RecordSet,
+        max_bytes: int,
+        edns: Opt | None,
+        *,
+        udp: bool,
+    ) -> bytes:
+        self._count(Rcode.NOERROR)
+        every = found.templates
+        limit = len(every)
+        if udp and max_bytes == UDP_BYTES_MIN:
+            limit = min(limit, self._settings.udp_answer_limit)
+        if found.addresses and self._settings.a_record_limit:
+            limit = min(limit, self._settings.a_record_limit)
+        limit = min(limit, TCP_ANSWERS_MAX)
+
+        def reply(start: int) -> bytes:
+            turned = (every[start:] + every[:start])[:limit]
+            return encode_reply(question, turned, max_bytes=max_bytes, edns=edns, additional=found.additional)
+
+        first = self._dice.randrange(len(every))
+        if not udp or not isinstance(lookup, ServiceLookup | NodeLookup):
+            return reply(first)
+        starts = [(first + step) % len(every) for step in range(min(len(every), ROTATIONS_MAX))]
+        bodies = tuple(reply(start)[_ID_BYTES:] for start in starts)
+        if len(self._ready) >= READY_REPLIES_MAX:
+            self._drop(None)
+        key = data[_ID_BYTES:]
+        self._ready[key] = _ReadyReplies(bodies, 1 % len(bodies))
+        self._by_dependency.setdefault(self._zone.dependency(lookup), []).append(key)
+        return data[:_ID_BYTES] + bodies[0]
+
+    def _negative(self, question: Question, found: RecordSet, max_bytes: int, edns: Opt | None) -> bytes:
+        """NXDOMAIN for a name that has nothing, NODATA for a type that it lacks (RFC 2308)."""
+        rcode = Rcode.NOERROR if found.exists else Rcode.NXDOMAIN
+        self._count(rcode)
+        authority = [self._zone.soa_record()] if found.soa else []
+        return encode_reply(
+            question, max_bytes=max_bytes, rcode=rcode, authority=authority, additional=found.additional, edns=edns
+        )
+
+    def _refuse(self, question: Question, rcode: int, max_bytes: int, edns: Opt | None) -> bytes:
+        self._count(rcode)
+        return encode_reply(question, max_bytes=max_bytes, rcode=rcode, authoritative=False, edns=edns)
+
+    def _count(self, rcode: int) -> None:
+        self.counts.by_rcode[rcode] = self.counts.by_rcode.get(rcode, 0) + 1

@@ -1,0 +1,35 @@
+"""The settings of a dns process."""
+
+from pydantic import Field
+
+from lictor_kit import Port, Settings
+
+
+class DnsSettings(Settings):
+    """What a dns is told beside what every process is told."""
+
+    operations_port: Port = Field(
+        default=8577, description="TCP port; /livez, /readyz and /metrics; the house's port for this role"
+    )
+    dns_port: Port = Field(
+        default=8600, description="UDP and TCP port; the DNS interface; Consul's port, so that forwarders find it"
+    )
+    dns_node_ttl_s: int = Field(
+        default=0, ge=0, le=86_400, description="seconds; TTL of nodes' records; 0, so that no change is hidden"
+    )
+    dns_service_ttl_s: int = Field(
+        default=0, ge=0, le=86_400, description="seconds; TTL of services' records; 0, so that no change is hidden"
+    )
+    dns_only_passing: bool = Field(
+        default=True,
+        description="true or false; leave out instances with a warning too; critical ones are always left out",
+    )
+    dns_udp_answer_limit: int = Field(
+        default=3, ge=1, le=8, description="records; in an answer over UDP to a client without EDNS; as in Consul"
+    )
+    dns_a_record_limit: int = Field(
+        default=0, ge=0, description="records; in any answer with addresses; 0 for no limit; as in Consul"
+    )
+    dns_tcp_connections_max: int = Field(
+        default=1024, ge=1, description="connections; open at once over TCP; more are closed at once"
+    )

@@ -1,0 +1,71 @@
+"""DNS over TCP (RFC 7766): messages behind their length, pipelined, with limits on connections and idleness."""
+
+import asyncio
+from collections.abc import Callable
+
+from lictor_dnswire import FrameReader, frame
+
+IDLE_S = 30.0
+"""A connection without a complete query for this long is closed (RFC 7766, section 6.2.3, leaves the time to us)."""
+
+READ_BYTES = 64 * 1024
+
+
+class TcpServer:
+    """Answers queries on connections; use `open`, …, `close`."""
+
+    def __init__(self, answer: Callable[[bytes], bytes | None], connections_max: int, idle_s: float = IDLE_S) -> None:
+        self._answer, self._connections_max, self._idle_s = answer, connections_max, idle_s
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.refused = 0
+
+    @property
+    def port(self) -> int:
+        """The bound port."""
+        assert self._server is not None, "open first"
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def open(self, host: str, port: int) -> None:
+        """Bind and begin to answer.
+
+        Raises:
+            OSError: the port is not free.
+        """
+        self._server = await asyncio.start_server(self._serve, host, port)
+
+    async def close(self) -> None:
+        """Stop listening and close what is open."""
+        if self._server is not None:
+            self._server.close()
+            for writer in tuple(self._writers):
+                writer.close()
+            await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._writers) >= self._connections_max:
+            self.refused += 1
+            writer.close()
+            return
+        self._writers.add(writer)
+        try:
+            await self._answer_all(reader, writer)
+        except (OSError, TimeoutError):
+            return  # the peer has gone, or has been idle for too long
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        frames = FrameReader()
+        while True:
+            data = await asyncio.wait_for(reader.read(READ_BYTES), self._idle_s)
+            if not data:
+                return
+            for query in frames.feed(data):
+                reply = self._answer(query)
+                if reply is None:
+                    return
+                writer.write(frame(reply))
+            # A client that does not read its answers is waited for, but not longer than an idle one.
+            await asyncio.wait_for(writer.drain(), self._idle_s)

@@ -1,0 +1,95 @@
+"""A zone over a store that real commands fill, and dnspython as the client."""
+
+import random
+
+import dns.flags
+import dns.message
+import dns.rdatatype
+import pytest
+
+from lictor_dns.responder import Responder, ResponderSettings
+from lictor_dns.zone import Zone, ZoneSettings
+from lictor_state import Envelope, Store, apply
+from lictor_state.commands import AgentJoin, CatalogRegister, CheckSpec, ServiceSpec
+
+
+class World:
+    """A store, the zone over it, and the responder."""
+
+    def __init__(self, **settings):
+        limits = {name: settings.pop(name) for name in ("udp_answer_limit", "a_record_limit") if name in settings}
+        self.store = Store("cluster")
+        self.raft_index = 1
+        self.zone = Zone(ZoneSettings(**settings), lambda: self.store, random.Random(1))
+        self.responder = Responder(
+            ResponderSettings(domain=(b"consul",), datacenter=b"dc1", **limits), self.zone, random.Random(2)
+        )
+        self.responder.complete = True
+
+    def apply(self, *commands):
+        for command in commands:
+            self.raft_index += 1
+            done = apply(self.store, self.raft_index, Envelope(0, 0, 0, command))
+            assert not done.result.error, done.result.error
+            self.zone.load(done.changes)
+
+    def instance(self, number, name="web", status="passing", address=None, node_address=None, **more):
+        service = ServiceSpec(
+            f"{name}-{number}",
+            name,
+            address=f"10.0.0.{number}" if address is None else address,
+            port=8000 + number,
+            **more,
+        )
+        check = CheckSpec(f"service:{name}-{number}", "check", status=status, service_id=service.service_id)
+        node = f"n{number}"
+        self.apply(CatalogRegister(node, node_address or f"10.1.0.{number}", "dc1", service=service, checks=(check,)))
+
+    def servers(self, count=3):
+        for number in range(1, count + 1):
+            self.apply(
+                AgentJoin(
+                    f"server-{number}",
+                    f"id-{number}",
+                    "run",
+                    f"10.9.0.{number}",
+                    8300,
+                    "dc1",
+                    role="consul",
+                    service_port=8300,
+                )
+            )
+
+    def ask(self, name, rtype="A", *, tcp=False, edns=None, message_id=None):
+        query = dns.message.make_query(name, rtype, use_edns=edns is not None, payload=edns or 0)
+        if message_id is not None:
+            query.id = message_id
+        answer = self.responder.answer_tcp if tcp else self.responder.answer_udp
+        wire = answer(query.to_wire())
+        assert wire is not None
+        reply = dns.message.from_wire(wire)
+        assert reply.id == query.id
+        assert reply.flags & dns.flags.QR
+        return reply
+
+
+@pytest.fixture
+def make_world():
+    return World
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture
+def texts():
+    """The records of a section as sorted text, `name type data`."""
+
+    def of(section):
+        return sorted(
+            f"{rrset.name} {dns.rdatatype.to_text(rrset.rdtype)} {rdata}" for rrset in section for rdata in rrset
+        )
+
+    return of
