@@ -64,3 +64,15 @@ def test_every_decision_record_has_its_parts(root):
     for path in records:
         headings = re.findall(r"^## (.+)$", path.read_text(), flags=re.MULTILINE)
         assert headings == ["Context", "Decision", "Cost", "When we would change it"], path.name
+
+
+def test_every_route_stands_in_the_compatibility_page(root):
+    page = (root / "docs/compatibility.md").read_text()
+    routes = re.findall(
+        r'^    "/v1/([^"]+)": ',
+        (root / "services/catalog/src/lictor_catalog/routes.py").read_text(),
+        flags=re.MULTILINE,
+    )
+    missing = [route for route in routes if route.rstrip("/") not in page]
+    assert routes
+    assert missing == []

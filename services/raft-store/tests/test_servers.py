@@ -2,7 +2,7 @@
 
 import uuid
 
-from lictor_raft_store.leader_duties.servers import SILENT_S, Server, commands, node_id
+from lictor_raft_store.leader_duties.servers import SILENT_S, Server, commands, namesakes, node_id
 from lictor_state.commands import AgentDecision, AgentJoin
 from lictor_state.rows import AgentRow
 
@@ -43,6 +43,13 @@ def test_a_server_that_is_not_there_at_all_becomes_critical():
     (failed,) = commands([], row(), "dc1", "1.21.4")
     assert isinstance(failed, AgentDecision)
     assert failed.decision == "failed"
+
+
+def test_of_several_servers_with_one_name_the_first_stands_in_the_catalog_and_the_name_is_told():
+    twin = Server(6, "SERVER-1", "run-9", "10.0.0.9", 8300, True, 0.0)
+    assert commands([twin, server()], row(), "dc1", "1.21.4") == []
+    assert namesakes([twin, server()]) == ["server-1"]
+    assert namesakes([server()]) == []
 
 
 def test_node_ids_of_servers_are_uuids_and_differ():

@@ -52,7 +52,7 @@ async def build(context: Context, settings: RaftStoreSettings) -> None:
     context.on_stop(_release(slot))
     bus = await connect(settings.nats_url, f"raft-store-{slot.number}")
     context.on_stop(bus.close)
-    name = f"server-{slot.number}"
+    name = settings.raft_store_name or f"server-{slot.number}"
     address = settings.raft_store_advertise or settings.bind
     record = {"member": slot.member_id, "name": name, "address": address, "port": settings.raft_store_port}
     presence = Presence(bus, "raft-store", name, run_id, record)
@@ -120,10 +120,10 @@ async def build(context: Context, settings: RaftStoreSettings) -> None:
     await transfer.open()
     await api.open()
     context.readiness.set("leader", ok=False, reason=NO_LEADER)
-    context.spawn("raft", driver.run())
+    raft = context.spawn("raft", driver.run())
     context.spawn("leadership", leadership.run())
     context.spawn("readiness", _readiness(context, driver, metrics))
-    context.on_stop(_hand_over(driver))
+    context.on_stop(_hand_over(driver, raft))
 
 
 async def _claim(context: Context, disk: RealDisk, settings: RaftStoreSettings) -> Slot:
@@ -250,10 +250,13 @@ async def _readiness(context: Context, driver: NodeDriver, metrics: StoreMetrics
         await asyncio.sleep(READINESS_EVERY_S)
 
 
-def _hand_over(driver: NodeDriver) -> Any:
+def _hand_over(driver: NodeDriver, raft: asyncio.Task[None]) -> Any:
     async def hand_over() -> None:
+        """Give leadership away, then end the driver: what comes after this closes the log under it."""
         gone = await driver.hand_over(HAND_OVER_S)
         log.info("leadership handed over" if gone else "leadership not handed over in time")
+        raft.cancel()
+        await asyncio.wait([raft])
 
     return hand_over
 

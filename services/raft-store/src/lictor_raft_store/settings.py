@@ -12,6 +12,11 @@ class RaftStoreSettings(Settings):
         default=8300,
         description="TCP port; the server port shown to Consul's clients; nothing listens there, all traffic is NATS",
     )
+    raft_store_name: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9.-]{0,63}$",
+        description="name; this server's node in the catalog; empty takes server-<slot>, which is unique on one volume",
+    )
     raft_store_advertise: str = Field(
         default="",
         description="address; the address shown for this server in the catalog; empty takes the bind address",

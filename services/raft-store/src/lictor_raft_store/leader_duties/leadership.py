@@ -43,6 +43,7 @@ class Leadership:
         self._brake_fraction, self._clock = brake_fraction, clock
         self.judge: FailureJudge | None = None
         self._wake = asyncio.Event()
+        self._namesakes: list[str] = []
         store.on_leadership.append(self._on_leadership)
         store.hold_reason = self.hold_reason
 
@@ -91,20 +92,27 @@ class Leadership:
     async def _round(self, judge: FailureJudge) -> None:
         rows = [row for _, row in self._store.driver.machine.store.rows(Table.AGENTS) if isinstance(row, AgentRow)]
         by_node = {row.node.lower(): row for row in rows}
-        wanted = servers.commands(self._list_servers(), by_node, self._datacenter, self._version)
+        members = self._list_servers()
+        self._tell_namesakes(servers.namesakes(members))
+        wanted = servers.commands(members, by_node, self._datacenter, self._version)
         present = {one.node.lower(): one.instance for one in self._presence.present("gossip")}
-        members = [row for row in rows if row.role == "node"]
-        decisions = judge.judge(members, present, self._clock())
+        nodes = [row for row in rows if row.role == "node"]
+        decisions = judge.judge(nodes, present, self._clock())
         asks = [one for one in decisions if isinstance(one, Ask)]
         if asks:
             await asyncio.gather(*(self._ask(judge, one) for one in asks))
-            decisions += judge.judge(members, present, self._clock())
+            decisions += judge.judge(nodes, present, self._clock())
         for one in decisions:
             if not isinstance(one, Ask):
                 log.info("node decision", node=one.node, decision=one.decision, reason=one.reason)
                 wanted.append(AgentDecision(one.node, one.run_id, one.status_index, one.decision, one.reason))
         for command in wanted:
             await self._propose(command)
+
+    def _tell_namesakes(self, names: list[str]) -> None:
+        if names and names != self._namesakes:
+            log.error("several servers bear one name: set LICTOR_RAFT_STORE_NAME on each", names=names)
+        self._namesakes = names
 
     async def _ask(self, judge: FailureJudge, ask: Ask) -> None:
         """Ask the node itself: an answer for this run means alive."""

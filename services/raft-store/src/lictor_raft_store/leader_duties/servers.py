@@ -33,6 +33,12 @@ def node_id(member_id: int) -> str:
     return str(uuid.UUID(int=(0x11C7 << 112) | (0x4 << 76) | (0x8 << 60) | (member_id & ((1 << 60) - 1))))
 
 
+def namesakes(servers: Sequence[Server]) -> list[str]:
+    """Names that more than one member bears: only the first of each can stand in the catalog."""
+    names = [server.name.lower() for server in servers]
+    return sorted({name for name in names if names.count(name) > 1})
+
+
 def commands(servers: Sequence[Server], rows: dict[str, AgentRow], datacenter: str, version: str) -> list[Command]:
     """What to propose so that the catalog shows the servers as they are.
 
@@ -43,7 +49,11 @@ def commands(servers: Sequence[Server], rows: dict[str, AgentRow], datacenter: s
         version: the Consul version reported to clients.
     """
     wanted: list[Command] = []
-    for server in servers:
+    named: set[str] = set()
+    for server in sorted(servers, key=lambda one: one.member_id):
+        if server.name.lower() in named:
+            continue
+        named.add(server.name.lower())
         row = rows.get(server.name.lower())
         alive = server.contact_age_s is not None and server.contact_age_s < SILENT_S
         if alive and (row is None or row.run_id != server.run_id or (row.address, row.port) != _where(server)):
@@ -54,11 +64,10 @@ def commands(servers: Sequence[Server], rows: dict[str, AgentRow], datacenter: s
             wanted.append(
                 AgentDecision(server.name, row.run_id, row.status_index, "failed", "the leader has lost contact")
             )
-    present = {server.name.lower() for server in servers}
     wanted += [
         AgentDecision(row.node, row.run_id, row.status_index, "failed", "the leader has lost contact")
         for name, row in sorted(rows.items())
-        if row.role == "consul" and row.status == "alive" and name not in present
+        if row.role == "consul" and row.status == "alive" and name not in named
     ]
     return wanted
 
