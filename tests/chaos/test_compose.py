@@ -175,8 +175,8 @@ def test_an_intention_that_denies_stops_the_call_and_allowing_lets_it_through(pr
 
 
 def test_a_key_written_through_the_edge_is_read_through_it(project):
-    assert project.call("PUT", "/v1/kv/a//b%20c", b"value") == (200, "true")
-    assert project.call("GET", "/v1/kv/a//b%20c?raw") == (200, "value")
+    assert project.call("PUT", "/v1/kv/a/b%20c", b"value") == (200, "true")
+    assert project.call("GET", "/v1/kv/a/b%20c?raw") == (200, "value")
 
 
 def test_names_resolve_through_the_edge_over_udp_and_tcp(project):
@@ -209,19 +209,46 @@ def test_roles_scale_up_and_down_and_no_call_fails_meanwhile(project):
 
 
 def test_writes_go_on_when_a_store_is_killed_and_it_comes_back(project):
-    leader = json.loads(project.call("GET", "/v1/status/leader")[1]).split(":")[0]
     stores = project.containers("raft-store")
-    where = {container: _address(container) for container in stores}
-    victim = next(container for container, address in where.items() if address == leader)
     with Writer(project) as writer:
-        subprocess.run(["docker", "kill", victim], capture_output=True, check=True)
+        _kill_the_leader(project)
         before = writer.answers[200]
         eventually(lambda: writer.answers[200] > before + 100, "a hundred writes and reads without the store")
     assert writer.wrong == []
     project.up()
-    assert len(project.containers("raft-store")) == len(stores)
-    voters = json.loads(project.call("GET", "/v1/status/peers")[1])
-    assert len(voters) == len(stores)
+    assert len(project.containers("raft-store")) == len(stores) == 3
+    eventually(lambda: len(_ready_stores(project)) == 3, "all members ready again")
+
+
+def test_a_spare_store_takes_the_place_of_a_killed_one_and_spares_go_without_harm(project):
+    project.up("--scale", "raft-store=5")
+    members = eventually(
+        lambda: len(_ready_stores(project)) == 3 and _ready_stores(project), "three of five are members"
+    )
+    victim = _kill_the_leader(project)
+    eventually(lambda: len(_ready_stores(project) - {victim}) == 3, "a spare is a member now")
+    assert _ready_stores(project) - members, "the third member is one that waited"
+    with Writer(project) as writer:
+        project.up()
+    assert writer.wrong == []
+    assert len(project.containers("raft-store")) == 3
+    eventually(lambda: len(_ready_stores(project)) == 3, "three members")
+
+
+def _kill_the_leader(project):
+    leader = json.loads(project.call("GET", "/v1/status/leader")[1]).split(":")[0]
+    victim = next(store for store in project.containers("raft-store") if _address(store) == leader)
+    subprocess.run(["docker", "kill", victim], capture_output=True, check=True)
+    return victim
+
+
+def _ready_stores(project):
+    """The containers whose store is a member that knows a leader; a spare that waits is not among them."""
+    return {
+        store
+        for store in project.containers("raft-store")
+        if subprocess.run(["docker", "exec", store, "ready"], capture_output=True, check=False).returncode == 0
+    }
 
 
 def _address(container):
