@@ -68,10 +68,10 @@ class Project:
         self.name = f"lictor-test-{os.getpid()}"
         self.http, self.grpc, self.dns, self.frontend = (free_port() for _ in range(4))
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("LICTOR_")} | {
-            "LICTOR_PUBLISH_HTTP": str(self.http),
-            "LICTOR_PUBLISH_GRPC": str(self.grpc),
-            "LICTOR_PUBLISH_DNS": str(self.dns),
-            "LICTOR_PUBLISH_FRONTEND": str(self.frontend),
+            "PUBLISH_HTTP": str(self.http),
+            "PUBLISH_GRPC": str(self.grpc),
+            "PUBLISH_DNS": str(self.dns),
+            "PUBLISH_FRONTEND": str(self.frontend),
         }
 
     def compose(self, *arguments, timeout_s=UP_S):
@@ -217,22 +217,32 @@ def test_writes_go_on_when_a_store_is_killed_and_it_comes_back(project):
     assert writer.wrong == []
     project.up()
     assert len(project.containers("raft-store")) == len(stores) == 3
-    eventually(lambda: len(_ready_stores(project)) == 3, "all members ready again")
+    eventually(lambda: len(_ready(project, "raft-store")) == 3, "all members ready again")
 
 
 def test_a_spare_store_takes_the_place_of_a_killed_one_and_spares_go_without_harm(project):
     project.up("--scale", "raft-store=5")
     members = eventually(
-        lambda: len(_ready_stores(project)) == 3 and _ready_stores(project), "three of five are members"
+        lambda: len(_ready(project, "raft-store")) == 3 and _ready(project, "raft-store"), "three of five are members"
     )
     victim = _kill_the_leader(project)
-    eventually(lambda: len(_ready_stores(project) - {victim}) == 3, "a spare is a member now")
-    assert _ready_stores(project) - members, "the third member is one that waited"
+    eventually(lambda: len(_ready(project, "raft-store") - {victim}) == 3, "a spare is a member now")
+    assert _ready(project, "raft-store") - members, "the third member is one that waited"
     with Writer(project) as writer:
         project.up()
     assert writer.wrong == []
     assert len(project.containers("raft-store")) == 3
-    eventually(lambda: len(_ready_stores(project)) == 3, "three members")
+    eventually(lambda: len(_ready(project, "raft-store")) == 3, "three members")
+
+
+def test_a_spare_gossip_takes_the_node_over_before_its_services_are_lost(project):
+    project.up("--scale", "gossip=2")
+    known = project.service_addresses()
+    subprocess.run(["docker", "kill", *_ready(project, "gossip")], capture_output=True, check=True)
+    spare = eventually(lambda: _ready(project, "gossip"), "the spare is the node now")
+    moved = f'"Address":"{_address(spare.pop())}"'
+    eventually(lambda: moved in project.call("GET", "/v1/catalog/node/node-1")[1], "the node's new address")
+    assert project.service_addresses() == known != []
 
 
 def _kill_the_leader(project):
@@ -242,12 +252,12 @@ def _kill_the_leader(project):
     return victim
 
 
-def _ready_stores(project):
-    """The containers whose store is a member that knows a leader; a spare that waits is not among them."""
+def _ready(project, role):
+    """The containers whose process is ready for work; a spare that waits for a slot is not among them."""
     return {
-        store
-        for store in project.containers("raft-store")
-        if subprocess.run(["docker", "exec", store, "ready"], capture_output=True, check=False).returncode == 0
+        one
+        for one in project.containers(role)
+        if subprocess.run(["docker", "exec", one, "ready"], capture_output=True, check=False).returncode == 0
     }
 
 

@@ -72,8 +72,10 @@ class FakeStore:
         before = dict(self.store.meta.stream_last)
         self._raft_index += 1
         done = apply(self.store, self._raft_index, envelope)
-        for stream, group in GroupEncoder().encode(done.index, done.changes).items() if done.changes else ():
+        groups = GroupEncoder().encode(done.index, done.changes) if done.changes else {}
+        for stream, group in groups.items():  # all are kept before the first await: a resume sees all or none of them
             self._groups[stream].append((done.index, group))
+        for stream, group in groups.items():
             if self.publishing:
                 feed = Feed(self.cluster, self.store.meta.epoch, before.get(stream, 0), done.index, [group])
                 await self.bus.publish(subjects.feed(self.cluster, stream), frames.encode(feed))

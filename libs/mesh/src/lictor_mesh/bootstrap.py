@@ -5,6 +5,7 @@ in its JSON form; node id, cluster and metadata follow Consul, so that tools whi
 Writing the file and starting Envoy is not done here.
 """
 
+import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,7 +32,7 @@ def bootstrap(
 
     Args:
         proxy: the row of the connect-proxy; its id becomes Envoy's node id.
-        xds_host: IP address of the xds service.
+        xds_host: IP address or host name of the xds service.
         xds_port: its port.
         admin_host: IP address of Envoy's administration port.
         admin_port: that port; 0 takes a free one.
@@ -105,10 +106,20 @@ def _address(host: str, port: int) -> dict[str, Any]:
     return {"socket_address": {"address": host, "port_value": port}}
 
 
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _xds_cluster(addresses: list[tuple[str, int]]) -> dict[str, Any]:
+    hosts = [host for host, _ in addresses]
     return {
         "name": XDS_CLUSTER,
-        "type": "STATIC",
+        # Host names (in containers, say) are asked for again and again: addresses change.
+        "type": "STATIC" if all(map(_is_address, hosts)) else "STRICT_DNS",
         "connect_timeout": "1s",
         "ignore_health_on_host_removal": False,
         "typed_extension_protocol_options": {

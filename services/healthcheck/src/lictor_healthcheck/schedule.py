@@ -1,9 +1,9 @@
 """Schedule: which checks are due at `now`.
 
-A check first runs within a second, since until then nobody knows its target; then after a random part of its interval,
-so that a thousand checks registered together do not probe together for ever; and then one interval after the end of
-its last run: a slow target is not probed twice at once. (Consul waits a random part of the interval for the first
-run.) Intervals below one second are raised (`checks.interval_s`). Pure: clock and dice are arguments; it runs nothing.
+A check first runs within a second, since until then nobody knows its target; then after between a half and a whole
+interval, so that a thousand checks registered together do not probe together for ever; and then one interval after the
+end of its last run: a slow target is not probed twice at once. (Consul waits a random part of the interval for the
+first run.) Intervals below one second are raised (`checks.interval_s`). Pure: clock and dice are arguments.
 """
 
 import heapq
@@ -33,7 +33,7 @@ class Schedule:
         interval_s = max(INTERVAL_S_MIN, interval_s)
         self._interval_s[key] = interval_s
         spread = dice()
-        self._phase_s[key] = max(INTERVAL_S_MIN, interval_s * spread)
+        self._phase_s[key] = interval_s * (1 + spread) / 2
         self._push(key, now + FIRST_RUN_WITHIN_S * spread)
 
     def remove(self, key: CheckKey) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import secrets
+import socket
 import uuid
 from collections.abc import Coroutine
 from typing import Any
@@ -53,7 +54,7 @@ async def build(context: Context, settings: RaftStoreSettings) -> None:
     bus = await connect(settings.nats_url, f"raft-store-{slot.number}")
     context.on_stop(bus.close)
     name = settings.raft_store_name or f"server-{slot.number}"
-    address = settings.raft_store_advertise or settings.bind
+    address = settings.raft_store_advertise or _own_address(settings.bind)
     record = {"member": slot.member_id, "name": name, "address": address, "port": settings.raft_store_port}
     presence = Presence(bus, "raft-store", name, run_id, record)
     context.spawn("presence", presence.run())
@@ -126,10 +127,16 @@ async def build(context: Context, settings: RaftStoreSettings) -> None:
     context.on_stop(_hand_over(driver, raft))
 
 
+def _own_address(bind: str) -> str:
+    """The bind address, or for a wildcard the address that the host's name leads to."""
+    return socket.gethostbyname(socket.gethostname()) if bind in {"0.0.0.0", "::"} else bind
+
+
 async def _claim(context: Context, disk: RealDisk, settings: RaftStoreSettings) -> Slot:
+    slots = settings.raft_store_slots or settings.bootstrap_expect
     while True:
         try:
-            slot = claim_slot(disk, str(settings.data_dir), secrets.randbits, slots=settings.raft_store_slots)
+            slot = claim_slot(disk, str(settings.data_dir), secrets.randbits, slots=slots)
         except NoFreeSlot as error:
             context.readiness.set("slot", ok=False, reason=str(error))
             await asyncio.sleep(SLOT_RETRY_S)

@@ -19,10 +19,13 @@ class RaftStoreSettings(Settings):
     )
     raft_store_advertise: str = Field(
         default="",
-        description="address; the address shown for this server in the catalog; empty takes the bind address",
+        description="address; shown for this server in the catalog; empty takes the bind address, or the host's own",
     )
     raft_store_slots: int = Field(
-        default=9, ge=1, le=99, description="slots; how many members may share one volume; more than voters plus spares"
+        default=0,
+        ge=0,
+        le=99,
+        description="slots; how many members may share one volume, others wait as spares; 0 takes the expected number",
     )
     raft_store_heartbeat_ms: int = Field(
         default=100,

@@ -9,7 +9,9 @@ from lictor_state.store import Store
 def services(store: Store, node: str) -> Answer[list[ServiceRow]]:
     """The services of the node's agent by id."""
     lower = node.lower()
-    index, tokens = whole(store, reported.of_node(lower))
+    name = reported.of_node(lower)
+    present = store.node(lower) is not None  # a node's index goes with it: readers fall back on the last extinction
+    index, tokens = whole(store, name) if present else whole(store, name, reported.NODE_EXTINCTION)
     rows = (store.service(lower, one) for one in store.by.services_of_node.get(lower, ()))
     return Answer(index, [row for row in rows if row is not None and row.agent], tokens)
 

@@ -1,0 +1,85 @@
+"""The rows of the HTTP API: two reads and two writes, in the default consistency mode on both systems.
+
+The reads ask for data that `data.load` wrote. Each write differs from every other, because a write that changes nothing
+is cheap on some systems. After a round of writes one of them is read back.
+"""
+
+from dataclasses import dataclass
+
+from benchmarks import data
+from benchmarks.http_call import call, get
+from benchmarks.load import Outcome, wrk
+from benchmarks.systems.system import Target, UnavailableError
+
+WRITTEN_PREFIX = "bench/write/"
+WRITTEN_KEYS = 1000
+"""Writes go round these keys, so that the state does not grow with the speed of a system."""
+
+READ_BACK = 10
+"""Which write of a round is read back: among the first that go out. Not the very first, which wrk makes and throws away
+when it looks at the script."""
+
+SERVICE_NAMES = 50
+"""How many names the registered instances are spread over."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthService:
+    """The request that load balancers make."""
+
+    name: str = "health"
+    title: str = "GET health/service?passing, 10 instances, requests/s"
+
+    def measure(self, target: Target, mark: str, seconds: float) -> Outcome:
+        """See `Row`."""
+        del mark
+        path = f"/v1/health/service/{data.SERVICE}?passing"
+        found = len(get(target.http + path))
+        if found != data.INSTANCES:
+            raise UnavailableError(f"{target.name} answers with {found} instances instead of {data.INSTANCES}")
+        return wrk.load(target.http, "get.lua", seconds, [path])
+
+
+@dataclass(frozen=True, slots=True)
+class KvGet:
+    """Reads of single keys."""
+
+    name: str = "kv-get"
+    title: str = "GET kv, requests/s"
+
+    def measure(self, target: Target, mark: str, seconds: float) -> Outcome:
+        """See `Row`."""
+        del mark
+        if call("GET", f"{target.http}/v1/kv/{data.KEY_PREFIX}1?raw") != data.value(1):
+            raise UnavailableError(f"{target.name} answers with another value than was written")
+        return wrk.load(target.http, "kv_get.lua", seconds, [data.KEY_PREFIX, str(data.KEYS)])
+
+
+@dataclass(frozen=True, slots=True)
+class KvPut:
+    """Writes of single keys."""
+
+    name: str = "kv-put"
+    title: str = "PUT kv, requests/s"
+
+    def measure(self, target: Target, mark: str, seconds: float) -> Outcome:
+        """See `Row`."""
+        outcome = wrk.load(target.http, "kv_put.lua", seconds, [WRITTEN_PREFIX, str(WRITTEN_KEYS), mark])
+        if not call("GET", f"{target.http}/v1/kv/{WRITTEN_PREFIX}{READ_BACK}?raw").startswith(mark.encode()):
+            raise UnavailableError(f"{target.name} acknowledged a write that cannot be read")
+        return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Registrations:
+    """Registrations through the catalog: one call is one committed write on both systems."""
+
+    name: str = "register"
+    title: str = "PUT catalog/register, new node and instance each, requests/s"
+
+    def measure(self, target: Target, mark: str, seconds: float) -> Outcome:
+        """See `Row`."""
+        outcome = wrk.load(target.http, "register.lua", seconds, [mark, str(SERVICE_NAMES)])
+        if not get(f"{target.http}/v1/catalog/node/{mark}-{READ_BACK}"):
+            raise UnavailableError(f"{target.name} acknowledged a registration that cannot be read")
+        return outcome
