@@ -26,12 +26,13 @@ lint: setup  ## style, formatting
 
 types: setup  ## mypy strict, member by member
 	$(BIN)/python scripts/check_types.py $(MEMBERS)
+	$(BIN)/mypy benchmarks
 
 imports: setup  ## layers and purity
 	$(BIN)/lint-imports
 
 unit: setup  ## every member's own tests and the house tests
-	$(BIN)/pytest -q libs services cli sim tests/house
+	$(BIN)/pytest -q libs services cli sim benchmarks tests/house
 
 sim: setup  ## clusters in one process, from seeds
 	$(BIN)/python -m lictor_sim --seeds $(SEEDS)
