@@ -1,11 +1,12 @@
 """From a query's bytes to a reply's bytes (RFC 1035; EDNS: RFC 6891). Pure but for the dice it is given.
 
 The hot path is one look-up: a query is known by all its bytes but the id, and its replies, one per rotation of the
-answers, are kept ready until the zone drops what they were made of. So the first answer moves on from query to query,
-which spreads clients evenly.
+answers, are kept from their first use until the zone drops what they were made of. So the first answer moves on from
+query to query, which spreads clients evenly.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lictor_dns.owner_name import (
@@ -49,10 +50,21 @@ _ID_BYTES = 2
 
 @dataclass(slots=True)
 class _ReadyReplies:
-    """The replies to one query, without ids, and whose turn it is."""
+    """The replies to one query, without ids, made as their turn comes; `start` is the first one's rotation."""
 
-    bodies: tuple[bytes, ...]
+    bodies: list[bytes | None]
     turn: int
+    start: int
+    make: Callable[[int], bytes]
+
+    def next(self) -> bytes:
+        """The reply whose turn it is."""
+        turn = self.turn
+        self.turn = turn + 1 if turn + 1 < len(self.bodies) else 0
+        body = self.bodies[turn]
+        if body is None:
+            body = self.bodies[turn] = self.make(self.start + turn)[_ID_BYTES:]
+        return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +102,7 @@ class Responder:
         if ready is None:
             return self._answer(data, udp=True)
         self.counts.ready += 1
-        turn = ready.turn
-        ready.turn = turn + 1 if turn + 1 < len(ready.bodies) else 0
-        return data[:_ID_BYTES] + ready.bodies[turn]
+        return data[:_ID_BYTES] + ready.next()
 
     def answer_tcp(self, data: bytes) -> bytes | None:
         """The reply to a message on a stream, or None where none may be sent."""
@@ -160,21 +170,20 @@ class Responder:
             limit = min(limit, self._settings.a_record_limit)
         limit = min(limit, TCP_ANSWERS_MAX)
 
-        def reply(start: int) -> bytes:
+        def reply(rotation: int) -> bytes:
+            start = rotation % len(every)
             turned = (every[start:] + every[:start])[:limit]
             return encode_reply(question, turned, max_bytes=max_bytes, edns=edns, additional=found.additional)
 
         first = self._dice.randrange(len(every))
         if not udp or not isinstance(lookup, ServiceLookup | NodeLookup):
             return reply(first)
-        starts = [(first + step) % len(every) for step in range(min(len(every), ROTATIONS_MAX))]
-        bodies = tuple(reply(start)[_ID_BYTES:] for start in starts)
         if len(self._ready) >= READY_REPLIES_MAX:
             self._drop(None)
         key = data[_ID_BYTES:]
-        self._ready[key] = _ReadyReplies(bodies, 1 % len(bodies))
+        ready = self._ready[key] = _ReadyReplies([None] * min(len(every), ROTATIONS_MAX), 0, first, reply)
         self._by_dependency.setdefault(self._zone.dependency(lookup), []).append(key)
-        return data[:_ID_BYTES] + bodies[0]
+        return data[:_ID_BYTES] + ready.next()
 
     def _negative(self, question: Question, found: RecordSet, max_bytes: int, edns: Opt | None) -> bytes:
         """NXDOMAIN for a name that has nothing, NODATA for a type that it lacks (RFC 2308)."""
