@@ -127,7 +127,7 @@ def test_a_wrong_service_is_refused_with_400(body: Any, text: Any) -> None:
             400,
             "FailuresBeforeWarning can't be higher",
         ),
-        ({"Name": "z", "Args": ["x"], "Interval": "1s"}, 500, "Scripts are disabled on this agent"),
+        ({"Name": "z", "Args": ["x"], "Interval": "1s"}, 400, "Invalid check: checks of type script are not supported"),
         ({"Name": "z", "GRPC": "h:1", "Interval": "1s"}, 400, "Invalid check: checks of type grpc are not supported"),
         ({"Name": "z", "UDP": "h:1", "Interval": "1s"}, 400, "Invalid check: checks of type udp are not supported"),
         (

@@ -79,12 +79,14 @@ class Launcher:
     async def _arrive(self, supervisor: Supervisor, processes: list[Process]) -> None:
         """Wait for the roles, set up the demo, wait for it, and say that everything is ready."""
         try:
-            await self._all_ready(processes)
-            if self._options.demo:
+            if self._options.demo:  # its sidecars start while the other roles do: only the catalog is needed
+                await self._all_ready([one for one in processes if one.name == "catalog"])
                 sidecars = await asyncio.to_thread(self._set_up_demo)
                 for one in sidecars:
                     supervisor.start(one)
-                await self._all_ready(sidecars)
+                processes = [*processes, *sidecars]
+            await self._all_ready(processes)
+            if self._options.demo:
                 await self._demo_answers()
         except (ApiError, TimeoutError) as error:
             self._console.plain(f"not ready: {error}")

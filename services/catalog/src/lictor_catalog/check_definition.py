@@ -105,9 +105,6 @@ CATALOG_CHECK = Shape(
 """A check of `catalog/register`."""
 
 _ACTIVE = "Interval must be > 0 for Script, HTTP, H2PING, TCP, UDP or OSService checks"
-_SCRIPTS_DISABLED = (
-    "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true"
-)
 
 
 def service_check(given: dict[str, Any], service_id: str, service_name: str, number: int) -> CheckSpec:
@@ -194,8 +191,6 @@ def _judged(given: dict[str, Any]) -> tuple[CheckDefinition, str]:
     fault = _fault(definition)
     if fault:
         raise ApiError(400, f"Invalid check: {fault}")
-    if definition.script_args or definition.docker_container_id:
-        raise ApiError(500, _SCRIPTS_DISABLED)
     if kind not in RUNNERS:
         raise ApiError(400, f"Invalid check: checks of type {kind} are not supported by this version")
     return definition, kind
