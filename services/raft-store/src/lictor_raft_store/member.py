@@ -1,0 +1,196 @@
+"""One member, put together: log, snapshots, core, driver, bus face and duties, joined in one place.
+
+`app` gives it a real bus and a slot; tests give it a bus in memory and folders of their own.
+"""
+
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from lictor_bus import Bus, Presence, subjects
+from lictor_bus.frames import Member
+from lictor_raft import FOUNDING_INDEX, Config, ConfState, Message, RawNode
+from lictor_raft_store.disk import Disk
+from lictor_raft_store.durable_log import DurableLog, open_log
+from lictor_raft_store.feed_log import FeedLog
+from lictor_raft_store.founding_driver import veto
+from lictor_raft_store.leader_duties.leadership import Leadership
+from lictor_raft_store.leader_duties.servers import Server
+from lictor_raft_store.log_writer import LogWriter
+from lictor_raft_store.machine import STREAMS, Machine
+from lictor_raft_store.metrics import StoreMetrics
+from lictor_raft_store.nats_transport import NatsTransport
+from lictor_raft_store.node_driver import NodeDriver, boottime
+from lictor_raft_store.recovery import DamagedLog
+from lictor_raft_store.resume_api import ResumeApi
+from lictor_raft_store.settings import RaftStoreSettings
+from lictor_raft_store.slots import Slot
+from lictor_raft_store.snapshot_store import SnapshotStore
+from lictor_raft_store.snapshot_transfer import SnapshotTransfer
+from lictor_raft_store.snapshotting import MemberSnapshots, load_newest
+from lictor_raft_store.store_api import StoreApi
+from lictor_raft_store.wal import Wal
+from lictor_state import Store
+
+Spawn = Callable[[str, Coroutine[Any, Any, None]], object]
+"""Runs work that may end by itself (a snapshot on its way); its failure ends the member."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMember:
+    """The parts of a running member; `driver.run()` and `leadership.run()` are its tasks."""
+
+    driver: NodeDriver
+    api: StoreApi
+    leadership: Leadership
+    durable: DurableLog
+    resume: ResumeApi
+
+
+async def open_member(
+    *,
+    bus: Bus,
+    disk: Disk,
+    slot: Slot,
+    cluster: str,
+    founders: ConfState,
+    presence: Presence,
+    settings: RaftStoreSettings,
+    metrics: StoreMetrics,
+    spawn: Spawn,
+) -> StoreMember:
+    """Open a member's log and snapshots, build its parts and begin to listen.
+
+    Raises:
+        StorageError: the log or a snapshot cannot be opened, or is damaged; the message says what to do.
+    """
+    durable, snapshots, machine = await _open_storage(disk, slot, cluster, founders, settings, metrics)
+    config = _config(slot.member_id, settings, machine.applied)
+    node = RawNode(config, durable.storage, random.SystemRandom().randint, boottime())
+    feed_log = FeedLog(STREAMS, machine.store.index, settings.raft_store_feed_mib * 1024 * 1024)
+    tick_s = settings.raft_store_tick_ms / 1000
+    driver = NodeDriver(node=node, machine=machine, durable=durable, feed_log=feed_log, tick_s=tick_s)
+
+    def received(message: Message) -> None:
+        driver.receive([message])
+
+    def report(member: int, ok: bool) -> None:
+        driver.post(lambda: node.report_snapshot(member, ok=ok))
+
+    transport = NatsTransport(bus, cluster, slot.member_id, presence.instance, driver.receive, boottime)
+    transfer = SnapshotTransfer(bus, cluster, slot.member_id, snapshots, spawn=spawn, received=received, report=report)
+    member_snapshots = MemberSnapshots(
+        snapshots,
+        transfer,
+        node,
+        durable,
+        every=settings.raft_store_snapshot_entries,
+        trailing=settings.raft_store_trailing_entries,
+        spawn=spawn,
+        metrics=metrics,
+    )
+    roster = _Roster(node, presence, slot.member_id)
+    api = StoreApi(
+        bus=bus,
+        cluster=cluster,
+        member_id=slot.member_id,
+        name=presence.node,
+        run_id=presence.instance,
+        driver=driver,
+        members=roster.members,
+        metrics=metrics,
+    )
+    driver.join(transport, member_snapshots, api)
+    leadership = Leadership(
+        bus,
+        api,
+        presence,
+        roster.servers,
+        datacenter=settings.datacenter,
+        version=settings.consul_version,
+        brake_fraction=settings.fail_brake,
+        clock=boottime,
+    )
+    resume = ResumeApi(bus, cluster, lambda: (driver.machine.store, driver.feed_log))
+    await bus.subscribe(subjects.member(cluster, slot.member_id, "resume"), resume.answer)
+    await veto(bus, cluster)
+    await transport.open()
+    await transfer.open()
+    await api.open()
+    return StoreMember(driver, api, leadership, durable, resume)
+
+
+async def _open_storage(
+    disk: Disk, slot: Slot, cluster: str, founders: ConfState, settings: RaftStoreSettings, metrics: StoreMetrics
+) -> tuple[DurableLog, SnapshotStore, Machine]:
+    """Open log and snapshots and put the state together from them."""
+    snapshots = SnapshotStore(disk, slot.snapshot_folder)
+    wal, recovered = Wal.open(
+        disk,
+        slot.wal_folder,
+        cluster_id=cluster,
+        member_id=slot.member_id,
+        segment_bytes=settings.raft_store_segment_mib * 1024 * 1024,
+    )
+    if recovered.created and slot.cluster() is not None:
+        raise DamagedLog(
+            f"slot {slot.number} belongs to cluster {cluster}, but its log is gone: this member has forgotten whom it "
+            "voted for. Move the slot's data folder aside and start again: the member joins anew."
+        )
+    slot.write_cluster(cluster.encode())  # after the log exists: a crash in between only repeats the founding's end
+    writer = LogWriter(wal)
+    writer.start()
+    loaded = load_newest(snapshots)
+    durable = await open_log(writer, recovered, founders, loaded[0] if loaded else None, metrics.sync_seconds.observe)
+    if loaded is not None:
+        return durable, snapshots, Machine(loaded[1], loaded[0].meta.index)
+    store = Store(cluster)
+    store.advance(FOUNDING_INDEX)
+    return durable, snapshots, Machine(store, FOUNDING_INDEX)
+
+
+def _config(member_id: int, settings: RaftStoreSettings, applied: int) -> Config:
+    tick = settings.raft_store_tick_ms
+    return Config(
+        id=member_id,
+        election_ticks=settings.raft_store_election_ms // tick,
+        heartbeat_ticks=max(1, settings.raft_store_heartbeat_ms // tick),
+        election_timeout_s=settings.raft_store_election_ms / 1000,
+        applied=applied,
+    )
+
+
+class _Roster:
+    """Who the members are, from the core's configuration and their presence."""
+
+    def __init__(self, node: RawNode, presence: Presence, member_id: int) -> None:
+        self._node, self._presence, self._own = node, presence, member_id
+
+    def members(self) -> tuple[Member, ...]:
+        """The members as beacons name them."""
+        return tuple(Member(one.member_id, one.name, f"{one.address}:{one.port}", one.voter) for one in self.servers())
+
+    def servers(self) -> list[Server]:
+        """The members with the leader's contact to them."""
+        status = self._node.status()
+        now = boottime()
+        found = []
+        for one in self._presence.present("raft-store"):
+            member = int(one.record.get("member", 0))
+            if member not in status.conf_state.voters and member not in status.conf_state.learners:
+                continue
+            peer = status.peers.get(member)
+            contact = None if peer is None or peer.last_contact is None else now - peer.last_contact
+            found.append(
+                Server(
+                    member,
+                    str(one.record.get("name", "")),
+                    one.instance,
+                    str(one.record.get("address", "")),
+                    int(one.record.get("port", 0)),
+                    member in status.conf_state.voters,
+                    0.0 if member == self._own else contact,
+                )
+            )
+        return found
