@@ -52,6 +52,7 @@ def test_starting_again_keeps_data_and_registrations(own_suite):
 def test_a_taken_port_is_one_clear_line_naming_port_and_option(own_suite):
     suite = own_suite()
     with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", suite.port(8500)))
         holder.listen()
         done = subprocess.run(suite.command(), capture_output=True, text=True, timeout=20, check=False)

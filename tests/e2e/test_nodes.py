@@ -36,9 +36,8 @@ class Gossip:
             "LICTOR_GOSSIP_PROFILE": "fast",
             "LICTOR_OPERATIONS_PORT": str(operations),
         }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "lictor_gossip"], env=environment, stdout=subprocess.DEVNULL
-        )
+        with (self.folder / f"{self.name}.log").open("a") as log:
+            self.process = subprocess.Popen([sys.executable, "-m", "lictor_gossip"], env=environment, stdout=log)
         return self
 
     def end(self, number=signal.SIGTERM):

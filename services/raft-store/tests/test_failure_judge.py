@@ -26,8 +26,10 @@ class Pool:
         self.present = {row.node: row.run_id for row in self.agents}
         self.now = START
 
-    def report(self, by, *failed, score=0, instance=None):
-        report = FailureReport("c", by, instance or f"run-{by}", score, dict.fromkeys(failed, 1), ())
+    def report(self, by, *failed, score=0, instance=None, watched=None):
+        if watched is None:
+            watched = tuple(row.node for row in self.agents if row.node != by)
+        report = FailureReport("c", by, instance or f"run-{by}", score, dict.fromkeys(failed, 1), watched)
         self.judge.report(report, self.now)
 
     def wanted(self, after=0.0):
@@ -80,6 +82,15 @@ def test_with_no_other_reporter_lost_presence_makes_the_candidate():
     assert pool.wanted() == []
     del pool.present["n0"]
     assert pool.settle() == [("n0", "failed")]
+
+
+def test_a_node_that_ended_before_the_pool_knew_it_is_known_by_its_presence():
+    pool = Pool(3)
+    del pool.present["n2"]
+    pool.report("n0", watched=("n1",))
+    assert pool.wanted() == [], "n1 has not reported yet: it may watch n2"
+    pool.report("n1", watched=("n0",))
+    assert pool.settle() == [("n2", "failed")]
 
 
 def test_a_reporter_that_says_nothing_of_a_node_keeps_it_alive():

@@ -1,10 +1,10 @@
 """Deciding that a node has failed, or is back (design §4, Reporters and Brake), as a pure core.
 
 Reporters say which of the nodes they watch they find failed. Two healthy ones (one, if there is only one) make a
-candidate; with no other reporter, lost presence does. A candidate is asked in person: an answer means alive and is
-shown as `disputed`, silence means failed. A failed node that is present again and answers is alive again. A new
-leader waits before it decides, a node that is restarting on purpose is held, and when most of a pool would fail at
-once the brake holds everything until an operator confirms or time passes.
+candidate; of a node that nobody watches (it is alone, or ended before the pool knew it) lost presence does. A candidate
+is asked in person: an answer means alive and is shown as `disputed`, silence means failed. A failed node that is
+present again and answers is alive again. A new leader waits before it decides, a node that is restarting on purpose is
+held, and when most of a pool would fail at once the brake holds everything until an operator confirms or time passes.
 
 It does not send questions or propose: it says whom to ask and what to decide. `now` is seconds of any steady clock.
 """
@@ -107,13 +107,12 @@ class FailureJudge:
         if now - self.since < NEW_LEADER_WAIT_S:
             return []
         rows = list(agents)
-        healthy, unhealthy = self._reporters_by_health(present, now)
-        reporters = set(present) - unhealthy
+        healthy, silent = self._reporters(present, now)
         wanted: list[Ask | Decide] = []
         self.disputed.clear()
         for row in rows:
             if row.status == "alive":
-                suspected, reason = self._suspected(row, healthy, reporters, present)
+                suspected, reason = self._suspected(row, healthy, silent, present)
                 if suspected and self._holds.get((row.node.lower(), row.run_id), 0.0) <= now:
                     self._pursue(row, "failed", reason, now, wanted)
                 else:
@@ -122,30 +121,34 @@ class FailureJudge:
                 self._pursue(row, "alive", "present and answering", now, wanted)
         return self._brake(wanted, sum(row.status == "alive" for row in rows), now)
 
-    def _reporters_by_health(self, present: dict[str, str], now: float) -> tuple[dict[str, FailureReport], set[str]]:
-        """The fresh reports of present reporters in good health, and the names of those that are in bad health."""
+    def _reporters(self, present: dict[str, str], now: float) -> tuple[dict[str, FailureReport], set[str]]:
+        """The fresh reports of present reporters in good health, and the present ones that have not reported yet."""
         fresh = {
             name: kept.report
             for name, kept in self._reports.items()
             if now - kept.at < REPORT_FRESH_S and present.get(name) == kept.report.instance
         }
-        unhealthy = {name for name, report in fresh.items() if report.health_score > HEALTH_SCORE_MAX}
-        return {name: report for name, report in fresh.items() if name not in unhealthy}, unhealthy
+        healthy = {name: report for name, report in fresh.items() if report.health_score <= HEALTH_SCORE_MAX}
+        return healthy, set(present) - set(fresh)
 
     @staticmethod
     def _suspected(
-        row: AgentRow, healthy: dict[str, FailureReport], reporters: set[str], present: dict[str, str]
+        row: AgentRow, healthy: dict[str, FailureReport], silent: set[str], present: dict[str, str]
     ) -> tuple[bool, str]:
+        """Whether enough of those who watch a node find it failed; one that nobody watches is known by presence."""
         node = row.node.lower()
-        others = len(reporters - {node})
-        if not others:
-            return node not in present, "presence lost, and nobody else to ask"
-        found = sorted(
-            name
-            for name, report in healthy.items()
-            if name != node and node in {one.lower() for one in (*report.failed, *report.left)}
-        )
-        return len(found) >= min(2, others), f"reported failed by {', '.join(found)}"
+        found, watching = [], 0
+        for name, report in healthy.items():
+            if name == node:
+                continue
+            failed = node in {one.lower() for one in (*report.failed, *report.left)}
+            if failed:
+                found.append(name)
+            watching += failed or node in {one.lower() for one in report.watched}
+        watching += len(silent - {node})  # they may turn out to watch it
+        if not watching:
+            return node not in present, "presence lost, and nobody watches it"
+        return len(found) >= min(2, watching), f"reported failed by {', '.join(sorted(found))}"
 
     def _pursue(self, row: AgentRow, decision: str, reason: str, now: float, wanted: list[Ask | Decide]) -> None:
         """Ask the node in person first; its answer (or silence) decides."""
