@@ -11,6 +11,8 @@ from pathlib import Path
 
 NODE = "node-1"
 HOST = "127.0.0.1"
+SERVER_PORT_STEP = 10
+"""Servers on one machine are told apart by the port that they show; nothing listens there."""
 
 
 class Kind(Enum):
@@ -138,7 +140,7 @@ def roles(options: Options) -> list[Process]:
             f"raft-store-{number + 1}" if options.servers > 1 else "raft-store",
             "lictor_raft_store",
             data_dir=str(options.data_dir / "raft-store"),
-            raft_store_port=str(ports.server),
+            raft_store_port=str(ports.server + SERVER_PORT_STEP * number),
         )
         for number in range(options.servers)
     ]
