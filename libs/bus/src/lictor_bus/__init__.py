@@ -9,6 +9,7 @@ from lictor_bus.connection import (
     NoRespondersError,
     connect,
 )
+from lictor_bus.contact import tell_contact
 from lictor_bus.fake import FakeBus, Hub
 from lictor_bus.leader import LeaderTracker
 from lictor_bus.presence import Presence, PresenceRecord
@@ -46,4 +47,5 @@ __all__ = [
     "RefusedError",
     "View",
     "connect",
+    "tell_contact",
 ]

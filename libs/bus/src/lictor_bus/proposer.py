@@ -124,17 +124,23 @@ class Proposer:
         """
         if len(self._queue) >= WAITING_MAX:
             raise OverloadedError
-        waiting = _Waiting(command, self._clock() + timeout_s, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(command, self._clock() + timeout_s, loop.create_future())
         self._queue.append(waiting)
         self._work.set()
+        timer = loop.call_later(timeout_s, self._expire, waiting)  # half the cost of `wait_for` on this hot path
         try:
-            return await asyncio.wait_for(waiting.answer, timeout_s)
-        except TimeoutError:
-            self._forget(waiting)
-            raise (OutcomeUnknownError if waiting.sent else NoLeaderError) from None
+            return await waiting.answer
         except asyncio.CancelledError:
             self._forget(waiting)
             raise
+        finally:
+            timer.cancel()
+
+    def _expire(self, waiting: _Waiting) -> None:
+        if not waiting.answer.done():
+            self._forget(waiting)
+            waiting.answer.set_exception(OutcomeUnknownError() if waiting.sent else NoLeaderError())
 
     def _forget(self, waiting: _Waiting) -> None:
         if waiting in self._queue:

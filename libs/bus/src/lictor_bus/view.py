@@ -10,7 +10,6 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import structlog
 
@@ -42,11 +41,9 @@ class _ResumeFailedError(Exception):
     """This member could not help; ask another."""
 
 
-@dataclass(order=True, slots=True)
-class _IndexWait:
-    index: int
-    order: int
-    done: asyncio.Future[None] = field(compare=False)
+def _end(wait: asyncio.Future[bool], reached: bool) -> None:
+    if not wait.done():
+        wait.set_result(reached)
 
 
 class View:
@@ -67,7 +64,7 @@ class View:
         self._buffer: list[Feed] = []
         self._buffer_bytes = 0
         self._overdue = 0
-        self._waits: list[_IndexWait] = []
+        self._waits: list[tuple[int, int, asyncio.Future[bool]]] = []  # a heap: index, order of coming, its end
         self._wait_order = itertools.count()
         self._on_load: list[LoadListener] = []
         self._on_reset: list[Callable[[], None]] = []
@@ -103,13 +100,14 @@ class View:
         """Wait until the view's index is at least `index`; whether it got there in time."""
         if self.store.index >= index:
             return True
-        wait = _IndexWait(index, next(self._wait_order), asyncio.get_running_loop().create_future())
-        heapq.heappush(self._waits, wait)
+        loop = asyncio.get_running_loop()
+        reached: asyncio.Future[bool] = loop.create_future()
+        heapq.heappush(self._waits, (index, next(self._wait_order), reached))
+        timer = loop.call_later(timeout_s, _end, reached, False)
         try:
-            await asyncio.wait_for(wait.done, timeout_s)
-        except TimeoutError:
-            return False
-        return True
+            return await reached
+        finally:
+            timer.cancel()
 
     async def reach(self, answer: ReadAnswer, timeout_s: float) -> bool:
         """Wait until a strong read may be answered from this view; whether it got there in time."""
@@ -194,10 +192,8 @@ class View:
             self._wake()
 
     def _wake(self) -> None:
-        while self._waits and self._waits[0].index <= self.store.index:
-            wait = heapq.heappop(self._waits)
-            if not wait.done.done():
-                wait.done.set_result(None)
+        while self._waits and self._waits[0][0] <= self.store.index:
+            _end(heapq.heappop(self._waits)[2], True)
 
     # -- resume
 

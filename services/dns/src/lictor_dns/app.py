@@ -10,7 +10,7 @@ import secrets
 
 import structlog
 
-from lictor_bus import LeaderTracker, Presence, View, connect
+from lictor_bus import Bus, LeaderTracker, Presence, View, connect, tell_contact
 from lictor_dns.metrics import DnsMetrics
 from lictor_dns.responder import Responder, ResponderSettings
 from lictor_dns.settings import DnsSettings
@@ -22,8 +22,6 @@ from lictor_kit import Context
 
 ROLE = "dns"
 CONTACT_POLL_S = 0.5
-CONTACT_S_MAX = 3.0
-"""A leader not heard for longer is told in /readyz as a note: answers go on from the view."""
 
 log = structlog.get_logger()
 
@@ -80,17 +78,14 @@ async def build(context: Context, settings: DnsSettings) -> None:
     await view.ready.wait()
     responder.complete = True
     context.readiness.set("view", ok=True)
-    context.spawn("contact", _watch(context, view, responder, udp, DnsMetrics(context.metrics)))
+    context.spawn("contact", _watch(context, bus, view, responder, udp, DnsMetrics(context.metrics)))
 
 
-async def _watch(context: Context, view: View, responder: Responder, udp: UdpServer, metrics: DnsMetrics) -> None:
+async def _watch(
+    context: Context, bus: Bus, view: View, responder: Responder, udp: UdpServer, metrics: DnsMetrics
+) -> None:
     """Tell in /readyz what is unusual, and copy what was counted into the metrics."""
     while True:
-        silent_s = view.last_contact_s()
-        context.readiness.note(
-            "leader", f"not heard for {silent_s:.0f} s, answers are that old" if silent_s > CONTACT_S_MAX else ""
-        )
-        foreign = view.leader.foreign_clusters
-        context.readiness.note("clusters", f"other clusters on this NATS: {', '.join(foreign)}" if foreign else "")
-        metrics.copy(responder.counts, udp.dropped, silent_s)
+        tell_contact(context.readiness.note, bus, view, "answers are that old")
+        metrics.copy(responder.counts, udp.dropped, view.last_contact_s())
         await asyncio.sleep(CONTACT_POLL_S)

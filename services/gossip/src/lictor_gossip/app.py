@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from lictor_bus import LeaderTracker, Presence, Proposer, View, connect
+from lictor_bus import Bus, LeaderTracker, Presence, Proposer, View, connect, tell_contact
 from lictor_gossip.leader_link import LeaderLink
 from lictor_gossip.metrics import GossipMetrics
 from lictor_gossip.node_slot import NodeSlot, NoFreeSlotError, claim
@@ -32,6 +32,7 @@ from lictor_swim import (
 
 SLOT_RETRY_S = 0.5
 JOIN_RETRY_S = 2.0
+CONTACT_POLL_S = 0.5
 VIEW_WAIT = "waiting for a raft-store: no view of the catalog yet"
 
 log = structlog.get_logger()
@@ -98,6 +99,7 @@ async def build(context: Context, settings: GossipSettings) -> None:
     context.spawn("registration", registration.run())
     context.spawn("leader link", link.run())
     context.spawn("view ready", _view_ready(context, view), may_end=True)
+    context.spawn("contact", _watch_contact(context, bus, view))
     context.on_stop(_stop(settings, link, leave))
 
 
@@ -160,6 +162,13 @@ def _condition(context: Context) -> Callable[[str], None]:
 async def _view_ready(context: Context, view: View) -> None:
     await view.ready.wait()
     context.readiness.set("view", ok=True)
+
+
+async def _watch_contact(context: Context, bus: Bus, view: View) -> None:
+    """Tell in /readyz what is unusual: the pool goes on without a leader."""
+    while True:
+        tell_contact(context.readiness.note, bus, view, "the pool's failures are not in the catalog")
+        await asyncio.sleep(CONTACT_POLL_S)
 
 
 async def _pool(driver: SwimDriver, settings: GossipSettings, opened: asyncio.Future[None]) -> None:

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Iterable
 
-from lictor_bus import Bus, LeaderTracker, Presence, Proposer, View, connect
+from lictor_bus import Bus, LeaderTracker, Presence, Proposer, View, connect, tell_contact
 from lictor_bus.presence import ANNOUNCE_EVERY_S
 from lictor_healthcheck.driver import CheckDriver
 from lictor_healthcheck.metrics import HealthcheckMetrics
@@ -31,8 +31,6 @@ DRAIN_S = 2.0
 """At the stop, what has been proposed may land for this long; a write takes milliseconds when there is a leader."""
 
 CONTACT_POLL_S = 0.5
-CONTACT_S_MAX = 3.0
-"""A leader not heard for longer than this is told in /readyz as a note: the checks go on."""
 
 
 async def build(context: Context, settings: HealthcheckSettings) -> None:
@@ -107,11 +105,5 @@ def _services(view: View) -> Iterable[ServiceRow]:
 async def _watch_contact(context: Context, bus: Bus, view: View) -> None:
     """Tell in /readyz what is unusual and does not make us unready: the checks go on from the view we have."""
     while True:
-        silent_s = view.last_contact_s()
-        context.readiness.note("bus", "" if bus.connected else "NATS is not reachable")
-        context.readiness.note(
-            "leader", f"not heard for {silent_s:.0f} s, nothing can be proposed" if silent_s > CONTACT_S_MAX else ""
-        )
-        foreign = view.leader.foreign_clusters
-        context.readiness.note("clusters", f"other clusters on this NATS: {', '.join(foreign)}" if foreign else "")
+        tell_contact(context.readiness.note, bus, view, "nothing can be proposed")
         await asyncio.sleep(CONTACT_POLL_S)

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import structlog
 
-from lictor_bus import Bus, LeaderTracker, Presence, View, connect
+from lictor_bus import Bus, LeaderTracker, Presence, View, connect, tell_contact
 from lictor_kit import Context
 from lictor_state.rows import CARootRow, Change, Table
 from lictor_xds.acknowledgements import ProxyReport
@@ -28,7 +28,6 @@ from lictor_xds.settings import XdsSettings
 
 ROLE = "xds"
 HOUSEKEEPING_S = 1.0
-CONTACT_S_MAX = 3.0  # a leader not heard for longer is told in /readyz as a note: the proxies go on
 SHOWN_MAX = 32  # proxies with a problem that presence names; announcements stay small, metrics count them all
 REASON_MAX = 200  # characters of a reason in an announcement
 
@@ -95,9 +94,7 @@ async def _housekeeping(context: Context, bus: Bus, view: View, states: ProxySta
     while True:
         states.expire()
         presence.update(presence_record(states.reports()))
-        silent_s = view.last_contact_s()
-        context.readiness.note("bus", "" if bus.connected else "NATS is not reachable; proxies keep what they have")
-        context.readiness.note("leader", f"not heard for {silent_s:.0f} s" if silent_s > CONTACT_S_MAX else "")
+        tell_contact(context.readiness.note, bus, view, "proxies keep what they have")
         await asyncio.sleep(HOUSEKEEPING_S)
 
 
