@@ -206,6 +206,11 @@ def suite(tmp_path_factory):
         running.stop()
 
 
+@pytest.fixture(scope="session")
+def suite_class():
+    return Suite
+
+
 @pytest.fixture
 def own_suite(tmp_path):
     """Make suites that this test alone may break."""

@@ -116,6 +116,21 @@ def test_a_check_registered_a_moment_ago_is_waited_for() -> None:
     asyncio.run(story())
 
 
+def test_a_healthcheck_that_does_not_know_the_owners_yet_waits_and_then_says_so() -> None:
+    async def story() -> None:
+        cluster, hub = Cluster(), Hub()
+        async with cluster.healthcheck() as driver, answering(hub, driver):
+            cluster.register("ttl", TTL)
+            known, driver.sharers = driver.sharers, []
+            assert (await ask(hub, TtlUpdate("ttl", "passing"))).status_code == 500
+            asking = asyncio.create_task(ask(hub, TtlUpdate("ttl", "passing")))
+            await asyncio.sleep(0.05)
+            driver.sharers = known
+            assert await asking == TtlAnswer(200)
+
+    asyncio.run(story())
+
+
 def test_an_owner_that_is_cut_off_does_not_answer_200() -> None:
     async def story() -> None:
         cluster, hub = Cluster(), Hub()

@@ -7,6 +7,7 @@ come to this process's view yet: it is waited for, briefly.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -94,7 +95,10 @@ class TtlApi:
     async def answer(self, update: TtlUpdate) -> TtlAnswer | None:
         """Act on an update; None when another healthcheck of this node owns the check."""
         key = (self._node, update.check_id)
-        if not await self._appears(update.check_id):
+        if not await self._in_time(lambda: self._driver.own in self._driver.sharers):
+            # Silence would mean that another one owns the check; who does is not known yet.
+            return TtlAnswer(500, "the node's healthcheck has just started, try again")
+        if not await self._in_time(lambda: key in self._driver.projection.checks):
             return TtlAnswer(404, unknown_check(update.check_id)) if self._answers_for(update.check_id) else None
         row = self._driver.projection.checks[key]
         if not self._answers_for(update.check_id):
@@ -122,10 +126,11 @@ class TtlApi:
     def _answers_for(self, check_id: str) -> bool:
         return rendezvous((self._node, check_id), on_node(self._node, self._driver.sharers)) == self._driver.own
 
-    async def _appears(self, check_id: str) -> bool:
-        key = (self._node, check_id)
+    @staticmethod
+    async def _in_time(condition: Callable[[], bool]) -> bool:
+        """Wait a moment for what a start or a registration brings; whether it came."""
         deadline = asyncio.get_running_loop().time() + UNKNOWN_WAIT_S
-        while key not in self._driver.projection.checks:
+        while not condition():
             if asyncio.get_running_loop().time() >= deadline:
                 return False
             await asyncio.sleep(UNKNOWN_POLL_S)
