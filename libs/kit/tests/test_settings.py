@@ -38,8 +38,7 @@ def test_given_variables_win_and_are_typed() -> None:
         {
             "LICTOR_CATALOG_HTTP_PORT": "18500",
             "LICTOR_NODE": "node-1",
-            "LICTOR_LEAVE_ON_STOP": "true",
-            "LICTOR_DIRECT": "on",
+            "LICTOR_LEAVE_ON_STOP": "on",
             "LICTOR_FAIL_BRAKE": "0.25",
             "LICTOR_NATS_URL": "nats://a:4222, nats://b:4222",
             "LICTOR_SOFT_STATE": "redis://:secret@redis:6379/0",
@@ -49,7 +48,6 @@ def test_given_variables_win_and_are_typed() -> None:
     assert settings.catalog_http_port == 18500
     assert settings.node == "node-1"
     assert settings.leave_on_stop is True
-    assert settings.direct is True
     assert settings.fail_brake == 0.25
     assert settings.nats_urls == ("nats://a:4222", "nats://b:4222")
 

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     soft_state: str = Field(
         default="memory",
         pattern=r"^(memory|rediss?://.+|unix://.+)$",
-        description="memory, or a Redis URL; what may be lost; memory serves one replica, Redis several",
+        description="memory, or a Redis URL; where what may be lost is shared; no role shares any in this version",
     )
     cluster: str = Field(
         default="", description="cluster id; pins this process to one cluster; empty adopts the first one heard"
@@ -91,13 +91,6 @@ class Settings(BaseSettings):
         le=1,
         description="fraction of alive nodes; more failing within 30 s waits for an operator; half is rarely the truth",
     )
-    direct: bool = Field(
-        default=False,
-        description="on or off; a direct TCP lane for Raft and proposals beside NATS; off, because NATS alone suffices",
-    )
-    config_dir: str = Field(
-        default="", description="directory; service definitions to register at the start; empty for none"
-    )
     default_intention_policy: Literal["allow", "deny"] = Field(
         default="allow",
         description="allow or deny; callers that no intention names; Consul's default while there are no ACLs",
@@ -106,9 +99,6 @@ class Settings(BaseSettings):
         default="1.21.4",
         pattern=r"^\d+\.\d+\.\d+$",
         description="version; the Consul version reported to clients; the one whose interfaces are followed",
-    )
-    workers: int = Field(
-        default=1, ge=1, le=64, description="processes; how many share one role's port on this host; one per busy core"
     )
 
     @classmethod
