@@ -69,6 +69,14 @@ def test_an_answer_is_cut_at_its_limit_and_says_that_more_follows():
     assert log.since("all", 2, 25) == ([b"x" * 10] * 2, 4, False)
 
 
+def test_a_change_too_large_for_one_answer_needs_a_snapshot():
+    log = FeedLog(("all",), 0, 1000)
+    log.add("all", changes(0, (1, b"x" * 10)))
+    log.add("all", changes(1, (2, b"x" * 50)))
+    assert log.since("all", 0, 25) == ([b"x" * 10], 1, True)
+    assert log.since("all", 1, 25) is None
+
+
 def test_the_oldest_change_of_any_stream_goes_first():
     log = FeedLog(("all", "mesh"), 0, 20)
     log.add("all", changes(0, (1, b"x" * 10)))

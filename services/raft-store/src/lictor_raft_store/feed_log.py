@@ -41,7 +41,8 @@ class FeedLog:
     def since(self, stream: Stream, index: int, bytes_max: int) -> tuple[list[bytes], int, bool] | None:
         """The groups after `index`: as many as fit, the last index among them, and whether more follow.
 
-        None when changes after `index` are no longer kept: only a snapshot helps.
+        None when changes after `index` are no longer kept, or the next one alone is larger than `bytes_max`: only a
+        snapshot helps.
         """
         kept = self._kept[stream]
         if index < kept.after:
@@ -51,8 +52,8 @@ class FeedLog:
         size, last = 0, index
         for at, encoded in islice(kept.groups, first, None):
             size += len(encoded)
-            if found and size > bytes_max:
-                return found, last, True
+            if size > bytes_max:
+                return (found, last, True) if found else None
             found.append(encoded)
             last = at
         return found, last, False
