@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from lictor_bus import NoLeaderError
+from lictor_bus import NoLeaderError, frames
 from lictor_state.commands import KVSet
 
 
@@ -36,5 +36,28 @@ def test_a_read_without_a_leader_ends_in_bounded_time(in_world):
         world.store.leading = False
         with pytest.raises(NoLeaderError):
             await world.gate.ask(consistent=True)
+
+    in_world(story)
+
+
+def test_consistent_asks_under_way_hold_up_no_default_one(in_world, monkeypatch):
+    async def story(world):
+        answered = world.bus.request
+
+        async def without_a_quorum(subject, data, timeout_s):
+            if frames.decode(data, frames.ReadAsk).consistent:
+                await asyncio.Event().wait()
+            return await answered(subject, data, timeout_s)
+
+        monkeypatch.setattr(world.bus, "request", without_a_quorum)
+        slow = []
+        for _ in range(8):
+            slow.append(asyncio.ensure_future(world.gate.ask(consistent=True)))
+            await asyncio.sleep(0.001)
+        async with asyncio.timeout(1):
+            assert (await world.gate.ask(consistent=False)).status == "ok"
+        assert not any(one.done() for one in slow)
+        for one in slow:
+            one.cancel()
 
     in_world(story)

@@ -118,7 +118,6 @@ WRITES: list[tuple[str, str, Any]] = [
     ("PUT", "agent/check/register", {"Name": "z", "TTL": "10s", "Status": "x"}),
     ("PUT", "agent/check/register", {"Name": "z", "AliasService": "web", "TTL": "10s"}),
     ("PUT", "agent/check/register", {"Name": "z", "TTL": "10s", "OutputMaxSize": -1}),
-    ("PUT", "agent/check/register", {"Name": "z", "ScriptArgs": ["x"], "Interval": "10s"}),
     ("PUT", "agent/check/update/node-ttl", {"Status": "foo"}),
     ("PUT", "kv/app/x?flags=18446744073709551615", b"test"),
     ("PUT", "kv/app/sub/y", b""),

@@ -1,4 +1,4 @@
-"""The HTTP application: FastAPI's routes for writes and rare reads, behind the front door that answers the hot reads.
+"""The HTTP application: the front door, which answers hot reads and writes, and FastAPI's routes for the rest.
 
 Built from ports, so that tests run it without a network. Serving it is `app`'s work.
 """
@@ -9,15 +9,18 @@ import msgspec
 from fastapi import FastAPI
 
 from lictor_catalog.agent_self import AgentNode, AgentSelf, Ports
+from lictor_catalog.agent_writes import AgentWrites
+from lictor_catalog.asgi import Application
 from lictor_catalog.blocking_query import BlockingQueries
 from lictor_catalog.ca_service import CAService
 from lictor_catalog.consistency import Consistency
 from lictor_catalog.fast_reads import FastReads
+from lictor_catalog.fast_writes import FastWrites
 from lictor_catalog.front_door import FrontDoor
-from lictor_catalog.http import agent, catalog, intentions, kv, status
-from lictor_catalog.http.agent import AgentApi
+from lictor_catalog.http import agent, catalog, intentions, status
 from lictor_catalog.leaf_cache import LeafCache
 from lictor_catalog.metrics import CatalogMetrics
+from lictor_catalog.plain_errors import PlainErrors
 from lictor_catalog.ports import ClusterPort, GatePort, GossipPort, TtlPort, ViewPort
 from lictor_catalog.read_plans import Identity
 from lictor_catalog.writes import Writes
@@ -56,12 +59,17 @@ class Api:
         self.queries = BlockingQueries(view, chance.dice)
         about = AgentSelf(node, ports, version, cluster)
         leaves = LeafCache(authority, view, node.datacenter, now=chance.now, dice=chance.dice)
-        reads = FastReads(Identity(node.name, node.datacenter, version, allow_by_default), self.queries, consistency)
-        app = FastAPI(title="Lictor catalog", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-        app.include_router(agent.router(AgentApi(about, writes, view, consistency, ttl, leaves, gossip)))
-        app.include_router(catalog.router(writes, node.datacenter))
-        app.include_router(kv.router(writes))
-        app.include_router(intentions.router(writes, chance.now_text, chance.new_id))
-        app.include_router(status.router(cluster))
-        app.add_middleware(FrontDoor, reads=reads, datacenter=node.datacenter, metrics=metrics)
-        self.app = app
+        agent_writes = AgentWrites(about, writes, view, consistency, ttl)
+        rare = FastAPI(title="Lictor catalog", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+        rare.include_router(agent.router(agent_writes, leaves, gossip))
+        rare.include_router(catalog.router(writes, node.datacenter))
+        rare.include_router(intentions.router(writes, chance.now_text, chance.new_id))
+        rare.include_router(status.router(cluster))
+        rare.add_middleware(PlainErrors)
+        self.app: Application = FrontDoor(
+            rare,
+            reads=FastReads(Identity(node.name, node.datacenter, version, allow_by_default), self.queries, consistency),
+            writes=FastWrites(writes, agent_writes, node.datacenter),
+            datacenter=node.datacenter,
+            metrics=metrics,
+        )

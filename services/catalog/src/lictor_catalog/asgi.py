@@ -1,6 +1,6 @@
 """The few ASGI pieces that our plain application needs: types, sending a page, reading a bounded body."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from lictor_catalog.errors import ApiError
@@ -22,11 +22,11 @@ DRAIN_BYTES_MAX = 8 * 1024 * 1024
 
 
 async def send_page(
-    send: Send, page: Page, headers: tuple[Header, ...] = (), *, pretty: bool = False, compressed: bool = False
+    send: Send, page: Page, headers: Iterable[Header] = (), *, pretty: bool = False, compressed: bool = False
 ) -> None:
     """Send a whole answer."""
     body, is_compressed = page.form(pretty=pretty, compressed=compressed)
-    out: list[Header] = [*EVERY_ANSWER, *headers, *page.headers, (b"content-length", str(len(body)).encode())]
+    out: list[Header] = [*EVERY_ANSWER, *headers, *page.headers, (b"content-length", b"%d" % len(body))]
     if page.content_type:
         out.append((b"content-type", page.content_type))
     if is_compressed:

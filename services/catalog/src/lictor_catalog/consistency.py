@@ -43,6 +43,10 @@ class ReadOptions(msgspec.Struct, frozen=True):
     content_hash: str = ""
 
 
+_OPTIONS = frozenset({"wait", "index", "stale", "consistent", "max_stale", "cached"})
+_PLAIN = ReadOptions()
+
+
 class Contact(msgspec.Struct, frozen=True):
     """What the answer says about the leader: seconds since it was heard, and whether it is known."""
 
@@ -56,8 +60,8 @@ def read_options(params: Params, *, cacheable: bool) -> ReadOptions:
 
     `cacheable` tells whether the endpoint honours `?cached`; the others ignore it.
     """
-    if not params:
-        return ReadOptions()
+    if not params.any_of(_OPTIONS):
+        return _PLAIN
     wait_s = _wait(params.first("wait"))
     min_index = _index(params.first("index"))
     stale, consistent = params.has("stale"), params.has("consistent")
@@ -149,7 +153,7 @@ class Consistency:
         if not self._view.ready.is_set():
             raise ApiError(503, "view not complete")
         mode = options.mode
-        if mode in {Mode.STALE, Mode.CACHED}:
+        if mode is Mode.STALE or mode is Mode.CACHED:
             silence_s = self._view.last_contact_s()
             if options.max_stale_s is None or silence_s <= options.max_stale_s:
                 return Contact(mode, min(silence_s, SILENCE_MAX_S), silence_s < self._known_leader_s)

@@ -97,16 +97,24 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def _read_headers(page: Page, contact: Contact) -> tuple[Header, ...]:
-    consistency = Mode.STALE.value if contact.mode is Mode.CACHED else contact.mode.value
-    headers: tuple[Header, ...] = (
-        (b"x-consul-knownleader", b"true" if contact.known_leader else b"false"),
-        (b"x-consul-lastcontact", str(int(contact.last_contact_s * 1000)).encode()),
-        (b"x-consul-effective-consistency", consistency),
-        (b"x-consul-query-backend", b"blocking-query"),
-    )
+_CONSISTENCY: dict[Mode, Header] = {
+    mode: (b"x-consul-effective-consistency", Mode.STALE.value if mode is Mode.CACHED else mode.value) for mode in Mode
+}
+_BACKEND = (b"x-consul-query-backend", b"blocking-query")
+_KNOWN = (b"x-consul-knownleader", b"true")
+_UNKNOWN = (b"x-consul-knownleader", b"false")
+
+
+def _read_headers(page: Page, contact: Contact) -> list[Header]:
+    mode = contact.mode
+    headers: list[Header] = [
+        _KNOWN if contact.known_leader else _UNKNOWN,
+        (b"x-consul-lastcontact", b"%d" % (contact.last_contact_s * 1000)),
+        _CONSISTENCY[mode],
+        _BACKEND,
+    ]
     if page.index:
-        headers = ((b"x-consul-index", str(page.index).encode()), *headers)
-    if contact.mode is Mode.CACHED:
-        headers += ((b"x-cache", b"HIT"), (b"age", str(int(contact.last_contact_s)).encode()))
+        headers.append((b"x-consul-index", b"%d" % page.index))
+    if mode is Mode.CACHED:
+        headers += ((b"x-cache", b"HIT"), (b"age", b"%d" % contact.last_contact_s))
     return headers

@@ -1,37 +1,38 @@
-"""The rules that hold before any endpoint (Consul's HTTP API, general rules), as ASGI middleware of the application.
+"""The rules that hold before any endpoint (Consul's HTTP API, general rules), as ASGI middleware before FastAPI.
 
 Unclean paths are redirected, unknown ones and methods that a route does not allow are refused, `OPTIONS` is answered,
-common parameters are judged, and every error leaves as bare text. A GET of the fast reads is answered on the spot, the
-rest goes on to FastAPI's routes.
+common parameters are judged, and every error leaves as bare text. The fast reads and writes are answered on the spot,
+the rest goes on to FastAPI's routes.
 """
 
 import time
+from functools import partial
 from urllib.parse import quote
 
-import structlog
-
 from lictor_catalog import clean_path, routes
-from lictor_catalog.asgi import Application, Message, Receive, Scope, Send, send_page
-from lictor_catalog.blocking_query import ClientGoneError
+from lictor_catalog.asgi import Application, Receive, Scope, Send, send_page
 from lictor_catalog.errors import ApiError
 from lictor_catalog.fast_reads import READS, FastReads
+from lictor_catalog.fast_writes import FastWrites
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.page import Page, text_page
-from lictor_catalog.request import Params, judge_common
+from lictor_catalog.plain_errors import Answering
+from lictor_catalog.request import judge_common, parse
 
 NOT_AN_ENDPOINT = "Invalid URL path: not a recognized HTTP API endpoint"
 NOT_THE_API = "Invalid URL path: if attempting to use the HTTP API, ensure the path starts with '/v1/'"
 ROOT = "Lictor: Consul's HTTP API is below /v1/"
 
-log = structlog.get_logger()
-
 
 class FrontDoor:
     """Middleware: `application` is whatever FastAPI routes to."""
 
-    def __init__(self, app: Application, reads: FastReads, datacenter: str, metrics: CatalogMetrics) -> None:
+    def __init__(
+        self, app: Application, *, reads: FastReads, writes: FastWrites, datacenter: str, metrics: CatalogMetrics
+    ) -> None:
         self._app = app
         self._reads = reads
+        self._writes = writes
         self._datacenter = datacenter
         self._metrics = metrics
 
@@ -41,30 +42,13 @@ class FrontDoor:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        route = "none"
-        status = 499  # the client went away before there was an answer
-
-        async def noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = int(message["status"])
-            await send(message)
-
+        found = routes.find(scope["path"])
+        answering = Answering(send)
         try:
-            found = routes.find(scope["path"])
-            route = found.route if found else "none"
-            await self._answer(found, scope, receive, noting)
-        except ApiError as error:
-            await send_page(noting, text_page(error.text, error.status), error.headers)
-        except ClientGoneError:
-            return
-        except Exception:  # the boundary of a request: one that fails must not end the connection's other requests
-            log.exception("request failed", path=scope["path"], method=scope["method"])
-            if status != 499:
-                raise
-            await send_page(noting, text_page("internal error", 500))
+            await answering.run(partial(self._answer, found), scope, receive)
         finally:
-            self._metrics.request(route, status, time.perf_counter() - started)
+            route = found.route if found else "none"
+            self._metrics.request(route, answering.status, time.perf_counter() - started)
 
     async def _answer(self, found: routes.Found | None, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
@@ -79,18 +63,22 @@ class FrontDoor:
             else:
                 raise ApiError(404, NOT_AN_ENDPOINT if "/v1/" in path else NOT_THE_API)
             return
-        allow = routes.allowed(found.route)
-        if method == "OPTIONS":
-            await send_page(send, Page(b"", content_type=b""), ((b"allow", allow),))
-            return
         if method not in routes.ROUTES[found.route]:
-            raise ApiError(405, f"method {method} not allowed", ((b"allow", allow),))
+            allow = ((b"allow", routes.allowed(found.route)),)
+            if method != "OPTIONS":
+                raise ApiError(405, f"method {method} not allowed", allow)
+            await send_page(send, Page(b"", content_type=b""), allow)
+            return
         if not path.isprintable():
             raise ApiError(400, "the path has unprintable characters")
-        params = Params(scope["query_string"])
+        params = parse(scope["query_string"])
         judge_common(params, scope["headers"], self._datacenter)
         if method == "GET" and found.route in READS:
             await self._reads.answer(found.route, found.rest, params, scope, receive, send)
+            return
+        write = self._writes.find(method, found.route)
+        if write is not None:
+            await self._writes.answer(write, found.rest, params, scope, receive, send)
             return
         scope["lictor.params"] = params
         await self._app(scope, receive, send)

@@ -1,5 +1,7 @@
 """What a catalog process counts."""
 
+from collections.abc import Callable
+
 from lictor_kit import Metrics
 
 
@@ -11,6 +13,7 @@ class CatalogMetrics:
         self._seconds = metrics.histogram(
             "request_seconds", "Time from a request to its answer, waits of blocking queries included", ("route",)
         )
+        self._of_route: dict[tuple[str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
         self._waiting = metrics.gauge("blocking_queries_count", "Blocking queries waiting now")
         self._computed = metrics.gauge("answers_computed_count", "Answers computed and encoded since the start")
         self._shared = metrics.gauge("answers_shared_count", "Answers given from shared bytes since the start")
@@ -18,8 +21,13 @@ class CatalogMetrics:
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """One request has ended."""
-        self._requests.labels(route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        known = self._of_route.get((route, status))
+        if known is None:  # looking up labels costs more than counting; routes and statuses are few
+            known = (self._requests.labels(route, str(status)).inc, self._seconds.labels(route).observe)
+            self._of_route[route, status] = known
+        count, observe = known
+        count()
+        observe(seconds)
 
     def queries(self, waiting: int, computed: int, shared: int) -> None:
         """The state of the shared answers."""

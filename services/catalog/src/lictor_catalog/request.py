@@ -7,12 +7,17 @@ unknown, and a filter is refused rather than ignored.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from lictor_catalog.errors import ApiError
 
 PARAMETERS_MAX = 1024
 """More parameters than this is no query that any client makes; parsing them would only cost time."""
+
+QUERIES_KEPT_MAX = 1024
+QUERY_KEPT_BYTES_MAX = 256
+"""Queries whose parameters are kept: clients repeat a few short ones, and no client may fill the memory with others."""
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})(.{0,2})")
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -21,6 +26,7 @@ _ENTERPRISE = (
     ("ns", "Namespaces are a Consul Enterprise feature"),
     ("partition", "Partitions are a Consul Enterprise feature"),
 )
+_COMMON = frozenset({"ns", "partition", "datacenter", "dc", "filter", "peer"})
 _ENTERPRISE_HEADERS = {
     b"x-consul-namespace": ("X-Consul-Namespace", "Namespaces are a Consul Enterprise feature"),
     b"x-consul-partition": ("X-Consul-Partition", "Partitions are a Consul Enterprise feature"),
@@ -28,7 +34,7 @@ _ENTERPRISE_HEADERS = {
 
 
 class Params:
-    """The parameters of a query string."""
+    """The parameters of a query string; never changed."""
 
     __slots__ = ("_values",)
 
@@ -53,6 +59,10 @@ class Params:
         """Whether the parameter is there, with or without a value."""
         return name in self._values
 
+    def any_of(self, names: frozenset[str]) -> bool:
+        """Whether one of these parameters is there."""
+        return not names.isdisjoint(self._values)
+
     def first(self, name: str) -> str:
         """Its first value, empty when it is absent."""
         values = self._values.get(name)
@@ -66,6 +76,14 @@ class Params:
         return bool(self._values)
 
 
+_short_query = lru_cache(QUERIES_KEPT_MAX)(Params)
+
+
+def parse(query: bytes) -> Params:
+    """The parameters of a query string, shared by requests that ask alike; raises `ApiError`."""
+    return _short_query(query) if len(query) <= QUERY_KEPT_BYTES_MAX else Params(query)
+
+
 def boolean(text: str) -> bool | None:
     """Go's `ParseBool`; None when the text is neither."""
     return True if text in _TRUE else False if text in _FALSE else None
@@ -77,7 +95,7 @@ def judge_common(params: Params, headers: Iterable[tuple[bytes, bytes]], datacen
         if value and key in _ENTERPRISE_HEADERS:
             header, text = _ENTERPRISE_HEADERS[key]
             raise ApiError(400, f'Invalid header: "{header}" - {text}')
-    if not params:
+    if not params.any_of(_COMMON):
         return
     for name, text in _ENTERPRISE:
         if params.first(name):

@@ -4,6 +4,7 @@ As in Go's mux, a route that ends with a slash stands for everything below it, t
 wins over all. A path that is not here is unknown; a method that is not listed is not allowed.
 """
 
+import re
 from typing import NamedTuple
 
 GET, PUT, POST, DELETE = "GET", "PUT", "POST", "DELETE"
@@ -50,7 +51,10 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/v1/status/leader": (GET,),
     "/v1/status/peers": (GET,),
 }
-_TREES = tuple(sorted((route for route in ROUTES if route.endswith("/")), key=len, reverse=True))
+_TREES = re.compile(
+    "|".join(sorted((re.escape(route) for route in ROUTES if route.endswith("/")), key=len, reverse=True))
+)
+"""Matches the longest tree that a path is in, since alternatives are tried in order."""
 
 
 class Found(NamedTuple):
@@ -64,10 +68,8 @@ def find(path: str) -> Found | None:
     """The route that a decoded path belongs to."""
     if path in ROUTES:
         return Found(path, "")
-    for route in _TREES:
-        if path.startswith(route):
-            return Found(route, path[len(route) :])
-    return None
+    tree = _TREES.match(path)
+    return Found(tree[0], path[tree.end() :]) if tree else None
 
 
 def allowed(route: str) -> bytes:

@@ -1,4 +1,4 @@
-"""`PUT /v1/catalog/register` and `/deregister`, and the list of datacenters."""
+"""`PUT /v1/catalog/deregister`, and the list of datacenters."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -10,12 +10,6 @@ from lictor_catalog.writes import Writes
 def router(writes: Writes, datacenter: str) -> APIRouter:
     """The family's routes."""
     routes = APIRouter()
-
-    @routes.put("/v1/catalog/register")
-    async def register(request: Request) -> Response:
-        command = catalog_registration.register(await body_of(request), datacenter)
-        await writes.propose(command)
-        return json_answer(request, value=True)
 
     @routes.put("/v1/catalog/deregister")
     async def deregister(request: Request) -> Response:

@@ -1,0 +1,74 @@
+"""Writes through the agent of this process's node.
+
+Agent state lives in the store: what is registered here is a command that names the node. A TTL check's update goes to
+the `healthcheck` that runs the node's checks; whether there is such a check is judged on the view first.
+"""
+
+from lictor_catalog.agent_self import AgentSelf
+from lictor_catalog.body_decoding import body_object
+from lictor_catalog.check_definition import AGENT_CHECK, agent_check
+from lictor_catalog.consistency import Consistency, ReadOptions
+from lictor_catalog.errors import ApiError
+from lictor_catalog.ports import TtlPort, ViewPort
+from lictor_catalog.service_definition import AGENT_SERVICE, agent_registration
+from lictor_catalog.writes import Writes
+from lictor_state.commands import AgentCheckRegister, AgentServiceRegister
+from lictor_state.rows import CheckRow
+
+
+class AgentWrites:
+    """What the agent's writes do; all raise `ApiError`."""
+
+    def __init__(
+        self, about: AgentSelf, writes: Writes, view: ViewPort, consistency: Consistency, ttl: TtlPort
+    ) -> None:
+        self.about = about
+        self.writes = writes
+        self.view = view
+        self.consistency = consistency
+        self.ttl = ttl
+
+    async def register_service(self, raw: bytes, *, replace: bool) -> None:
+        """`agent/service/register`."""
+        wanted = agent_registration(body_object(raw, AGENT_SERVICE))
+        node = self.about.node
+        await self.writes.propose(
+            AgentServiceRegister(
+                node=node.name,
+                address=node.address,
+                datacenter=node.datacenter,
+                service=wanted.service,
+                checks=wanted.checks,
+                sidecar=wanted.sidecar,
+                sidecar_checks=wanted.sidecar_checks,
+                replace_existing_checks=replace,
+                sidecar_port_min=self.about.ports.sidecar_min,
+                sidecar_port_max=self.about.ports.sidecar_max,
+            )
+        )
+
+    async def register_check(self, raw: bytes) -> None:
+        """`agent/check/register`."""
+        check = agent_check(body_object(raw, AGENT_CHECK))
+        node = self.about.node
+        await self.writes.propose(AgentCheckRegister(node.name, node.address, node.datacenter, check))
+
+    async def update_ttl(self, check_id: str, status: str, output: str) -> None:
+        """Pass, warn, fail or update a TTL check."""
+        check = self._agent_check(check_id)
+        if check is None:  # it may have been registered through another replica a moment ago
+            await self.consistency.settle_local(ReadOptions())
+            check = self._agent_check(check_id)
+        if check is None:
+            raise ApiError(
+                404, f'Unknown check ID "{check_id}". Ensure that the check ID is passed, not the check name.'
+            )
+        if not check.definition.ttl_ns:
+            raise ApiError(500, f'CheckID "{check_id}" does not have associated TTL')
+        code, message = await self.ttl.update(check, status, output)
+        if code != 200:
+            raise ApiError(code, message)
+
+    def _agent_check(self, check_id: str) -> CheckRow | None:
+        row = self.view.store.check(self.about.node.name, check_id)
+        return row if row is not None and row.agent else None
