@@ -21,7 +21,7 @@ import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from lictor_bus import Bus, LeaderTracker, Proposer, ReadGate, View, connect
+from lictor_bus import Bus, LeaderTracker, Proposer, ReadGate, View, connect, tell_contact
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
 from lictor_catalog.ca_service import CAService
@@ -49,8 +49,6 @@ GARBAGE_THRESHOLD = 20_000
 """Objects made and not yet freed that start a collection: requests in flight hold fewer; Python's own is 700."""
 
 CONTACT_POLL_S = 0.5
-CONTACT_S_MAX = 3.0
-"""A leader not heard for longer is told in /readyz as a note: stale reads go on."""
 
 log = structlog.get_logger()
 
@@ -189,13 +187,6 @@ def _now_text() -> str:
 async def _watch_contact(context: Context, bus: Bus, view: View, api: Api, metrics: CatalogMetrics) -> None:
     """Tell in /readyz what is unusual and does not make us unready: stale reads go on from the view we have."""
     while True:
-        silent_s = view.last_contact_s()
-        context.readiness.note("bus", "" if bus.connected else "NATS is not reachable")
-        context.readiness.note(
-            "leader",
-            f"not heard for {silent_s:.0f} s, only stale reads are answered" if silent_s > CONTACT_S_MAX else "",
-        )
-        foreign = view.leader.foreign_clusters
-        context.readiness.note("clusters", f"other clusters on this NATS: {', '.join(foreign)}" if foreign else "")
+        tell_contact(context.readiness.note, bus, view, "only stale reads are answered")
         metrics.queries(api.queries.waiting, api.queries.computed, api.queries.shared)
         await asyncio.sleep(CONTACT_POLL_S)
