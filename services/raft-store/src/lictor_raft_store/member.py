@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from lictor_bus import Bus, Presence, subjects
+from lictor_bus import Bus, Presence, PresenceRecord, subjects
 from lictor_bus.frames import Member
 from lictor_raft import FOUNDING_INDEX, Config, ConfState, Message, RawNode
 from lictor_raft_store.disk import Disk
@@ -162,10 +162,15 @@ def _config(member_id: int, settings: RaftStoreSettings, applied: int) -> Config
 
 
 class _Roster:
-    """Who the members are, from the core's configuration and their presence."""
+    """Who the members are, from the core's configuration and their presence.
+
+    A member that is no longer present keeps what it last told of itself: whether it has failed is a matter of contact,
+    so that a restart, which says goodbye, is no failure.
+    """
 
     def __init__(self, node: RawNode, presence: Presence, member_id: int) -> None:
         self._node, self._presence, self._own = node, presence, member_id
+        self._told: dict[int, PresenceRecord] = {}
 
     def members(self) -> tuple[Member, ...]:
         """The members as beacons name them."""
@@ -174,12 +179,12 @@ class _Roster:
     def servers(self) -> list[Server]:
         """The members with the leader's contact to them."""
         status = self._node.status()
+        members = {*status.conf_state.voters, *status.conf_state.learners}
+        self._told.update({int(one.record.get("member", 0)): one for one in self._presence.present("raft-store")})
+        self._told = {member: one for member, one in self._told.items() if member in members}
         now = boottime()
         found = []
-        for one in self._presence.present("raft-store"):
-            member = int(one.record.get("member", 0))
-            if member not in status.conf_state.voters and member not in status.conf_state.learners:
-                continue
+        for member, one in sorted(self._told.items()):
             peer = status.peers.get(member)
             contact = None if peer is None or peer.last_contact is None else now - peer.last_contact
             found.append(
