@@ -173,7 +173,7 @@ def test_a_write_is_applied_by_all_and_servers_stand_in_the_catalog(tmp_path):
 def test_a_server_that_says_goodbye_is_restarting_and_one_that_stays_silent_has_failed(tmp_path):
     async def story(cluster, client):
         await write(client, 0, 3)
-        await until(lambda: client.view.store.service("server-3", "consul") is not None)
+        await until(lambda: all(client.view.store.agent(f"server-{number}") for number in cluster.running))
         gone = next(number for number in cluster.running if number != cluster.leader())
         name = f"server-{gone}"
         await cluster.running[gone].presence.close()

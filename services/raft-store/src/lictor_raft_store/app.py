@@ -17,9 +17,10 @@ from lictor_raft_store.founding import Promise
 from lictor_raft_store.founding_driver import found, read_promise
 from lictor_raft_store.member import open_member
 from lictor_raft_store.metrics import StoreMetrics
-from lictor_raft_store.node_driver import NodeDriver, boottime
+from lictor_raft_store.node_driver import NodeDriver
 from lictor_raft_store.settings import RaftStoreSettings
 from lictor_raft_store.slots import NoFreeSlot, Slot, claim_slot
+from lictor_raft_store.surroundings import boottime
 
 HAND_OVER_S = 3.0
 READINESS_EVERY_S = 0.1

@@ -13,9 +13,9 @@ from lictor_raft import ConfState, Entry, EntryKind, HardState, MemoryStorage, S
 from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft.storage import FOUNDING_INDEX, FOUNDING_TERM
 from lictor_raft_store.batch import encode_batch
-from lictor_raft_store.log_writer import LogWriter
 from lictor_raft_store.record import SnapshotMark
 from lictor_raft_store.recovery import DamagedLog, Recovered
+from lictor_raft_store.surroundings import Writer
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 class DurableLog:
     """The log of one member."""
 
-    def __init__(self, writer: LogWriter, storage: MemoryStorage, observe_sync: Callable[[float], None]) -> None:
+    def __init__(self, writer: Writer, storage: MemoryStorage, observe_sync: Callable[[float], None]) -> None:
         self._writer = writer
         self.storage = storage
         self._observe_sync = observe_sync
@@ -74,7 +74,7 @@ class DurableLog:
 
 
 async def open_log(
-    writer: LogWriter,
+    writer: Writer,
     recovered: Recovered,
     founders: ConfState,
     snapshot: Snapshot | None,

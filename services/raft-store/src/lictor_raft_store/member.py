@@ -3,7 +3,6 @@
 `app` gives it a real bus and a slot; tests give it a bus in memory and folders of their own.
 """
 
-import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +16,10 @@ from lictor_raft_store.feed_log import FeedLog
 from lictor_raft_store.founding_driver import veto
 from lictor_raft_store.leader_duties.leadership import Leadership
 from lictor_raft_store.leader_duties.servers import Server
-from lictor_raft_store.log_writer import LogWriter
 from lictor_raft_store.machine import STREAMS, Machine
 from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.nats_transport import NatsTransport
-from lictor_raft_store.node_driver import NodeDriver, boottime
+from lictor_raft_store.node_driver import NodeDriver
 from lictor_raft_store.recovery import DamagedLog
 from lictor_raft_store.resume_api import ResumeApi
 from lictor_raft_store.settings import RaftStoreSettings
@@ -30,6 +28,7 @@ from lictor_raft_store.snapshot_store import SnapshotStore
 from lictor_raft_store.snapshot_transfer import SnapshotTransfer
 from lictor_raft_store.snapshotting import MemberSnapshots, load_newest
 from lictor_raft_store.store_api import StoreApi
+from lictor_raft_store.surroundings import Surroundings
 from lictor_raft_store.wal import Wal
 from lictor_state import Store
 
@@ -59,18 +58,22 @@ async def open_member(
     settings: RaftStoreSettings,
     metrics: StoreMetrics,
     spawn: Spawn,
+    around: Surroundings | None = None,
 ) -> StoreMember:
     """Open a member's log and snapshots, build its parts and begin to listen.
 
     Raises:
         StorageError: the log or a snapshot cannot be opened, or is damaged; the message says what to do.
     """
-    durable, snapshots, machine = await _open_storage(disk, slot, cluster, founders, settings, metrics)
+    around = around or Surroundings()
+    durable, snapshots, machine = await _open_storage(disk, slot, cluster, founders, settings, metrics, around)
     config = _config(slot.member_id, settings, machine.applied)
-    node = RawNode(config, durable.storage, random.SystemRandom().randint, boottime())
+    node = RawNode(config, durable.storage, around.dice, around.clock())
     feed_log = FeedLog(STREAMS, machine.store.index, settings.raft_store_feed_mib * 1024 * 1024)
     tick_s = settings.raft_store_tick_ms / 1000
-    driver = NodeDriver(node=node, machine=machine, durable=durable, feed_log=feed_log, tick_s=tick_s)
+    driver = NodeDriver(
+        node=node, machine=machine, durable=durable, feed_log=feed_log, tick_s=tick_s, clock=around.clock
+    )
 
     def received(message: Message) -> None:
         driver.receive([message])
@@ -78,8 +81,10 @@ async def open_member(
     def report(member: int, ok: bool) -> None:
         driver.post(lambda: node.report_snapshot(member, ok=ok))
 
-    transport = NatsTransport(bus, cluster, slot.member_id, presence.instance, driver.receive, boottime)
-    transfer = SnapshotTransfer(bus, cluster, slot.member_id, snapshots, spawn=spawn, received=received, report=report)
+    transport = NatsTransport(bus, cluster, slot.member_id, presence.instance, driver.receive, around.clock)
+    transfer = SnapshotTransfer(
+        bus, cluster, slot.member_id, snapshots, spawn=spawn, received=received, report=report, offload=around.offload
+    )
     member_snapshots = MemberSnapshots(
         snapshots,
         transfer,
@@ -89,8 +94,9 @@ async def open_member(
         trailing=settings.raft_store_trailing_entries,
         spawn=spawn,
         metrics=metrics,
+        offload=around.offload,
     )
-    roster = _Roster(node, presence, slot.member_id)
+    roster = _Roster(node, presence, slot.member_id, around.clock)
     api = StoreApi(
         bus=bus,
         cluster=cluster,
@@ -110,9 +116,9 @@ async def open_member(
         datacenter=settings.datacenter,
         version=settings.consul_version,
         brake_fraction=settings.fail_brake,
-        clock=boottime,
+        clock=around.clock,
     )
-    resume = ResumeApi(bus, cluster, lambda: (driver.machine.store, driver.feed_log))
+    resume = ResumeApi(bus, cluster, lambda: (driver.machine.store, driver.feed_log), around.clock)
     await bus.subscribe(subjects.member(cluster, slot.member_id, "resume"), resume.answer)
     await veto(bus, cluster)
     await transport.open()
@@ -122,7 +128,13 @@ async def open_member(
 
 
 async def _open_storage(
-    disk: Disk, slot: Slot, cluster: str, founders: ConfState, settings: RaftStoreSettings, metrics: StoreMetrics
+    disk: Disk,
+    slot: Slot,
+    cluster: str,
+    founders: ConfState,
+    settings: RaftStoreSettings,
+    metrics: StoreMetrics,
+    around: Surroundings,
 ) -> tuple[DurableLog, SnapshotStore, Machine]:
     """Open log and snapshots and put the state together from them."""
     snapshots = SnapshotStore(disk, slot.snapshot_folder)
@@ -139,8 +151,7 @@ async def _open_storage(
             "voted for. Move the slot's data folder aside and start again: the member joins anew."
         )
     slot.write_cluster(cluster.encode())  # after the log exists: a crash in between only repeats the founding's end
-    writer = LogWriter(wal)
-    writer.start()
+    writer = around.start_writer(wal)
     loaded = load_newest(snapshots)
     durable = await open_log(writer, recovered, founders, loaded[0] if loaded else None, metrics.sync_seconds.observe)
     if loaded is not None:
@@ -168,8 +179,8 @@ class _Roster:
     so that a restart, which says goodbye, is no failure.
     """
 
-    def __init__(self, node: RawNode, presence: Presence, member_id: int) -> None:
-        self._node, self._presence, self._own = node, presence, member_id
+    def __init__(self, node: RawNode, presence: Presence, member_id: int, clock: Callable[[], float]) -> None:
+        self._node, self._presence, self._own, self._clock = node, presence, member_id, clock
         self._told: dict[int, PresenceRecord] = {}
 
     def members(self) -> tuple[Member, ...]:
@@ -182,7 +193,7 @@ class _Roster:
         members = {*status.conf_state.voters, *status.conf_state.learners}
         self._told.update({int(one.record.get("member", 0)): one for one in self._presence.present("raft-store")})
         self._told = {member: one for member, one in self._told.items() if member in members}
-        now = boottime()
+        now = self._clock()
         found = []
         for member, one in sorted(self._told.items()):
             peer = status.peers.get(member)

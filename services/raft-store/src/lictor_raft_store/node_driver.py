@@ -10,7 +10,6 @@ What it does not know: how proposals and reads come in and are answered (`store_
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -84,11 +83,6 @@ class Host(Protocol):
         """Whether `take_in` has something to do."""
 
 
-def boottime() -> float:
-    """Seconds on the clock that goes on while the machine sleeps: a lease must not outlive a suspend."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 class NodeDriver:
     """Drives one member; run `run()` as one of the process's tasks after `join`."""
 
@@ -100,7 +94,7 @@ class NodeDriver:
         durable: DurableLog,
         feed_log: FeedLog,
         tick_s: float,
-        clock: Callable[[], float] = boottime,
+        clock: Callable[[], float],
     ) -> None:
         self.node, self.machine, self.durable, self.feed_log = node, machine, durable, feed_log
         self.clock = clock

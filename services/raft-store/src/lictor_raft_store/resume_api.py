@@ -7,7 +7,6 @@ reach the view through the feed, which it buffers meanwhile.
 
 import asyncio
 import itertools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -42,12 +41,12 @@ class ResumeApi:
         bus: Bus,
         cluster: str,
         state: Callable[[], tuple[Store, FeedLog]],
-        clock: Callable[[], float] | None = None,
+        clock: Callable[[], float],
     ) -> None:
         self._bus = bus
         self._cluster = cluster
         self._state = state
-        self._clock = clock or time.monotonic
+        self._clock = clock
         self._sessions: dict[int, _Session] = {}
         self._session_ids = itertools.count(1)
         self.snapshots_served = 0

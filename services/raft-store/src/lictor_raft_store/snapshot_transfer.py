@@ -6,7 +6,7 @@ and written in threads.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -56,9 +56,10 @@ class SnapshotTransfer:
         spawn: Callable[[str, Coroutine[Any, Any, None]], object],
         received: Callable[[Message], None],
         report: Callable[[int, bool], None],
+        offload: Callable[..., Awaitable[Any]],
     ) -> None:
         self._bus, self._cluster, self._member_id, self._snapshots = bus, cluster, member_id, snapshots
-        self._spawn, self._received, self._report = spawn, received, report
+        self._spawn, self._received, self._report, self._offload = spawn, received, report, offload
         self._receiving = asyncio.Lock()
         self._giving: set[int] = set()
 
@@ -93,7 +94,7 @@ class SnapshotTransfer:
     async def _on_chunk(self, _subject: str, data: bytes, reply: str) -> None:
         try:
             ask = msgspec.msgpack.decode(data, type=ChunkAsk)
-            chunk = await asyncio.to_thread(self._snapshots.read_chunk, ask.meta, ask.number)
+            chunk = await self._offload(self._snapshots.read_chunk, ask.meta, ask.number)
         except (msgspec.DecodeError, StorageError, ValueError, FileNotFoundError) as error:
             log.info("snapshot chunk refused", reason=str(error))
             chunk = b""
@@ -118,7 +119,7 @@ class SnapshotTransfer:
             receiver = self._snapshots.receive(offer.meta)
             try:
                 await self._fetch(offer, receiver)
-                await asyncio.to_thread(receiver.finish)
+                await self._offload(receiver.finish)
             except (BusError, StorageError, ValueError, ExceptionGroup) as error:
                 log.warning("snapshot not received", index=offer.meta.index, reason=str(error))
                 receiver.abort()
@@ -136,7 +137,7 @@ class SnapshotTransfer:
             for number in numbers:
                 ask = _encoder.encode(ChunkAsk(offer.meta, number))
                 data = await self._bus.request(subject, ask, CHUNK_TIMEOUT_S)
-                await asyncio.to_thread(receiver.write_chunk, number, data)
+                await self._offload(receiver.write_chunk, number, data)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(CHUNKS_IN_FLIGHT):

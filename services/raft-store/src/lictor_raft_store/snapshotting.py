@@ -4,9 +4,8 @@ A cheap cut of the store is encoded in slices between which the loop runs on; wr
 In the file, each part of the dump stands behind its length. How a snapshot travels is `snapshot_transfer`'s business.
 """
 
-import asyncio
 import struct
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -79,9 +78,11 @@ class MemberSnapshots:
         trailing: int,
         spawn: Callable[[str, Coroutine[Any, Any, None]], object],
         metrics: StoreMetrics,
+        offload: Callable[..., Awaitable[Any]],
     ) -> None:
         self._snapshots, self._transfer, self._node, self._durable = snapshots, transfer, node, durable
         self._every, self._trailing, self._spawn, self._metrics = every, trailing, spawn, metrics
+        self._offload = offload
         self._last = durable.storage.first_index() - 1
         self._taking = False
 
@@ -113,10 +114,10 @@ class MemberSnapshots:
     async def _take(self, first: bytes, parts: Iterator[bytes], index: int, term: int, conf_state: ConfState) -> None:
         writer = self._snapshots.create(index, term, _encoder.encode(conf_state))
         try:
-            await asyncio.to_thread(writer.write, first)
+            await self._offload(writer.write, first)
             for part in parts:
-                await asyncio.to_thread(writer.write, part)
-            meta = await asyncio.to_thread(writer.finish)
+                await self._offload(writer.write, part)
+            meta = await self._offload(writer.finish)
         except StorageError as error:
             log.warning("snapshot not taken, the next one is tried later", index=index, reason=str(error))
             writer.abort()
