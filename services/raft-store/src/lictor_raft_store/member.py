@@ -22,6 +22,7 @@ from lictor_raft_store.machine import STREAMS, Machine
 from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.nats_transport import NatsTransport
 from lictor_raft_store.node_driver import NodeDriver
+from lictor_raft_store.operator_api import OperatorApi
 from lictor_raft_store.recovery import DamagedLog
 from lictor_raft_store.removal import RemovalWatch
 from lictor_raft_store.resume_api import ResumeApi
@@ -111,8 +112,6 @@ async def open_member(
         bus=bus,
         cluster=cluster,
         member_id=slot.member_id,
-        name=presence.node,
-        run_id=presence.instance,
         driver=driver,
         roster=roster,
         metrics=metrics,
@@ -135,6 +134,7 @@ async def open_member(
     await transport.open()
     await transfer.open()
     await api.open()
+    await OperatorApi(bus, cluster, slot.member_id, presence.node, presence.instance, driver, roster).open()
     return StoreMember(driver, api, leadership, durable, resume, removed)
 
 
