@@ -16,7 +16,6 @@ from lictor_raft import FOUNDING_INDEX, Config, ConfState, Message, RawNode
 from lictor_raft_store.disk import Disk
 from lictor_raft_store.durable_log import DurableLog, open_log
 from lictor_raft_store.feed_log import FeedLog
-from lictor_raft_store.founding_driver import veto
 from lictor_raft_store.leader_duties.leadership import Leadership
 from lictor_raft_store.machine import STREAMS, Machine
 from lictor_raft_store.metrics import StoreMetrics
@@ -129,7 +128,6 @@ async def open_member(
     )
     resume = ResumeApi(bus, cluster, lambda: (driver.machine.store, driver.feed_log), around.clock)
     await bus.subscribe(subjects.member(cluster, slot.member_id, "resume"), resume.answer)
-    await veto(bus, cluster)
     removed = await _watch_for_removal(bus, cluster, slot.member_id, driver, around)
     await transport.open()
     await transfer.open()
