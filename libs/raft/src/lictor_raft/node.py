@@ -19,10 +19,10 @@ from collections.abc import Sequence
 import msgspec
 
 from lictor_raft import follower, leader
-from lictor_raft.confchange import ConfChange, encode_conf_change, next_conf_state
+from lictor_raft.confchange import ConfChange, ConfChanges, next_conf_state
 from lictor_raft.config import Config, ReadMode
 from lictor_raft.core import Core, Dice
-from lictor_raft.errors import ProposalDropped, ReadDropped, ReadyMisuse
+from lictor_raft.errors import ConfChangeRefused, ProposalDropped, ReadDropped, ReadyMisuse
 from lictor_raft.messages import (
     NO_MEMBER,
     ConfState,
@@ -173,30 +173,46 @@ class RawNode:
         first = leader.propose(self.core, EntryKind.NORMAL, datas)
         return range(first, first + len(datas))
 
-    def propose_conf_change(self, change: ConfChange) -> int:
+    def propose_conf_change(self, change: ConfChange | ConfChanges) -> int:
         """Append a configuration change; returns its index.
+
+        `ConfChanges` without changes leaves a joint configuration; one with `auto_leave` the leader leaves by itself.
 
         Raises:
             ConfChangeRefused: it is invalid, or an earlier one may not be applied yet.
             ProposalDropped: as for `propose`.
         """
         self._must_lead()
-        next_conf_state(self.core.tracker.conf_state, change)
-        return leader.propose_conf_change(self.core, encode_conf_change(change))
+        return leader.propose_conf_change(self.core, change)
 
     def _must_lead(self) -> None:
         if self.core.role is not Role.LEADER:
             raise ProposalDropped("this member does not lead", self.core.leader)
 
-    def apply_conf_change(self, change: ConfChange) -> ConfState:
+    def apply_conf_change(self, change: ConfChange | ConfChanges) -> ConfState:
         """Make a committed change active; called when its entry is applied. Returns the configuration to keep.
 
         Raises:
-            ConfChangeRefused: the change does not fit the configuration: state and log of this member disagree.
+            ConfChangeRefused: the change does not fit the configuration: state and log of this member disagree. Not
+                with `disable_conf_change_validation`: there it is expected, and every member skips it alike.
         """
-        conf_state = next_conf_state(self.core.tracker.conf_state, change)
+        before = self.core.tracker.conf_state
+        try:
+            conf_state = next_conf_state(before, change)
+        except ConfChangeRefused:
+            if not self.core.config.disable_conf_change_validation:
+                raise
+            conf_state = before
         self.core.switch_conf(conf_state)
         return conf_state
+
+    def forget_leader(self) -> bool:
+        """As a follower, forget who leads, so that votes may be granted at once; returns whether there was somebody.
+
+        For a driver that knows better than the timers that the leader is gone. The election timer goes on. Ignored
+        under lease reads, where the leader counts on this member's silence.
+        """
+        return follower.forget_leader(self.core)
 
     def campaign(self) -> bool:
         """Stand for election now, where no promise to another leader forbids it; returns whether a campaign began."""
@@ -224,7 +240,12 @@ class RawNode:
         leader.read_index(self.core, context)
 
     def lease_valid(self, now: float) -> bool:
-        """Whether this member leads at `now` and nobody else can."""
+        """Whether this member leads at `now` and nobody else can; never without `ReadMode.LEASE`.
+
+        Without it a voter may forget its leader, and with that its promise.
+        """
+        if self.core.config.read_mode is not ReadMode.LEASE:
+            return False
         return self.core.role is Role.LEADER and leader.lease_holds(self.core, now)
 
     def lease_read(self, now: float) -> int | None:
@@ -232,7 +253,7 @@ class RawNode:
 
         `now` must have been read after the request came in.
         """
-        if self.core.config.read_mode is not ReadMode.LEASE or not self.lease_valid(now):
+        if not self.lease_valid(now):
             return None
         return self.core.log.committed if leader.has_committed_in_term(self.core) else None
 
@@ -326,7 +347,7 @@ class RawNode:
             log.unstable.stable_to(last.index, last.term)
         if ready.committed_entries:
             log.applied_to(ready.committed_entries[-1].index)
-            leader.release_uncommitted(core, ready.committed_entries)
+            leader.after_apply(core, ready.committed_entries)
         for message in self._own_answers:
             core.step(message)
         self._own_answers = []
