@@ -329,7 +329,7 @@ class Core:
     # --- configuration and snapshots --------------------------------------------------------------------------
 
     def restore(self, snapshot: Snapshot) -> bool:
-        """Take over a leader's snapshot; False if the log has it already.
+        """Take over a leader's snapshot; False if the log has it already, or while entries are being applied.
 
         The configuration in it need not name this member: whoever joins may get a snapshot from before that.
         """
@@ -338,6 +338,9 @@ class Core:
             return False
         if self.log.matches(meta.index, meta.term):
             self.log.commit_to(meta.index)
+            return False
+        if self.log.applying > self.log.applied:
+            # A change among them would be applied to the configuration of the snapshot. The leader will send another.
             return False
         self.log.restore(snapshot)
         self.tracker.switch_to(meta.conf_state, self.log.last_index())
