@@ -17,6 +17,7 @@ from lictor_state import (
     apply_intentions,
     apply_kv,
     apply_membership,
+    apply_sessions,
     commands,
 )
 from lictor_state.commands import Envelope, RaiseLevel, RegisterProposer, Result
@@ -67,6 +68,9 @@ _COMMANDS: dict[type, Callable[[Store, int, Any], Result]] = {
     commands.AgentJoin: apply_membership.join,
     commands.AgentDecision: apply_membership.decide,
     commands.RaiseLevel: _raise_level,
+    commands.SessionCreate: apply_sessions.create,
+    commands.SessionDestroy: apply_sessions.destroy,
+    commands.LockDelayEnd: apply_sessions.end_lock_delay,
 }
 
 

@@ -23,10 +23,12 @@ from lictor_state.rows import (
     IndexRow,
     Key,
     KVRow,
+    LockDelayRow,
     MetaRow,
     NodeRow,
     Row,
     ServiceRow,
+    SessionRow,
     Table,
 )
 from lictor_state.secondary_indexes import SecondaryIndexes
@@ -123,6 +125,14 @@ class Store:
     def ca_root(self, root_id: str) -> CARootRow | None:
         """A root certificate."""
         return self._tables[Table.CA_ROOTS].get((root_id,))  # type: ignore[return-value]  # by its table
+
+    def session(self, session_id: str) -> SessionRow | None:
+        """A session by its id."""
+        return self._tables[Table.SESSIONS].get((session_id,))  # type: ignore[return-value]  # by its table
+
+    def lock_delay(self, key: str) -> LockDelayRow | None:
+        """What keeps a key from being acquired for a while."""
+        return self._tables[Table.LOCK_DELAYS].get((key,))  # type: ignore[return-value]  # by its table
 
     def index_of(self, name: str) -> int:
         """A reported index by its name; 0 if there is none."""
