@@ -13,6 +13,7 @@ from lictor_state import commands as c
 from lictor_state.codec import GroupEncoder, decode_envelope, decode_group, encode_envelope
 from lictor_state.queries import agent, ca, config, health, intentions, kv, members, node, nodes, services, sessions
 from lictor_state.rows import CARootRow, CheckDefinition, ProxyDefinition, ServiceCheck
+from lictor_state.staging import RestoreDigest
 
 NODES = st.sampled_from(["n1", "N1", "n2"])
 IDS = st.sampled_from(["", "id-1", "id-2"])
@@ -375,3 +376,42 @@ def test_locks_are_held_by_sessions_that_live_and_sessions_by_checks_that_are_we
                     assert ((key,) in tables[Table.KV]) is (row.behavior == "release")
         if isinstance(command, c.KVSet) and command.acquire and result.value is True:
             assert store.kv(command.key).session == command.acquire  # type: ignore[union-attr]  # it was just written
+
+
+@SETTINGS
+@given(histories, histories, histories, st.integers(30, 400))
+def test_a_restored_store_goes_on_as_the_saved_one_and_its_twin_would(
+    saved: Any, ours: Any, after: Any, size: Any
+) -> None:
+    source, store = Store("theirs"), Store("cluster")
+    for number, command in enumerate(saved, 1):
+        _apply(source, number, command)
+    header, *parts = dump_stream(source, "all")
+    data, total = b"".join(parts), RestoreDigest(header)
+    total.add(data)
+    chunks = [data[at : at + size] for at in range(0, len(data), size)]
+    sent = [
+        c.RestoreBegin("r", header),
+        *[c.RestoreChunk("r", number, chunk) for number, chunk in enumerate(chunks)],
+        c.RestoreCommit("r", total.hex()),
+    ]
+    for number, command in enumerate([*ours, *sent], 1):
+        done = _apply(store, number, command)
+    assert done.restored
+    twin = restore(dump(store))
+    assert twin.digest() == store.digest()
+    for table in Table:
+        if table is not Table.META:
+            assert list(store.rows(table)) == list(source.rows(table))
+    for number, command in enumerate(after, len(ours) + len(sent) + 1):
+        seen = [query(store) for _, _, query in QUERIES]
+        done = _apply(store, number, command)
+        assert _apply(twin, number, command) == done
+        for (name, _, query), old in zip(QUERIES, seen, strict=True):
+            new = query(store)
+            assert new.index >= old.index, name
+            assert new.value == old.value or name == "members" or new.index == done.index, name
+    assert twin.digest() == store.digest()
+    for name in vars(twin.by):
+        mine, theirs = getattr(store.by, name), getattr(twin.by, name)
+        assert (mine == theirs) if isinstance(mine, dict) else (list(mine) == list(theirs)), name

@@ -36,6 +36,7 @@ class MetaRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     `stream_last` names, per feed stream, the last index that changed it; `level` is the feature level that apply
     branches on; `offset` is added to a Raft log index to give a store index; `epoch` rises with every restore.
+    `restored_at` is the index of the last restore: no read is reported below it.
     """
 
     cluster_id: str
@@ -43,6 +44,7 @@ class MetaRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     offset: int = 0
     level: int = 1
     stream_last: dict[str, int] = {}
+    restored_at: int = 0
 
 
 class NodeRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
