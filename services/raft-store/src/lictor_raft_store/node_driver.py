@@ -230,6 +230,8 @@ class NodeDriver:
                 conf_state = self.node.apply_conf_change(decode_conf_change(entry.data))
                 self.durable.storage.set_conf_state(conf_state)
         batch = self.machine.apply(entries, want_results=self.node.role is Role.LEADER)
+        if batch.restored_at:
+            self.feed_log.clear(batch.restored_at)
         for stream, changes in batch.streams.items():
             self.feed_log.add(stream, changes)
         await self._host.entries_applied(entries, batch)

@@ -100,8 +100,8 @@ class MemberSnapshots:
         return Machine(store, meta.index)
 
     def entries_applied(self, machine: Machine) -> None:
-        """Take a snapshot when enough has been applied since the last one."""
-        if self._taking or machine.applied - self._last < self._every:
+        """Take a snapshot when enough has been applied since the last one, unless a restore is being staged."""
+        if self._taking or machine.applied - self._last < self._every or machine.store.restoring is not None:
             return
         self._taking, self._last = True, machine.applied
         conf_state = self._node.status().conf_state
