@@ -2,7 +2,7 @@
 
 import asyncio
 
-from test_members import Client, run, until, write
+from store_members import Client, run, until, write
 
 from lictor_state import Store, apply, apply_noop, dump_stream
 from lictor_state.commands import Envelope, KVSet, RestoreAbort, RestoreBegin, RestoreChunk, RestoreCommit
