@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from sys import intern
 
 from lictor_state.codec import row_hash
+from lictor_state.cuts import Cut, OpenCuts
 from lictor_state.exactly_once import Proposers
 from lictor_state.rows import (
     AgentRow,
@@ -63,6 +64,7 @@ class Store:
         self._unhashed: dict[tuple[Table, Key], Row | None] = {}
         self._digest = 0
         self._sharing = Sharing()
+        self._cuts: OpenCuts[tuple[Table, Key], Row | None] = OpenCuts()
 
     # what the state knows about itself
 
@@ -210,6 +212,8 @@ class Store:
                 watches.note(touched)
         for stream in touched_streams(before):
             self._stream_last[stream] = index
+        if self._cuts.kept:
+            self._cuts.note(before)
         self._before = {}
         if len(unhashed) > UNHASHED_MAX:
             self._fold_hashes()
@@ -261,9 +265,10 @@ class Store:
 
     # the cut and the digest
 
-    def cut(self, tables: Iterable[Table]) -> dict[Table, dict[Key, Row]]:
-        """A consistent copy of tables: rows are immutable, so copying the dicts is enough (4 ms per 100,000 rows)."""
-        return {table: self._tables[table].copy() for table in tables if table is not Table.META}
+    def cut(self, tables: Iterable[Table]) -> Cut:
+        """The rows of tables as they are now, to be read while the store moves on; between two indexes only."""
+        assert not self._before, "a cut lies between two indexes"
+        return Cut(((table, self._tables[table]) for table in tables if table is not Table.META), self._cuts)
 
     def digest(self) -> int:
         """64 bits over every row, META included: equal states have equal digests.
