@@ -7,7 +7,7 @@ part 1 …    a byte stream cut into parts of at most 256 KiB: records of  lengt
               [2, records]           the end: how many records came before it
 ```
 
-A cut is taken when `dump` is called; encoding happens part by part as the caller asks, while the store moves on.
+A cut is taken when `dump` is called; encoding happens step by step as the caller asks, while the store moves on.
 Whether bytes on disk or on the way were damaged is the business of whoever keeps or sends the parts.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from lictor_state.codec import WireChange, decode_change
+from lictor_state.cuts import Cut
 from lictor_state.errors import CodecError
 from lictor_state.exactly_once import ProposerState
 from lictor_state.rows import Change, Key, MetaRow, Row, Table
@@ -25,6 +26,7 @@ from lictor_state.streams import STREAM_TABLES, Stream, belongs
 
 FORMAT = 1
 PART_BYTES_MAX = 256 * 1024  # four in flight fit NATS's default pending limits with room for the change feed
+SLICE_STEPS = 256  # rows looked at, or results of proposers, in one step: a quarter of a millisecond
 RECORD_BYTES_MAX = 4 * 1024 * 1024  # far above any row (a KV value is at most 512 KiB); more is damage
 
 _ROW, _PROPOSER, _END = 0, 1, 2
@@ -55,51 +57,60 @@ _numbers = msgspec.msgpack.Decoder(int)
 
 def dump(store: Store) -> Iterator[bytes]:
     """The whole state, the proposers' lines included, in parts of at most `PART_BYTES_MAX` bytes."""
+    return filter(None, dump_slices(store))
+
+
+def dump_slices(store: Store) -> Iterator[bytes]:
+    """As `dump`, in small steps: one that has not filled a part gives nothing (an empty one), so a loop can breathe."""
     header = Header(FORMAT, store.index, store.meta)
-    return _parts(header, store.cut(Table), tuple(store.proposers.dump()), None)
+    return _slices(header, store.cut(Table), store.proposers.cut(), None)
 
 
 def dump_stream(store: Store, stream: Stream) -> Iterator[bytes]:
     """What one stream carries, in the same format, for `StreamRestore` in a view."""
+    return filter(None, dump_stream_slices(store, stream))
+
+
+def dump_stream_slices(store: Store, stream: Stream) -> Iterator[bytes]:
+    """As `dump_stream`, in the steps of `dump_slices`."""
     header = Header(FORMAT, store.index, store.meta)
     tables = [table for table in Table if table in STREAM_TABLES[stream]]
-    return _parts(header, store.cut(tables), (), stream)
+    return _slices(header, store.cut(tables), (), stream)
 
 
-def _parts(
-    header: Header,
-    tables: dict[Table, dict[Key, Row]],
-    proposers: tuple[ProposerState, ...],
-    stream: Stream | None,
-) -> Iterator[bytes]:
+def _slices(header: Header, rows: Cut, proposers: Iterable[ProposerState], stream: Stream | None) -> Iterator[bytes]:
     yield _encoder.encode(header)
     buffer = bytearray()
-    count = 0
-
-    def add(kind: int, body: object) -> None:
-        record = _encoder.encode((kind, body))
-        buffer.extend(len(record).to_bytes(_LENGTH_BYTES, "big"))
-        buffer.extend(record)
-
-    for table, rows in tables.items():
-        for key, row in rows.items():
-            if stream is not None and not belongs(stream, table, key):
-                continue
-            add(_ROW, (table, key, row))
+    count = steps = 0
+    for record, weight in _dumped(rows, proposers, stream):
+        if record:
             count += 1
+            buffer += len(record).to_bytes(_LENGTH_BYTES, "big")
+            buffer += record
+        steps += weight
+        if steps >= SLICE_STEPS or len(buffer) >= PART_BYTES_MAX:
+            steps = 0
             while len(buffer) >= PART_BYTES_MAX:
                 yield bytes(buffer[:PART_BYTES_MAX])
                 del buffer[:PART_BYTES_MAX]
-    for state in proposers:
-        add(_PROPOSER, state)
-        count += 1
-        while len(buffer) >= PART_BYTES_MAX:
-            yield bytes(buffer[:PART_BYTES_MAX])
-            del buffer[:PART_BYTES_MAX]
-    add(_END, count)
+            yield b""
+    end = _encoder.encode((_END, count))
+    buffer += len(end).to_bytes(_LENGTH_BYTES, "big") + end
     while buffer:
         yield bytes(buffer[:PART_BYTES_MAX])
         del buffer[:PART_BYTES_MAX]
+
+
+def _dumped(rows: Cut, proposers: Iterable[ProposerState], stream: Stream | None) -> Iterator[tuple[bytes, int]]:
+    """Each record (empty: a row that is not the stream's), and how many steps of work it was."""
+    encode = _encoder.encode
+    for table, key, row in rows:
+        if stream is None or belongs(stream, table, key):
+            yield encode((_ROW, (table, key, row))), 1
+        else:
+            yield b"", 1
+    for state in proposers:
+        yield encode((_PROPOSER, state)), 1 + len(state.results)
 
 
 def read_header(part: bytes) -> Header:
