@@ -16,9 +16,11 @@ from lictor_raft import (
     Ready,
     Role,
     Transition,
+    check_group,
 )
 
 STEPS = 3000
+GROUP_EVERY = 20
 
 
 class Walk:
@@ -197,7 +199,9 @@ class Walk:
     def run(self, steps: int) -> None:
         cluster, rng = self.cluster, self.rng
         members = list(cluster.members)
-        for _ in range(steps):
+        for step in range(steps):
+            if step % GROUP_EVERY == 0:
+                check_group(m.node for m in cluster.members.values() if m.up)
             member = rng.choice(members)
             dice = rng.random()
             if dice < 0.12:
