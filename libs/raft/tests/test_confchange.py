@@ -88,12 +88,12 @@ def test_a_simple_change_that_is_not_safe_is_refused(before: ConfState, steps: s
 def test_a_joint_configuration_is_entered_and_left_as_the_table_says(
     before: tuple[int, ...],
     steps: str,
-    joint: tuple[tuple[int, ...], ...],
-    after: tuple[tuple[int, ...], ...],
+    joint: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]],
+    after: tuple[tuple[int, ...], tuple[int, ...]],
     auto_leave: bool,
 ) -> None:
     entered = enter_joint(ConfState(before), changes(steps), auto_leave=auto_leave)
-    assert entered == ConfState(*joint, auto_leave)  # type: ignore[misc]
+    assert entered == ConfState(*joint, auto_leave)
     assert leave_joint(entered) == ConfState(*after)
 
 

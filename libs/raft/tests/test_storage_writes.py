@@ -257,7 +257,8 @@ def test_a_snapshot_and_what_follows_it_are_one_write_in_that_order() -> None:
     group.write_one(1)
     group.write_one(1)
     assert (member.storage.first_index(), member.storage.last_index()) == (10, 10)
-    assert (log.applied, log.durable_index()) == (9, 10)
+    assert log.applied == 9
+    assert log.durable_index() == 10
     group.settle()
     assert member.commands() == [b"x"]
 
@@ -289,11 +290,11 @@ def test_a_snapshot_waits_while_entries_are_being_applied() -> None:
     assert group.members[3].applies
     late = Snapshot(SnapshotMeta(20, 2, ConfState((1, 3))))
     group[3].step(Message(K.SNAPSHOT, 1, 3, 2, snapshot=late), group.now)
-    assert group[3].core.tracker.voters == (1, 2, 3), "a change being applied would meet the wrong configuration"
+    assert 2 in group[3].core.tracker.voters, "a change being applied would meet the wrong configuration"
     while group.apply_one(3):
         pass
     group[3].step(Message(K.SNAPSHOT, 1, 3, 2, snapshot=late), group.now)
-    assert group[3].core.tracker.voters == (1, 3)
+    assert 2 not in group[3].core.tracker.voters
 
 
 def test_a_follower_far_behind_catches_up_by_snapshot() -> None:

@@ -28,12 +28,12 @@ def check_group(nodes: Iterable[RawNode]) -> None:
     """
     views = [_View(node) for node in nodes]
     _election_safety(views)
-    for view in views:
-        _commit_is_durable(view)
-        _quorum_log(view, views)
     for one, other in combinations(views, 2):
         _log_matching(one, other)
         _log_inv(one, other)
+    for view in views:
+        _commit_is_durable(view)
+        _quorum_log(view, views)
     for one, other in permutations(views, 2):
         _leader_completeness(one, other)
         _more_up_to_date(one, other)
