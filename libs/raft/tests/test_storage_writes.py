@@ -174,6 +174,29 @@ def test_a_crash_forgets_what_waited_for_the_disk() -> None:
     assert [member.commands() for member in group.members.values()] == [[]] * 3
 
 
+def test_a_leader_may_be_elected_before_its_disk_holds_what_it_knows_to_be_committed() -> None:
+    group = cluster(5)
+    node = group[1]
+    node.step(Message(K.APPEND, 2, 1, 2, 1, 1, (Entry(2, 2), Entry(2, 3)), commit=3), group.now)
+    group.hand_out(1)
+    group.wait_out_promises()
+    node.campaign()
+    for voter in (3, 4, 5):
+        node.step(Message(K.PRE_VOTE_RESPONSE, voter, 1, 3), group.now)
+    for voter in (3, 4, 5):
+        node.step(Message(K.VOTE_RESPONSE, voter, 1, 3), group.now)
+    assert node.role is Role.LEADER
+    assert node.core.log.durable_index() < node.core.log.committed
+    group.members[1].check()
+    group.hand_out(1)
+    for voter in (3, 4):
+        node.step(Message(K.APPEND_RESPONSE, voter, 1, 3, 4), group.now)
+    assert node.core.log.committed == 3, "what it commits itself waits for its own disk"
+    while group.write_one(1):
+        pass
+    assert node.core.log.committed == 4
+
+
 # --- a late answer does not vouch for what replaced its entries -------------------------------------------------
 
 
