@@ -19,6 +19,7 @@ from random import Random
 from lictor_raft import (
     ConfChange,
     ConfChangeKind,
+    ConfChanges,
     Config,
     ConfState,
     EntryKind,
@@ -31,6 +32,7 @@ from lictor_raft import (
     ReadDropped,
     Ready,
     Role,
+    Transition,
     check_invariants,
     decode_conf_change,
 )
@@ -373,7 +375,10 @@ class RaftCluster:
                 member.disk.write(write)
 
     def _change_conf(self, _member: SimMember) -> None:
-        change = ConfChange(self.rng.choice(list(ConfChangeKind)), self.rng.choice(list(self.members)))
+        who = self.rng.sample(list(self.members), self.rng.randint(0, 3))
+        changes = tuple(ConfChange(self.rng.choice(list(ConfChangeKind)), member) for member in who)
+        several = ConfChanges(changes, self.rng.choice(list(Transition)))
+        change = changes[0] if len(changes) == 1 else several
         for member in self.running():
             if member.node.core.role is Role.LEADER:
                 try:
