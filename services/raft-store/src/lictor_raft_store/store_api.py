@@ -1,4 +1,4 @@
-"""What a member answers over the bus: proposals, strong reads, status, and, while it leads, the feed and beacons.
+"""What a member answers over the bus: proposals, strong reads, and, while it leads, the feed and beacons.
 
 Callbacks only queue; everything that touches the core happens inside the driver's loop. A batch of proposals becomes
 consecutive log entries; its answer goes out when the last is applied. Under a lease a read takes the commit index at
@@ -13,13 +13,14 @@ import msgspec
 import structlog
 
 from lictor_bus import Bus, frames, subjects
-from lictor_bus.frames import FrameError, Member, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk, StatusAnswer
+from lictor_bus.frames import FrameError, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk
 from lictor_raft import Entry, ProposalDropped, ReadDropped, ReadState, Role
 from lictor_raft_store.change_feed import ChangeFeed
 from lictor_raft_store.machine import AppliedBatch
 from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.node_driver import NodeDriver
 from lictor_raft_store.pending import OpenBatches, OpenReads
+from lictor_raft_store.roster import Roster
 from lictor_state import CodecError
 from lictor_state.codec import decode_envelope, encode_envelope
 from lictor_state.commands import Command, Envelope, Result
@@ -43,15 +44,13 @@ class StoreApi:
         bus: Bus,
         cluster: str,
         member_id: int,
-        name: str,
-        run_id: str,
         driver: NodeDriver,
-        members: Callable[[], tuple[Member, ...]],
+        roster: Roster,
         metrics: StoreMetrics,
     ) -> None:
         self.cluster = cluster
-        self._member_id, self._name, self._run_id = member_id, name, run_id
-        self._bus, self.driver, self._members, self._metrics = bus, driver, members, metrics
+        self._member_id = member_id
+        self._bus, self.driver, self._roster, self._metrics = bus, driver, roster, metrics
         self._feed = ChangeFeed(bus, cluster)
         self._proposals: list[tuple[list[bytes], str]] = []
         self._asks: list[tuple[bool, str]] = []
@@ -67,7 +66,7 @@ class StoreApi:
 
     async def open(self) -> None:
         """Begin to listen."""
-        for verb, callback in (("propose", self._on_propose), ("read", self._on_read), ("status", self._on_status)):
+        for verb, callback in (("propose", self._on_propose), ("read", self._on_read)):
             await self._bus.subscribe(subjects.member(self.cluster, self._member_id, verb), callback)
 
     @property
@@ -162,7 +161,12 @@ class StoreApi:
         if self._lead_term and now >= self._beacon_due and self.driver.node.lease_read(now) is not None:
             self._beacon_due = now + BEACON_EVERY_S
             await self._feed.beacon(
-                self.driver.machine.store, self._lead_term, self._member_id, self._members(), self.hold_reason()
+                self.driver.machine.store,
+                self._lead_term,
+                self._member_id,
+                self._roster.members(),
+                self.hold_reason(),
+                self._roster.conf_ids(),
             )
 
     # -- proposals
@@ -219,7 +223,7 @@ class StoreApi:
         for listener in self.on_leadership:
             listener(leading)
 
-    # -- reads and status
+    # -- reads
 
     def _on_read(self, _subject: str, data: bytes, reply: str) -> None:
         try:
@@ -252,18 +256,3 @@ class StoreApi:
 
     def _read_refusal(self) -> ReadAnswer:
         return ReadAnswer("not-leader", self.driver.node.leader, self.driver.node.term)
-
-    async def _on_status(self, _subject: str, _data: bytes, reply: str) -> None:
-        status, machine = self.driver.node.status(), self.driver.machine
-        answer = StatusAnswer(
-            self._member_id,
-            self._name,
-            status.term,
-            status.role.name.lower(),
-            status.leader,
-            status.commit,
-            machine.applied,
-            machine.store.digest(),
-            self._run_id,
-        )
-        await self._bus.publish(reply, frames.encode(answer))
