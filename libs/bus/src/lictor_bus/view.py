@@ -274,7 +274,7 @@ class View:
                 if len(fetching) < offer.parts:
                     begin(len(fetching))
         fresh = restore.finish()
-        if fresh.meta.epoch == self.store.meta.epoch and fresh.index < self.store.index:
+        if (fresh.epoch, fresh.index) < (self.store.epoch, self.store.index):
             raise _ResumeFailedError("the snapshot is older than this view")
         replaced, self.store = self.store, fresh
         replaced.watches.fire_all()

@@ -20,7 +20,7 @@ from lictor_state.codec import WireChange, decode_change
 from lictor_state.cuts import Cut
 from lictor_state.errors import CodecError
 from lictor_state.exactly_once import ProposerState
-from lictor_state.rows import Key, MetaRow, Row, Table
+from lictor_state.rows import Change, Key, MetaRow, Row, Table
 from lictor_state.store import Store
 from lictor_state.streams import STREAM_TABLES, Stream, belongs
 
@@ -35,7 +35,9 @@ _LENGTH_BYTES = 4
 _encoder = msgspec.msgpack.Encoder()
 
 
-class _Header(msgspec.Struct, frozen=True, array_like=True):
+class Header(msgspec.Struct, frozen=True, array_like=True):
+    """The first part of a snapshot."""
+
     format: int
     index: int
     meta: MetaRow
@@ -46,7 +48,7 @@ class _Record(msgspec.Struct, frozen=True, array_like=True):
     body: msgspec.Raw
 
 
-_headers = msgspec.msgpack.Decoder(_Header)
+_headers = msgspec.msgpack.Decoder(Header)
 _records = msgspec.msgpack.Decoder(_Record)
 _changes = msgspec.msgpack.Decoder(WireChange)
 _proposers = msgspec.msgpack.Decoder(ProposerState)
@@ -60,7 +62,7 @@ def dump(store: Store) -> Iterator[bytes]:
 
 def dump_slices(store: Store) -> Iterator[bytes]:
     """As `dump`, in small steps: one that has not filled a part gives nothing (an empty one), so a loop can breathe."""
-    header = _Header(FORMAT, store.index, store.meta)
+    header = Header(FORMAT, store.index, store.meta)
     return _slices(header, store.cut(Table), store.proposers.cut(), None)
 
 
@@ -71,12 +73,12 @@ def dump_stream(store: Store, stream: Stream) -> Iterator[bytes]:
 
 def dump_stream_slices(store: Store, stream: Stream) -> Iterator[bytes]:
     """As `dump_stream`, in the steps of `dump_slices`."""
-    header = _Header(FORMAT, store.index, store.meta)
+    header = Header(FORMAT, store.index, store.meta)
     tables = [table for table in Table if table in STREAM_TABLES[stream]]
     return _slices(header, store.cut(tables), (), stream)
 
 
-def _slices(header: _Header, rows: Cut, proposers: Iterable[ProposerState], stream: Stream | None) -> Iterator[bytes]:
+def _slices(header: Header, rows: Cut, proposers: Iterable[ProposerState], stream: Stream | None) -> Iterator[bytes]:
     yield _encoder.encode(header)
     buffer = bytearray()
     count = steps = 0
@@ -111,44 +113,33 @@ def _dumped(rows: Cut, proposers: Iterable[ProposerState], stream: Stream | None
         yield encode((_PROPOSER, state)), 1 + len(state.results)
 
 
-class StreamRestore:
-    """Builds a store from parts that come one at a time, in order."""
+def read_header(part: bytes) -> Header:
+    """The header in a snapshot's first part. Raises `CodecError` if it is none, or of another format."""
+    header: Header = _decoded(_headers.decode, part)
+    if header.format != FORMAT:
+        raise CodecError(f"snapshot: format {header.format}, this build reads {FORMAT}")
+    return header
+
+
+class RecordReader:
+    """Cuts the bytes behind the header into records; what is fed may end anywhere."""
 
     def __init__(self) -> None:
-        self._store: Store | None = None
-        self._index = 0
         self._buffer = bytearray()
         self._count = 0
-        self._complete = False
+        self.complete = False
 
-    @property
-    def complete(self) -> bool:
-        """Whether the end has been read."""
-        return self._complete
+    def feed(self, part: bytes) -> Iterator[tuple[int, msgspec.Raw, int]]:
+        """Kind, body and length of each record that is whole now; to be read out before the next call.
 
-    def feed(self, part: bytes) -> None:
-        """Take the next part. Raises `CodecError` on anything that is not the continuation of a snapshot."""
-        if self._store is None:
-            self._begin(part)
-            return
-        if self._complete:
+        Raises:
+            CodecError: these bytes are not the continuation of a snapshot.
+        """
+        if self.complete:
             raise CodecError("snapshot: a part after the end")
         self._buffer.extend(part)
-        self._store.fill(self._rows())
-
-    def _begin(self, part: bytes) -> None:
-        header = _decoded(_headers.decode, part)
-        if header.format != FORMAT:
-            raise CodecError(f"snapshot: format {header.format}, this build reads {FORMAT}")
-        self._store = Store(header.meta.cluster_id)
-        self._store.set_meta(header.meta)
-        self._index = header.index
-
-    def _rows(self) -> Iterator[tuple[Table, Key, Row]]:
-        """The rows of all whole records in the buffer; other records take effect on the way."""
-        assert self._store is not None
         buffer, at = self._buffer, 0
-        while len(buffer) - at >= _LENGTH_BYTES and not self._complete:
+        while len(buffer) - at >= _LENGTH_BYTES and not self.complete:
             length = int.from_bytes(buffer[at : at + _LENGTH_BYTES], "big")
             if length > RECORD_BYTES_MAX:
                 raise CodecError(f"snapshot: a record of {length} bytes")
@@ -159,14 +150,9 @@ class StreamRestore:
             record = _decoded(_records.decode, bytes(buffer[start:at]))
             if record.kind == _END:
                 self._end(_decoded(_numbers.decode, record.body), len(buffer) - at)
-                continue
-            self._count += 1
-            if record.kind == _ROW:
-                change = decode_change(_decoded(_changes.decode, record.body))
-                if change is not None and change.row is not None and change.table is not Table.META:
-                    yield change.table, change.key, change.row
-            elif record.kind == _PROPOSER:
-                self._store.proposers.restore((_decoded(_proposers.decode, record.body),))
+            else:
+                self._count += 1
+                yield record.kind, record.body, length
         del buffer[:at]
 
     def _end(self, count: int, rest: int) -> None:
@@ -174,11 +160,52 @@ class StreamRestore:
             raise CodecError(f"snapshot: {self._count} records where {count} were written")
         if rest:
             raise CodecError(f"snapshot: {rest} bytes after the end")
-        self._complete = True
+        self.complete = True
+
+
+def row_of(kind: int, body: msgspec.Raw) -> Change | None:
+    """The row in a record; None if the record is no row, or one of a table that this build does not know."""
+    if kind != _ROW:
+        return None
+    change = decode_change(_decoded(_changes.decode, body))
+    return change if change is not None and change.row is not None and change.table is not Table.META else None
+
+
+class StreamRestore:
+    """Builds a store from parts that come one at a time, in order."""
+
+    def __init__(self) -> None:
+        self._store: Store | None = None
+        self._index = 0
+        self._records = RecordReader()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end has been read."""
+        return self._records.complete
+
+    def feed(self, part: bytes) -> None:
+        """Take the next part. Raises `CodecError` on anything that is not the continuation of a snapshot."""
+        if self._store is None:
+            header = read_header(part)
+            self._store = Store(header.meta.cluster_id)
+            self._store.set_meta(header.meta)
+            self._index = header.index
+        else:
+            self._store.fill(self._rows(self._store, part))
+
+    def _rows(self, store: Store, part: bytes) -> Iterator[tuple[Table, Key, Row]]:
+        """The rows of all records that are whole; other records take effect on the way."""
+        for kind, body, _ in self._records.feed(part):
+            change = row_of(kind, body)
+            if change is not None and change.row is not None:
+                yield change.table, change.key, change.row
+            elif kind == _PROPOSER:
+                store.proposers.restore((_decoded(_proposers.decode, body),))
 
     def finish(self) -> Store:
         """The store, once every part was fed. Raises `CodecError` if parts are missing."""
-        if self._store is None or not self._complete:
+        if self._store is None or not self.complete:
             raise CodecError("snapshot: incomplete")
         self._store.advance(self._index)
         return self._store

@@ -83,7 +83,13 @@ async def open_member(
     feed_log = FeedLog(STREAMS, machine.store.index, settings.raft_store_feed_mib * 1024 * 1024)
     tick_s = settings.raft_store_tick_ms / 1000
     driver = NodeDriver(
-        node=node, machine=machine, durable=durable, feed_log=feed_log, tick_s=tick_s, clock=around.clock
+        node=node,
+        machine=machine,
+        durable=durable,
+        feed_log=feed_log,
+        tick_s=tick_s,
+        clock=around.clock,
+        check_invariants=settings.raft_store_check_invariants,
     )
 
     def received(message: Message) -> None:
@@ -204,6 +210,7 @@ def _config(member_id: int, settings: RaftStoreSettings, applied: int) -> Config
         election_timeout_s=settings.raft_store_election_ms / 1000,
         applied=applied,
         uncommitted_bytes_max=_segment_bytes(settings) // UNCOMMITTED_FRACTION,
+        async_storage_writes=True,
     )
 
 
