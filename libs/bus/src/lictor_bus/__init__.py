@@ -16,6 +16,7 @@ from lictor_bus.presence import Presence, PresenceRecord
 from lictor_bus.proposer import (
     Committed,
     NoLeaderError,
+    NoSpaceError,
     OutcomeUnknownError,
     OverloadedError,
     ProposeError,
@@ -37,6 +38,7 @@ __all__ = [
     "NatsBus",
     "NoLeaderError",
     "NoRespondersError",
+    "NoSpaceError",
     "OutcomeUnknownError",
     "OverloadedError",
     "Presence",

@@ -53,7 +53,7 @@ class ProposeBatch(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class ProposeAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What became of a batch: for `ok`, per envelope its index and encoded `Result`; else why not, and who leads."""
 
-    status: Literal["ok", "not-leader", "full", "lost", "refused"]
+    status: Literal["ok", "not-leader", "full", "lost", "refused", "no-space"]
     leader: int = 0
     term: int = 0
     results: list[tuple[int, bytes]] = []

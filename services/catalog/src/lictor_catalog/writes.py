@@ -1,6 +1,6 @@
 """The way of a write: propose, translate what came of it, and give the own view a moment to see it (rules 3.1, 3.6)."""
 
-from lictor_bus.proposer import NoLeaderError, OutcomeUnknownError, OverloadedError
+from lictor_bus.proposer import NoLeaderError, NoSpaceError, OutcomeUnknownError, OverloadedError
 from lictor_catalog.errors import ApiError
 from lictor_catalog.ports import ProposerPort, ViewPort
 from lictor_state.commands import Command
@@ -22,12 +22,13 @@ class Writes:
         """The command's result.
 
         Raises:
-            ApiError: what apply refused, with its status and text; 500 without a leader or with an unknown outcome;
+            ApiError: what apply refused, with its status and text; 500 without a leader or with
+                an unknown outcome, or while the disk is full;
                 429 when too many writes wait already.
         """
         try:
             committed = await self._proposer.propose(command)
-        except (NoLeaderError, OutcomeUnknownError) as error:
+        except (NoLeaderError, NoSpaceError, OutcomeUnknownError) as error:
             raise ApiError(500, str(error)) from None
         except OverloadedError as error:
             raise ApiError(429, str(error)) from None

@@ -149,6 +149,8 @@ class Lives:
             added = status.id in conf_ids(status.conf_state)
             readiness.set("leader", ok=driver.node.leader != 0, reason=NO_LEADER)
             readiness.set("member", ok=added, reason=NOT_ADDED.format(cluster))
+            no_room = member.api.room.reason
+            readiness.set("disk", ok=not no_room, reason=no_room)
             presence.update({**presence.record, "applied": min(status.applied, 1)})
             self._metrics.term.set(status.term)
             self._metrics.commit.set(status.commit)

@@ -25,6 +25,7 @@ from lictor_raft_store.operator_api import OperatorApi
 from lictor_raft_store.recovery import DamagedLog
 from lictor_raft_store.removal import RemovalWatch
 from lictor_raft_store.resume_api import ResumeApi
+from lictor_raft_store.room import UNCOMMITTED_FRACTION, LogRoom, RoomWatch
 from lictor_raft_store.roster import Roster
 from lictor_raft_store.settings import RaftStoreSettings
 from lictor_raft_store.slots import Slot
@@ -120,6 +121,7 @@ async def open_member(
         driver=driver,
         roster=roster,
         metrics=metrics,
+        room=RoomWatch(durable.room, node, presence, metrics, around.clock),
     )
     driver.join(transport, member_snapshots, api)
     leadership = Leadership(
@@ -178,7 +180,7 @@ async def _open_storage(
         slot.wal_folder,
         cluster_id=cluster,
         member_id=slot.member_id,
-        segment_bytes=settings.raft_store_segment_mib * 1024 * 1024,
+        segment_bytes=_segment_bytes(settings),
     )
     if recovered.created and slot.cluster() is not None:
         raise DamagedLog(
@@ -188,7 +190,9 @@ async def _open_storage(
     slot.write_cluster(cluster.encode())  # after the log exists: a crash in between only repeats the founding's end
     writer = around.start_writer(wal)
     loaded = load_newest(snapshots)
-    durable = await open_log(writer, recovered, founders, loaded[0] if loaded else None, metrics.sync_seconds.observe)
+    room = LogRoom(wal, _segment_bytes(settings))
+    snapshot = loaded[0] if loaded else None
+    durable = await open_log(writer, recovered, founders, snapshot, room, metrics.sync_seconds.observe)
     if loaded is not None:
         return durable, snapshots, Machine(loaded[1], loaded[0].meta.index)
     applied = FOUNDING_INDEX if founders.voters else 0
@@ -205,5 +209,10 @@ def _config(member_id: int, settings: RaftStoreSettings, applied: int) -> Config
         heartbeat_ticks=max(1, settings.raft_store_heartbeat_ms // tick),
         election_timeout_s=settings.raft_store_election_ms / 1000,
         applied=applied,
+        uncommitted_bytes_max=_segment_bytes(settings) // UNCOMMITTED_FRACTION,
         async_storage_writes=True,
     )
+
+
+def _segment_bytes(settings: RaftStoreSettings) -> int:
+    return settings.raft_store_segment_mib * 1024 * 1024

@@ -126,6 +126,8 @@ class Leadership:
         judge.answer(ask.node, ask.run_id, alive=alive)
 
     async def _propose(self, command: Command) -> None:
+        if self._store.room.reason:
+            return  # told once where the shortage began; the decision is made again while it is due
         done = await self._store.propose_own(command)
         if done is None:
             log.warning("leader's decision was not applied in time", command=type(command).__name__)
