@@ -56,6 +56,7 @@ class FakeLeader:
         self.orders: list[tuple[Order, int]] = []
         self.refusal = ""
         self.ttl_answer = (200, "")
+        self.renewed: list[str] = []
         self._raft_index = itertools.count(10)
 
     async def propose(self, command: Command, timeout_s: float = 10.0) -> Committed:
@@ -101,6 +102,12 @@ class FakeLeader:
     async def leave(self, node: str) -> None:
         self.left.append(node)
 
+    async def renew(self, session_id: str) -> bool:
+        if self.away:
+            raise NoLeaderError
+        self.renewed.append(session_id)
+        return self.view.store.session(session_id) is not None
+
     async def update(self, check: CheckRow, status: str, output: str) -> tuple[int, str]:
         self.ttl_updates.append((check.check_id, status, output))
         return self.ttl_answer
@@ -135,6 +142,7 @@ class Catalog:
             ttl=self.leader,
             gossip=self.leader,
             store_operator=self.leader,
+            renewals=self.leader,
             authority=self.authority,
             chance=Chance(
                 now=lambda: self.now,

@@ -4,7 +4,7 @@ import asyncio
 
 from store_members import Client, run, until, write
 
-from lictor_state import Store, apply, apply_noop, dump_stream
+from lictor_state import Store, Table, apply, apply_noop, dump_stream
 from lictor_state.commands import Envelope, KVSet, RestoreAbort, RestoreBegin, RestoreChunk, RestoreCommit
 from lictor_state.queries import kv
 from lictor_state.staging import RestoreDigest
@@ -51,9 +51,9 @@ def test_views_resume_whole_and_every_waiter_wakes_under_writes(tmp_path):
         await until(lambda: follower.view.store.kv("k29") is not None)
         seen = kv.key(follower.view.store, "k29").index
         woken = asyncio.Event()
-        follower.view.store.watches.add([("row", 4, ("never",))], woken.set)
+        follower.view.store.watches.add([("row", Table.KV, ("never",))], woken.set)
         stop = asyncio.Event()
-        written = []
+        written: list[int] = []
 
         async def writing():
             while not stop.is_set():
