@@ -22,6 +22,7 @@ from lictor_state.commands import AgentJoin
 from lictor_state.rows import CheckRow
 
 CLUSTER = "11111111-2222-4333-8444-555555555555"
+LEVEL = 2  # the feature level at which every command may be used
 NODE_ID = "6a0e0000-0000-4000-8000-000000000001"
 
 
@@ -30,6 +31,7 @@ class FakeView:
 
     def __init__(self) -> None:
         self.store = Store(CLUSTER)
+        self.store.raise_level(LEVEL)
         self.ready = asyncio.Event()
         self.ready.set()
         self.silence_s = 0.0

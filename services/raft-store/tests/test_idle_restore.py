@@ -7,6 +7,7 @@ from lictor_state.commands import KVSet, RestoreAbort, RestoreBegin, RestoreChun
 
 def test_a_restore_is_given_up_when_nothing_came_for_a_while_and_not_before():
     store, watch = Store("c"), IdleRestore()
+    store.raise_level(2)
     apply_noop(store, 1)
     apply(store, 2, Envelope(0, 0, 0, KVSet("a", b"1")))
     header, body = dump_stream(store, "all")
@@ -23,6 +24,7 @@ def test_a_restore_is_given_up_when_nothing_came_for_a_while_and_not_before():
 
 def test_a_new_leader_counts_anew():
     store = Store("c")
+    store.raise_level(2)
     apply_noop(store, 1)
     apply(store, 2, Envelope(0, 0, 0, RestoreBegin("r", next(dump_stream(store, "all")))))
     watch = IdleRestore()

@@ -8,7 +8,16 @@ from lictor_raft import Entry, EntryKind
 from lictor_raft_store.machine import Machine
 from lictor_state import Store, Table, apply, apply_noop, dump_stream
 from lictor_state.codec import encode_envelope
-from lictor_state.commands import Command, Envelope, KVSet, RestoreAbort, RestoreBegin, RestoreChunk, RestoreCommit
+from lictor_state.commands import (
+    Command,
+    Envelope,
+    KVSet,
+    RaiseLevel,
+    RestoreAbort,
+    RestoreBegin,
+    RestoreChunk,
+    RestoreCommit,
+)
 from lictor_state.queries import kv
 from lictor_state.staging import RestoreDigest
 
@@ -24,6 +33,7 @@ def archived(keys):
 
 async def stage(client, header, data, size):
     digest = RestoreDigest(header)
+    await client.proposer.propose(RaiseLevel(2))  # the level that brings restores
     begun = await client.proposer.propose(RestoreBegin("r", header))
     assert begun.result.value is True
     for number, at in enumerate(range(0, len(data), size)):
@@ -139,6 +149,7 @@ def test_no_snapshot_is_taken_while_a_restore_is_staged_and_one_is_after_it_was_
 
 def test_a_batch_in_which_the_state_is_replaced_publishes_only_what_came_after():
     machine = Machine(Store("ours"), 1)
+    machine.store.raise_level(2)
     header, data = archived(3)
     digest = RestoreDigest(header)
     digest.add(data)
