@@ -22,6 +22,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from lictor_bus import Bus, LeaderTracker, Proposer, ReadGate, View, connect, tell_contact
+from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.store_operator import StoreOperator
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
@@ -107,6 +108,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         ttl=TtlClient(bus, lambda: leader.cluster),
         gossip=GossipOrders(bus, lambda: leader.cluster),
         store_operator=OperatorOverBus(leader, StoreOperator(bus, leader)),
+        renewals=SessionRenewals(bus, leader),
         authority=authority,
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
