@@ -28,7 +28,7 @@ class Beacon(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The leader's sign of life (every 250 ms under lease, at once when new).
 
     `applied` is the store index applied; `stream_last` names, per stream, the last index that changed it: a view at
-    or beyond it may move its index to `applied`.
+    or beyond it may move its index to `applied`. `conf` has the ids of the whole configuration as of that index.
     """
 
     cluster: str
@@ -40,6 +40,7 @@ class Beacon(msgspec.Struct, frozen=True, gc=False, array_like=True):
     members: tuple[Member, ...]
     level: int = 1
     held: str = ""
+    conf: tuple[int, ...] = ()
 
 
 class ProposeBatch(msgspec.Struct, frozen=True, gc=False, array_like=True):

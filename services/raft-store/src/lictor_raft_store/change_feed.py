@@ -57,10 +57,21 @@ class ChangeFeed:
             for message in messages(self._cluster, store.meta.epoch, changes):
                 await self._bus.publish(subject, frames.encode(message))
 
-    async def beacon(self, store: Store, term: int, leader: int, members: tuple[Member, ...], held: str) -> None:
+    async def beacon(
+        self, store: Store, term: int, leader: int, members: tuple[Member, ...], held: str, conf: tuple[int, ...]
+    ) -> None:
         """Say that `leader` leads and how far the state has come."""
         meta = store.meta
         beacon = Beacon(
-            self._cluster, meta.epoch, term, leader, store.index, dict(meta.stream_last), members, meta.level, held
+            self._cluster,
+            meta.epoch,
+            term,
+            leader,
+            store.index,
+            dict(meta.stream_last),
+            members,
+            meta.level,
+            held,
+            conf,
         )
         await self._bus.publish(subjects.beacon(self._cluster), frames.encode(beacon))

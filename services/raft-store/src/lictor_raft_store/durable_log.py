@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from lictor_raft import ConfState, Entry, EntryKind, HardState, MemoryStorage, Snapshot
+from lictor_raft import ConfState, Entry, EntryKind, HardState, MemoryStorage, Snapshot, SnapshotUnavailable
 from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft.storage import FOUNDING_INDEX, FOUNDING_TERM
 from lictor_raft_store.batch import encode_batch
@@ -20,10 +20,30 @@ from lictor_raft_store.surroundings import Writer
 log = structlog.get_logger()
 
 
+class LogStorage(MemoryStorage):
+    """The recent entries in memory, as the core reads them."""
+
+    def __init__(self, conf_state: ConfState | None = None) -> None:
+        super().__init__(conf_state)
+        self.on_snapshot_wanted: Callable[[], None] = lambda: None
+
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot; the founding one is a name without data, so a real one is asked for.
+
+        Raises:
+            SnapshotUnavailable: none with data is there yet; the core asks again later.
+        """
+        newest = super().snapshot()
+        if not newest.reference:
+            self.on_snapshot_wanted()
+            raise SnapshotUnavailable("the first snapshot is being taken")
+        return newest
+
+
 class DurableLog:
     """The log of one member."""
 
-    def __init__(self, writer: Writer, storage: MemoryStorage, observe_sync: Callable[[float], None]) -> None:
+    def __init__(self, writer: Writer, storage: LogStorage, observe_sync: Callable[[float], None]) -> None:
         self._writer = writer
         self.storage = storage
         self._observe_sync = observe_sync
@@ -93,7 +113,7 @@ async def open_log(
         DamagedLog: the log does not reach back to the newest sound snapshot.
     """
     if recovered.created and founders.voters and snapshot is None:
-        storage = MemoryStorage.founded(founders)
+        storage = LogStorage.founded(founders)
         hard_state = HardState(term=FOUNDING_TERM, commit=FOUNDING_INDEX)
         mark = SnapshotMark(FOUNDING_INDEX, FOUNDING_TERM, installed=True)
         await writer.append(encode_batch([], hard_state, snapshot_mark=mark), sync=True)
@@ -101,7 +121,7 @@ async def open_log(
     return DurableLog(writer, _joined(recovered, founders, snapshot), observe_sync)
 
 
-def _joined(recovered: Recovered, founders: ConfState, snapshot: Snapshot | None) -> MemoryStorage:
+def _joined(recovered: Recovered, founders: ConfState, snapshot: Snapshot | None) -> LogStorage:
     """What recovery found, over the newest snapshot."""
     founding = Snapshot(RaftSnapshotMeta(FOUNDING_INDEX, FOUNDING_TERM, founders)) if founders.voters else Snapshot()
     start = snapshot or founding
@@ -112,7 +132,7 @@ def _joined(recovered: Recovered, founders: ConfState, snapshot: Snapshot | None
             f"the log holds entries {base + 1} to {last}, the newest sound snapshot ends at {start.meta.index}: "
             "what lies between is lost. Move this slot's data folder aside and start again: the member joins anew."
         )
-    storage = MemoryStorage(start.meta.conf_state)
+    storage = LogStorage(start.meta.conf_state)
     if base and base == start.meta.index:
         storage.apply_snapshot(start)
     elif base:

@@ -16,11 +16,13 @@ from typing import Protocol
 import structlog
 
 from lictor_raft import (
+    ConfChange,
     Entry,
     EntryKind,
     HardState,
     Message,
     MessageKind,
+    ProposalDropped,
     RawNode,
     ReadState,
     Role,
@@ -106,6 +108,7 @@ class NodeDriver:
         self._snapshots: Snapshots
         self._host: Host
         self.inbox_dropped = 0
+        self._change: tuple[int, int, asyncio.Future[bool]] | None = None
 
     def join(self, transport: Transport, snapshots: Snapshots, host: Host) -> None:
         """Join the parts that the loop calls; before `run`."""
@@ -127,6 +130,28 @@ class NodeDriver:
     def wake(self) -> None:
         """There is something to take in."""
         self._wake.set()
+
+    async def change_members(self, change: ConfChange) -> bool:
+        """Have the configuration changed, as leader; whether this leader saw the change applied."""
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.post(lambda: self._propose_change(change, done))
+        return await done
+
+    def _propose_change(self, change: ConfChange, done: asyncio.Future[bool]) -> None:
+        try:
+            index = self.node.propose_conf_change(change)
+        except ProposalDropped as error:
+            log.info("change of the configuration refused", reason=error.reason)
+            done.set_result(False)
+        else:
+            self._end_change(applied=False)
+            self._change = (index, self.node.term, done)
+
+    def _end_change(self, *, applied: bool) -> None:
+        """The change that somebody waits for is applied, or this member cannot tell what becomes of it."""
+        if self._change is not None and not self._change[2].done():
+            self._change[2].set_result(applied)
+        self._change = None
 
     async def hand_over(self, timeout_s: float) -> bool:
         """Give leadership to the follower that holds most of the log; whether it is gone."""
@@ -200,6 +225,8 @@ class NodeDriver:
         try:
             if ready.soft_state is not None:
                 self._host.role_changed(ready.soft_state.role)
+                if ready.soft_state.role is not Role.LEADER:
+                    self._end_change(applied=False)
             if ready.committed_entries:
                 await self._apply(ready.committed_entries)
         finally:
@@ -229,6 +256,11 @@ class NodeDriver:
             if entry.kind is EntryKind.CONF_CHANGE:
                 conf_state = self.node.apply_conf_change(decode_conf_change(entry.data))
                 self.durable.storage.set_conf_state(conf_state)
+                log.info(
+                    "configuration", voters=len(conf_state.voters), learners=len(conf_state.learners), index=entry.index
+                )
+                if self._change is not None and self._change[0] == entry.index:
+                    self._end_change(applied=self._change[1] == entry.term)
         batch = self.machine.apply(entries, want_results=self.node.role is Role.LEADER)
         for stream, changes in batch.streams.items():
             self.feed_log.add(stream, changes)

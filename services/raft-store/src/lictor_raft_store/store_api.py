@@ -13,13 +13,14 @@ import msgspec
 import structlog
 
 from lictor_bus import Bus, frames, subjects
-from lictor_bus.frames import FrameError, Member, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk, StatusAnswer
+from lictor_bus.frames import FrameError, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk, StatusAnswer
 from lictor_raft import Entry, ProposalDropped, ReadDropped, ReadState, Role
 from lictor_raft_store.change_feed import ChangeFeed
 from lictor_raft_store.machine import AppliedBatch
 from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.node_driver import NodeDriver
 from lictor_raft_store.pending import OpenBatches, OpenReads
+from lictor_raft_store.roster import Roster
 from lictor_state import CodecError
 from lictor_state.codec import decode_envelope, encode_envelope
 from lictor_state.commands import Command, Envelope, Result
@@ -46,12 +47,12 @@ class StoreApi:
         name: str,
         run_id: str,
         driver: NodeDriver,
-        members: Callable[[], tuple[Member, ...]],
+        roster: Roster,
         metrics: StoreMetrics,
     ) -> None:
         self.cluster = cluster
         self._member_id, self._name, self._run_id = member_id, name, run_id
-        self._bus, self.driver, self._members, self._metrics = bus, driver, members, metrics
+        self._bus, self.driver, self._roster, self._metrics = bus, driver, roster, metrics
         self._feed = ChangeFeed(bus, cluster)
         self._proposals: list[tuple[list[bytes], str]] = []
         self._asks: list[tuple[bool, str]] = []
@@ -162,7 +163,12 @@ class StoreApi:
         if self._lead_term and now >= self._beacon_due and self.driver.node.lease_read(now) is not None:
             self._beacon_due = now + BEACON_EVERY_S
             await self._feed.beacon(
-                self.driver.machine.store, self._lead_term, self._member_id, self._members(), self.hold_reason()
+                self.driver.machine.store,
+                self._lead_term,
+                self._member_id,
+                self._roster.members(),
+                self.hold_reason(),
+                self._roster.conf_ids(),
             )
 
     # -- proposals
