@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
+from lictor_cli import store_view
 from lictor_cli.connect.envoy import ConnectError, bootstrap_for, envoy_beside_python, proxy_of, run_envoy
 from lictor_cli.dev import control
 from lictor_cli.dev.launcher import StartError, launch
@@ -113,6 +115,15 @@ def envoy(
         typer.echo(json.dumps(made, indent=2))
     else:
         run_envoy(made, envoy_binary or envoy_beside_python(), arguments or [])
+
+
+@app.command()
+def store(http_addr: HttpAddress = DEFAULT_HTTP) -> None:
+    """The members of the store: who leads, who votes, how far each has come, who waits to join."""
+    try:
+        store_view.show(Api(http_addr).get("/v1/internal/store"), Console())
+    except ApiError as error:
+        raise _fail(str(error)) from error
 
 
 @app.command()

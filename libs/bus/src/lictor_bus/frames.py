@@ -189,8 +189,22 @@ class RaftFrame(msgspec.Struct, frozen=True, gc=False, array_like=True):
     messages: list[bytes]
 
 
+class PeerProgress(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What the leader knows of one member: how far its log matches, and the seconds since it last answered."""
+
+    member_id: int
+    match: int
+    state: str
+    contact_age_s: float | None
+    inflight_bytes: int
+
+
 class StatusAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A member about itself, for operators."""
+    """A member about itself, for operators.
+
+    `leader_contact_s` are the seconds since it heard a leader (0 for the leader itself, None for never). `peers` and
+    `joining` (names of processes that wait to become members) are told by the leader only.
+    """
 
     member_id: int
     name: str
@@ -201,6 +215,36 @@ class StatusAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
     applied: int
     digest: int
     run_id: str
+    store_index: int = 0
+    first_index: int = 0
+    last_index: int = 0
+    durable_index: int = 0
+    leader_contact_s: float | None = None
+    voters: tuple[int, ...] = ()
+    learners: tuple[int, ...] = ()
+    cluster: str = ""
+    epoch: int = 0
+    level: int = 0
+    peers: tuple[PeerProgress, ...] = ()
+    joining: tuple[str, ...] = ()
+
+
+Order = Literal["remove", "transfer"]
+
+
+class OperatorOrder(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """An operator orders the leader to remove a member or to hand leadership to it (0: to whoever is furthest)."""
+
+    cluster: str
+    order: Order
+    member_id: int = 0
+
+
+class OperatorAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What became of an order."""
+
+    status: Literal["ok", "not-leader", "refused"]
+    reason: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()

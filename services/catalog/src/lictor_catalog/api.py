@@ -17,11 +17,11 @@ from lictor_catalog.consistency import Consistency
 from lictor_catalog.fast_reads import FastReads
 from lictor_catalog.fast_writes import FastWrites
 from lictor_catalog.front_door import FrontDoor
-from lictor_catalog.http import agent, catalog, intentions, status
+from lictor_catalog.http import agent, catalog, intentions, operator, status
 from lictor_catalog.leaf_cache import LeafCache
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.plain_errors import PlainErrors
-from lictor_catalog.ports import ClusterPort, GatePort, GossipPort, TtlPort, ViewPort
+from lictor_catalog.ports import ClusterPort, GatePort, GossipPort, OperatorPort, TtlPort, ViewPort
 from lictor_catalog.read_plans import Identity
 from lictor_catalog.writes import Writes
 
@@ -51,6 +51,7 @@ class Api:
         cluster: ClusterPort,
         ttl: TtlPort,
         gossip: GossipPort,
+        store_operator: OperatorPort,
         authority: CAService,
         chance: Chance,
         metrics: CatalogMetrics,
@@ -65,6 +66,7 @@ class Api:
         rare.include_router(catalog.router(writes, node.datacenter))
         rare.include_router(intentions.router(writes, chance.now_text, chance.new_id))
         rare.include_router(status.router(cluster))
+        rare.include_router(operator.router(store_operator))
         rare.add_middleware(PlainErrors)
         self.app: Application = FrontDoor(
             rare,

@@ -48,6 +48,10 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/v1/health/service/": (GET,),
     "/v1/health/state/": (GET,),
     "/v1/kv/": (GET, PUT, DELETE),
+    "/v1/internal/store": (GET,),
+    "/v1/operator/raft/configuration": (GET,),
+    "/v1/operator/raft/peer": (DELETE,),
+    "/v1/operator/raft/transfer-leader": (POST,),
     "/v1/status/leader": (GET,),
     "/v1/status/peers": (GET,),
 }

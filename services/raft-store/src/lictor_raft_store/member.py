@@ -16,12 +16,12 @@ from lictor_raft import FOUNDING_INDEX, Config, ConfState, Message, RawNode
 from lictor_raft_store.disk import Disk
 from lictor_raft_store.durable_log import DurableLog, open_log
 from lictor_raft_store.feed_log import FeedLog
-from lictor_raft_store.founding_driver import veto
 from lictor_raft_store.leader_duties.leadership import Leadership
 from lictor_raft_store.machine import STREAMS, Machine
 from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.nats_transport import NatsTransport
 from lictor_raft_store.node_driver import NodeDriver
+from lictor_raft_store.operator_api import OperatorApi
 from lictor_raft_store.recovery import DamagedLog
 from lictor_raft_store.removal import RemovalWatch
 from lictor_raft_store.resume_api import ResumeApi
@@ -111,8 +111,6 @@ async def open_member(
         bus=bus,
         cluster=cluster,
         member_id=slot.member_id,
-        name=presence.node,
-        run_id=presence.instance,
         driver=driver,
         roster=roster,
         metrics=metrics,
@@ -130,11 +128,11 @@ async def open_member(
     )
     resume = ResumeApi(bus, cluster, lambda: (driver.machine.store, driver.feed_log), around.clock)
     await bus.subscribe(subjects.member(cluster, slot.member_id, "resume"), resume.answer)
-    await veto(bus, cluster)
     removed = await _watch_for_removal(bus, cluster, slot.member_id, driver, around)
     await transport.open()
     await transfer.open()
     await api.open()
+    await OperatorApi(bus, cluster, slot.member_id, presence.node, presence.instance, driver, roster).open()
     return StoreMember(driver, api, leadership, durable, resume, removed)
 
 

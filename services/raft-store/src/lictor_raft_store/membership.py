@@ -15,7 +15,7 @@ import structlog
 from lictor_bus import Bus
 from lictor_raft import ConfState
 from lictor_raft_store.founding import Promise
-from lictor_raft_store.founding_driver import found, read_promise
+from lictor_raft_store.founding_driver import found, read_promise, veto
 from lictor_raft_store.slots import Slot
 
 log = structlog.get_logger()
@@ -34,6 +34,9 @@ async def find_membership(
 ) -> Membership:
     """The membership of the slot's member; takes part in founding while there is none.
 
+    From its return on this process vetoes: before a long log is read, so that fresh members that start at the same
+    moment cannot found a second cluster meanwhile.
+
     Args:
         bus: the bus.
         slot: the slot; its member id is another one afterwards if an earlier promise was void.
@@ -41,6 +44,14 @@ async def find_membership(
         clock: seconds of a steady clock.
         say: called with what is being waited for.
     """
+    membership = await _find(bus, slot, expect, clock, say)
+    await veto(bus, membership.cluster)
+    return membership
+
+
+async def _find(
+    bus: Bus, slot: Slot, expect: int, clock: Callable[[], float], say: Callable[[str], None]
+) -> Membership:
     promise, known = read_promise(slot), slot.cluster()
     if known is not None:
         return Membership(known.decode(), ConfState(promise.members if promise else ()))

@@ -153,14 +153,14 @@ class NodeDriver:
             self._change[2].set_result(applied)
         self._change = None
 
-    async def hand_over(self, timeout_s: float) -> bool:
-        """Give leadership to the follower that holds most of the log; whether it is gone."""
+    async def hand_over(self, timeout_s: float, to: int = 0) -> bool:
+        """Give leadership to `to`, or (0) to the voter that holds most of the log; whether it is gone."""
         status = self.node.status()
         peers = {one: peer for one, peer in status.peers.items() if one != status.id and not peer.is_learner}
         if status.role is not Role.LEADER or not peers:
             return status.role is not Role.LEADER
-        best = max(peers, key=lambda one: (peers[one].recent_active, peers[one].match))
-        self.post(lambda: self.node.transfer_leader(best))
+        heir = to or max(peers, key=lambda one: (peers[one].recent_active, peers[one].match))
+        self.post(lambda: self.node.transfer_leader(heir))
         deadline = self.clock() + timeout_s
         while self.node.role is Role.LEADER and self.clock() < deadline:  # noqa: ASYNC110  asked once per process life
             await asyncio.sleep(self._tick_s)

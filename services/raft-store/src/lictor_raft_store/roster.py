@@ -11,8 +11,9 @@ from typing import Any
 
 from lictor_bus import Presence, PresenceRecord
 from lictor_bus.frames import Member
+from lictor_bus.server_ids import node_id
 from lictor_raft import ConfState, RawNode, Status
-from lictor_raft_store.leader_duties.servers import Server, node_id
+from lictor_raft_store.leader_duties.servers import Server
 from lictor_state import Store
 from lictor_state.rows import AgentRow
 
@@ -44,6 +45,11 @@ class Roster:
             for one in self.servers()
             if one.member_id in conf
         )
+
+    def joining(self) -> list[Server]:
+        """The processes that have our cluster, are present, and stand in no configuration."""
+        conf = set(self.conf_ids())
+        return [one for one in self.servers() if one.member_id not in conf]
 
     def servers(self) -> list[Server]:
         """The members with the leader's contact to them, by id; then processes that want to join."""

@@ -25,7 +25,7 @@ class RaftStoreSettings(Settings):
         default=0,
         ge=0,
         le=99,
-        description="slots; how many members may share one volume, others wait as spares; 0 takes the expected number",
+        description="slots; how many members may share one volume, others wait as spares; 0 takes up to 99",
     )
     raft_store_heartbeat_ms: int = Field(
         default=100,

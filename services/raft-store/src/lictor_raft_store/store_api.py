@@ -1,4 +1,4 @@
-"""What a member answers over the bus: proposals, strong reads, status, and, while it leads, the feed and beacons.
+"""What a member answers over the bus: proposals, strong reads, and, while it leads, the feed and beacons.
 
 Callbacks only queue; everything that touches the core happens inside the driver's loop. A batch of proposals becomes
 consecutive log entries; its answer goes out when the last is applied. Under a lease a read takes the commit index at
@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from lictor_bus import Bus, frames, subjects
-from lictor_bus.frames import FrameError, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk, StatusAnswer
+from lictor_bus.frames import FrameError, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk
 from lictor_raft import Entry, ProposalDropped, ReadDropped, ReadState, Role
 from lictor_raft_store.change_feed import ChangeFeed
 from lictor_raft_store.machine import AppliedBatch
@@ -44,14 +44,12 @@ class StoreApi:
         bus: Bus,
         cluster: str,
         member_id: int,
-        name: str,
-        run_id: str,
         driver: NodeDriver,
         roster: Roster,
         metrics: StoreMetrics,
     ) -> None:
         self.cluster = cluster
-        self._member_id, self._name, self._run_id = member_id, name, run_id
+        self._member_id = member_id
         self._bus, self.driver, self._roster, self._metrics = bus, driver, roster, metrics
         self._feed = ChangeFeed(bus, cluster)
         self._proposals: list[tuple[list[bytes], str]] = []
@@ -68,7 +66,7 @@ class StoreApi:
 
     async def open(self) -> None:
         """Begin to listen."""
-        for verb, callback in (("propose", self._on_propose), ("read", self._on_read), ("status", self._on_status)):
+        for verb, callback in (("propose", self._on_propose), ("read", self._on_read)):
             await self._bus.subscribe(subjects.member(self.cluster, self._member_id, verb), callback)
 
     @property
@@ -225,7 +223,7 @@ class StoreApi:
         for listener in self.on_leadership:
             listener(leading)
 
-    # -- reads and status
+    # -- reads
 
     def _on_read(self, _subject: str, data: bytes, reply: str) -> None:
         try:
@@ -258,18 +256,3 @@ class StoreApi:
 
     def _read_refusal(self) -> ReadAnswer:
         return ReadAnswer("not-leader", self.driver.node.leader, self.driver.node.term)
-
-    async def _on_status(self, _subject: str, _data: bytes, reply: str) -> None:
-        status, machine = self.driver.node.status(), self.driver.machine
-        answer = StatusAnswer(
-            self._member_id,
-            self._name,
-            status.term,
-            status.role.name.lower(),
-            status.leader,
-            status.commit,
-            machine.applied,
-            machine.store.digest(),
-            self._run_id,
-        )
-        await self._bus.publish(reply, frames.encode(answer))
