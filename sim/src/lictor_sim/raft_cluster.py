@@ -222,8 +222,8 @@ class RaftCluster:
             member.conf_state = ready.snapshot.meta.conf_state
             member.applied = ready.snapshot.meta.index
         for entry in ready.committed_entries:
-            if entry.kind is EntryKind.CONF_CHANGE:
-                member.conf_state = member.node.apply_conf_change(decode_conf_change(entry.data))
+            if entry.kind is not EntryKind.NORMAL:
+                member.conf_state = member.node.apply_conf_change(decode_conf_change(entry))
             member.applied = entry.index
         member.node.advance(ready)
         self._look(member)

@@ -72,8 +72,8 @@ class LocalMember:
     def apply(self, ready: Ready) -> None:
         """What a driver does with committed entries and confirmed reads."""
         for entry in ready.committed_entries:
-            if entry.kind is EntryKind.CONF_CHANGE:
-                self.conf_state = self.node.apply_conf_change(decode_conf_change(entry.data))
+            if entry.kind is not EntryKind.NORMAL:
+                self.conf_state = self.node.apply_conf_change(decode_conf_change(entry))
             self.applied.append(entry)
             self.applied_index = entry.index
         self.read_states += ready.read_states
