@@ -16,7 +16,12 @@ from lictor_raft_store.slots import Slot, claim_slot
 from lictor_state.commands import KVSet
 
 CLUSTER = "11111111-2222-4333-8444-555555555555"
-FAST = {"raft_store_heartbeat_ms": 20, "raft_store_election_ms": 200, "raft_store_tick_ms": 10}
+FAST = {
+    "raft_store_heartbeat_ms": 20,
+    "raft_store_election_ms": 200,
+    "raft_store_tick_ms": 10,
+    "raft_store_check_invariants": True,
+}
 
 
 @dataclass

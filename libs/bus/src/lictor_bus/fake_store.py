@@ -72,6 +72,11 @@ class FakeStore:
         before = dict(self.store.meta.stream_last)
         self._raft_index += 1
         done = apply(self.store, self._raft_index, envelope)
+        if done.restored:
+            self._groups = {stream: [] for stream in STREAMS}
+            for stream in STREAMS:
+                announced = Feed(self.cluster, self.store.epoch, done.index, done.index, [], resume=True)
+                await self.bus.publish(subjects.feed(self.cluster, stream), frames.encode(announced))
         groups = GroupEncoder().encode(done.index, done.changes) if done.changes else {}
         for stream, group in groups.items():  # all are kept before the first await: a resume sees all or none of them
             self._groups[stream].append((done.index, group))

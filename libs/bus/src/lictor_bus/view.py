@@ -260,7 +260,7 @@ class View:
             fresh = await self._fetch_parts(member, ask, offer)
         except* (BusError, FrameError, _ResumeFailedError) as failed:  # a group has gathered what its tasks raised
             raise _ResumeFailedError(str(failed.exceptions[0])) from failed
-        if fresh.meta.epoch == self.store.meta.epoch and fresh.index < self.store.index:
+        if (fresh.epoch, fresh.index) < (self.store.epoch, self.store.index):
             raise _ResumeFailedError("the snapshot is older than this view")
         replaced, self.store = self.store, fresh
         replaced.watches.fire_all()

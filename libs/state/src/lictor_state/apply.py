@@ -17,6 +17,8 @@ from lictor_state import (
     apply_intentions,
     apply_kv,
     apply_membership,
+    apply_restore,
+    apply_sessions,
     commands,
 )
 from lictor_state.commands import Envelope, RaiseLevel, RegisterProposer, Result
@@ -31,11 +33,14 @@ class Applied(msgspec.Struct, frozen=True, gc=False):
     """What one entry came to: the store index that answers it, its result, and the rows that it changed.
 
     `index` is the entry's own, except for a repeated command: then it is the index of the entry that took effect.
+    `restored`: the whole state was replaced, a new epoch has begun, and whoever holds a copy must fetch it anew; such
+    an entry lists no changes.
     """
 
     index: int
     result: Result
     changes: tuple[Change, ...] = ()
+    restored: bool = False
 
 
 def _register_proposer(store: Store, index: int, command: RegisterProposer) -> Result:
@@ -67,15 +72,24 @@ _COMMANDS: dict[type, Callable[[Store, int, Any], Result]] = {
     commands.AgentJoin: apply_membership.join,
     commands.AgentDecision: apply_membership.decide,
     commands.RaiseLevel: _raise_level,
+    commands.SessionCreate: apply_sessions.create,
+    commands.SessionDestroy: apply_sessions.destroy,
+    commands.LockDelayEnd: apply_sessions.end_lock_delay,
+    commands.RestoreBegin: apply_restore.begin,
+    commands.RestoreChunk: apply_restore.take_chunk,
+    commands.RestoreCommit: apply_restore.commit,
+    commands.RestoreAbort: apply_restore.abort,
 }
 
 
 def apply(store: Store, raft_index: int, envelope: Envelope) -> Applied:
     """Apply the entry at `raft_index`, which must be above everything applied before."""
     index = raft_index + store.offset
+    epoch = store.epoch
     if not envelope.proposer:
         result = _run(store, index, envelope.command)
-        return Applied(index, result, store.commit(index))
+        index = raft_index + store.offset  # a restore has raised it
+        return Applied(index, result, store.commit(index), store.epoch != epoch)
     line = store.proposers.use(envelope.proposer)
     if line is None:
         store.commit(index)
@@ -89,8 +103,9 @@ def apply(store: Store, raft_index: int, envelope: Envelope) -> Applied:
         store.commit(index)
         return Applied(recorded.index, recorded.result)
     result = _run(store, index, envelope.command)
+    index = raft_index + store.offset  # as above
     line.record(envelope.number, index, result)
-    return Applied(index, result, store.commit(index))
+    return Applied(index, result, store.commit(index), store.epoch != epoch)
 
 
 def _run(store: Store, index: int, command: object) -> Result:

@@ -21,6 +21,7 @@ from lictor_state.commands import (
 from lictor_state.errors import Refused
 from lictor_state.reported_indexes import check_changed
 from lictor_state.rows import NodeRow, Table
+from lictor_state.session_rows import end_sessions_of_check
 from lictor_state.store import Store
 
 SIDECAR_SUFFIX = "-sidecar-proxy"
@@ -143,6 +144,9 @@ def transition(store: Store, index: int, command: CheckTransition) -> Result:
     if command.status not in CHECK_STATUSES:
         raise Refused(f"Invalid check status: '{command.status}'", 400)
     row = replace(old, status=command.status, output=command.output)
-    if put_changed(store, index, Table.CHECKS, (command.node.lower(), command.check_id), old, row):
+    key = (command.node.lower(), command.check_id)
+    if put_changed(store, index, Table.CHECKS, key, old, row):
         check_changed(store, index, row)
+        if row.status == "critical":
+            end_sessions_of_check(store, index, key)
     return Result(value=True)

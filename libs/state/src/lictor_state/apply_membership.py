@@ -121,10 +121,15 @@ def _bring_back(store: Store, index: int, node: NodeRow, kept: AgentRow) -> None
         if store.service(node.node, service.service_id) is None:
             restore_service(store, index, replace(service, node=node.node))
     for check in kept.kept_checks:
-        if store.check(node.node, check.check_id) is None and (
-            not check.service_id or store.service(node.node, check.service_id) is not None
-        ):
-            restore_check(store, index, replace(check, node=node.node, definition_index=index))
+        if store.check(node.node, check.check_id) is not None:
+            continue
+        row = replace(check, node=node.node, definition_index=index)
+        if check.service_id:
+            named = store.service(node.node, check.service_id)
+            if named is None:
+                continue
+            row = replace(row, service_name=named.name, service_tags=named.tags)  # it may be another one by now
+        restore_check(store, index, row)
 
 
 def decide(store: Store, index: int, command: AgentDecision) -> Result:

@@ -27,6 +27,8 @@ class Table(IntEnum):
     CA_KEYS = 8
     AGENTS = 9
     INDEXES = 10
+    SESSIONS = 11
+    LOCK_DELAYS = 12
 
 
 class MetaRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -34,6 +36,7 @@ class MetaRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     `stream_last` names, per feed stream, the last index that changed it; `level` is the feature level that apply
     branches on; `offset` is added to a Raft log index to give a store index; `epoch` rises with every restore.
+    `restored_at` is the index of the last restore: no read is reported below it.
     """
 
     cluster_id: str
@@ -41,6 +44,7 @@ class MetaRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     offset: int = 0
     level: int = 1
     stream_last: dict[str, int] = {}
+    restored_at: int = 0
 
 
 class NodeRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -270,12 +274,52 @@ class AgentRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class IndexRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An index that Consul reports and that no single row carries. Key: its name.
 
-    Names: `nodes`, `services`, `checks`, `kv`, `tombstones`, `config-entries`, `ca-roots` (whole tables);
+    Names: `nodes`, `services`, `checks`, `kv`, `tombstones`, `sessions`, `config-entries`, `ca-roots` (whole tables);
     `service.<name>` and `connect.<name>` (lower case); `node.<name>`; `service-extinction`, `node-extinction`.
     """
 
     name: str
     index: int
+
+
+class ServiceCheck(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A check of a service that a session hangs on."""
+
+    check_id: str
+    namespace: str = ""
+
+
+class SessionRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A session: holds locks of the key-value store while its node and checks are well. Key: its id (a UUID).
+
+    `behavior` is `release` or `delete`: what happens to the keys that it holds when it ends. `ttl` is as the client
+    wrote it, `ttl_ns` what it means, 0 for none. Check lists are None where the client gave none, which Consul shows
+    as `null`; `checks` are those given in the old way.
+    """
+
+    session_id: str
+    node: str
+    name: str = ""
+    node_checks: tuple[str, ...] | None = None
+    service_checks: tuple[ServiceCheck, ...] | None = None
+    behavior: str = "release"
+    ttl_ns: int = 0
+    lock_delay_ns: int = 15_000_000_000
+    checks: tuple[str, ...] = ()
+    ttl: str = ""
+    create_index: int = 0
+    modify_index: int = 0
+
+
+class LockDelayRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A key that may not be acquired for a while, since its holder was lost. Key: the key's name.
+
+    While the row is there, acquiring fails; the leader ends it after `delay_ns` by naming `create_index`.
+    """
+
+    key: str
+    delay_ns: int
+    create_index: int
 
 
 Row = (
@@ -290,6 +334,8 @@ Row = (
     | CAKeyRow
     | AgentRow
     | IndexRow
+    | SessionRow
+    | LockDelayRow
 )
 Key = tuple[str, ...]
 
@@ -305,6 +351,8 @@ ROW_TYPES: dict[Table, type[Row]] = {
     Table.CA_KEYS: CAKeyRow,
     Table.AGENTS: AgentRow,
     Table.INDEXES: IndexRow,
+    Table.SESSIONS: SessionRow,
+    Table.LOCK_DELAYS: LockDelayRow,
 }
 
 

@@ -49,6 +49,7 @@ class DurableLog:
         self.storage = storage
         self._observe_sync = observe_sync
         self._unwritten: HardState | None = None
+        self._begun = storage.last_index()  # the last index of the log once all that has been begun is written
 
     def keep(self, hard_state: HardState) -> None:
         """A commit index alone has moved: it may be lost, so it goes to disk with the next batch."""
@@ -58,10 +59,14 @@ class DurableLog:
     async def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> None:
         """Make entries and hard state durable; entries replace what the log holds from their first index on.
 
+        Several may be under way; they are written, and end, in the order of the calls.
+
         Raises:
             StorageError: the disk failed or is full; the member must stop.
         """
-        truncate = entries[0].index if entries and entries[0].index <= self.storage.last_index() else None
+        truncate = entries[0].index if entries and entries[0].index <= self._begun else None
+        if entries:
+            self._begun = entries[-1].index
         batch = encode_batch(entries, hard_state or self._unwritten, truncate_from=truncate)
         self._unwritten = None
         began = time.perf_counter()
@@ -74,6 +79,7 @@ class DurableLog:
     async def installed(self, snapshot: Snapshot, hard_state: HardState | None) -> None:
         """A snapshot from the leader replaces the whole log; it is durable in the snapshot store already."""
         mark = SnapshotMark(snapshot.meta.index, snapshot.meta.term, installed=True)
+        self._begun = snapshot.meta.index
         await self._writer.append(encode_batch([], hard_state, snapshot_mark=mark), sync=True)
         self.storage.apply_snapshot(snapshot)
         if hard_state is not None:

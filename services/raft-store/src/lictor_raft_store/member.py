@@ -82,7 +82,13 @@ async def open_member(
     feed_log = FeedLog(STREAMS, machine.store.index, settings.raft_store_feed_mib * 1024 * 1024)
     tick_s = settings.raft_store_tick_ms / 1000
     driver = NodeDriver(
-        node=node, machine=machine, durable=durable, feed_log=feed_log, tick_s=tick_s, clock=around.clock
+        node=node,
+        machine=machine,
+        durable=durable,
+        feed_log=feed_log,
+        tick_s=tick_s,
+        clock=around.clock,
+        check_invariants=settings.raft_store_check_invariants,
     )
 
     def received(message: Message) -> None:
@@ -199,4 +205,5 @@ def _config(member_id: int, settings: RaftStoreSettings, applied: int) -> Config
         heartbeat_ticks=max(1, settings.raft_store_heartbeat_ms // tick),
         election_timeout_s=settings.raft_store_election_ms / 1000,
         applied=applied,
+        async_storage_writes=True,
     )

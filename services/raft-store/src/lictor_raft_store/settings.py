@@ -54,3 +54,7 @@ class RaftStoreSettings(Settings):
     raft_store_feed_mib: int = Field(
         default=64, ge=1, le=4_096, description="MiB; recent changes kept for views that resume; beyond: a snapshot"
     )
+    raft_store_check_invariants: bool = Field(
+        default=False,
+        description="true or false; check the core's invariants after every step and stop at a violation; costs CPU",
+    )

@@ -113,6 +113,8 @@ class MemberSnapshots:
             self._begin(machine)
 
     def _begin(self, machine: Machine) -> None:
+        if machine.store.restoring is not None:
+            return  # what is staged is in the log only: a snapshot now would cut its beginning off
         self._taking, self._last = True, machine.applied
         conf_state = self._node.status().conf_state
         term = self._durable.storage.term(machine.applied)

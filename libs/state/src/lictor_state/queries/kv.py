@@ -19,7 +19,7 @@ def key(store: Store, name: str) -> Answer[KVRow | None]:
     row = store.kv(name)
     if row is None:
         return Answer(_table_index(store), None, tokens, absent=True)
-    return Answer(row.modify_index, row, tokens)
+    return Answer(max(store.least_index, row.modify_index), row, tokens)
 
 
 def entries(store: Store, prefix: str) -> Answer[list[KVRow]]:
@@ -50,7 +50,7 @@ def _below(store: Store, prefix: str) -> list[KVRow]:
 
 
 def _table_index(store: Store) -> int:
-    return max(1, store.index_of(reported.KV), store.index_of(reported.TOMBSTONES))
+    return max(store.least_index, store.index_of(reported.KV), store.index_of(reported.TOMBSTONES))
 
 
 def _list_index(store: Store, prefix: str, rows: Iterable[KVRow]) -> int:
@@ -61,4 +61,4 @@ def _list_index(store: Store, prefix: str, rows: Iterable[KVRow]) -> int:
             tombstone = store.get(Table.TOMBSTONES, (name,))
             assert isinstance(tombstone, TombstoneRow)
             newest = max(newest, tombstone.index)
-    return newest or _table_index(store)
+    return max(store.least_index, newest) if newest else _table_index(store)
