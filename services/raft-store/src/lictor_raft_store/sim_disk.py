@@ -162,16 +162,18 @@ class SimDisk:
                 _set_name(names, name, inode)
         after = type(self)(self.capacity_bytes)
         contents = {id(inode): _Inode(_survivor(inode, dice)) for inode in names.values()}
-        after._names = {name: contents[id(inode)] for name, inode in names.items()}
-        after._durable_names = dict(after._names)
+        after.hold({name: contents[id(inode)] for name, inode in names.items()})
         return after
 
     def copy(self) -> Self:
         """The same files, all durable: a clean restart without a power cut."""
         after = type(self)(self.capacity_bytes)
-        after._names = {name: _Inode(bytes(inode.volatile)) for name, inode in self._names.items()}
-        after._durable_names = dict(after._names)
+        after.hold({name: _Inode(bytes(inode.volatile)) for name, inode in self._names.items()})
         return after
+
+    def hold(self, names: dict[str, _Inode]) -> None:
+        """Hold these files and no others, all of them durable."""
+        self._names, self._durable_names = names, dict(names)
 
     def _surviving_steps(self, dice: Dice) -> "list[_NameStep]":
         """Either a prefix, as a journal keeps it, or any of them, as the standard allows."""
