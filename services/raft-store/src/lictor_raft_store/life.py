@@ -19,6 +19,7 @@ from lictor_raft_store.disk import Disk
 from lictor_raft_store.member import StoreMember, open_member
 from lictor_raft_store.membership import Membership, find_membership
 from lictor_raft_store.metrics import StoreMetrics
+from lictor_raft_store.roster import conf_ids
 from lictor_raft_store.settings import RaftStoreSettings
 from lictor_raft_store.slots import Slot
 from lictor_raft_store.surroundings import boottime
@@ -145,7 +146,7 @@ class Lives:
         readiness, driver = self._context.readiness, member.driver
         while True:
             status = driver.node.status()
-            added = status.id in {*status.conf_state.voters, *status.conf_state.learners}
+            added = status.id in conf_ids(status.conf_state)
             readiness.set("leader", ok=driver.node.leader != 0, reason=NO_LEADER)
             readiness.set("member", ok=added, reason=NOT_ADDED.format(cluster))
             presence.update({**presence.record, "applied": min(status.applied, 1)})

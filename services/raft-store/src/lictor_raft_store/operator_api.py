@@ -55,7 +55,7 @@ class OperatorApi:
             last_index=status.last_index,
             durable_index=status.durable_index,
             leader_contact_s=0.0 if status.role is Role.LEADER else None if heard is None else driver.clock() - heard,
-            voters=conf.voters,
+            voters=tuple(sorted({*conf.voters, *conf.voters_outgoing})),
             learners=conf.learners,
             cluster=self._cluster,
             epoch=store.meta.epoch,

@@ -34,8 +34,8 @@ class Roster:
         self._told: dict[int, PresenceRecord] = {}
 
     def conf_ids(self) -> tuple[int, ...]:
-        """Everyone in the active configuration, voters and learners."""
-        return _ids(self._node.status().conf_state)
+        """Everyone in the active configuration: voters of both halves while it is joint, and learners."""
+        return conf_ids(self._node.status().conf_state)
 
     def members(self) -> tuple[Member, ...]:
         """The members of the configuration as beacons name them."""
@@ -54,7 +54,7 @@ class Roster:
     def servers(self) -> list[Server]:
         """The members with the leader's contact to them, by id; then processes that want to join."""
         status = self._node.status()
-        conf = _ids(status.conf_state)
+        conf = conf_ids(status.conf_state)
         present = {_number(one.record, "member"): one for one in self._presence.present("raft-store")}
         self._told.update(present)
         self._told = {member: one for member, one in self._told.items() if member in conf or member in present}
@@ -73,7 +73,7 @@ class Roster:
         contact = None if peer is None or peer.last_contact is None else self._clock() - peer.last_contact
         if member == status.id:
             contact = 0.0
-        voter = member in status.conf_state.voters
+        voter = member in status.conf_state.voters or member in status.conf_state.voters_outgoing
         told = self._told.get(member)
         if told is not None:
             record, run_id = told.record, told.instance
@@ -92,8 +92,9 @@ class Roster:
         return {"name": row.node, "address": row.address, "port": row.port}, row.run_id
 
 
-def _ids(conf: ConfState) -> tuple[int, ...]:
-    return tuple(sorted({*conf.voters, *conf.learners}))
+def conf_ids(conf: ConfState) -> tuple[int, ...]:
+    """Everyone in a configuration, by id."""
+    return tuple(sorted({*conf.voters, *conf.voters_outgoing, *conf.learners}))
 
 
 def _server(member: int, record: dict[str, Any], run_id: str, *, voter: bool, contact_age_s: float | None) -> Server:
