@@ -19,6 +19,7 @@ from random import Random
 from lictor_raft import (
     ConfChange,
     ConfChangeKind,
+    ConfChanges,
     Config,
     ConfState,
     EntryKind,
@@ -31,6 +32,7 @@ from lictor_raft import (
     ReadDropped,
     Ready,
     Role,
+    Transition,
     check_invariants,
     decode_conf_change,
 )
@@ -222,8 +224,8 @@ class RaftCluster:
             member.conf_state = ready.snapshot.meta.conf_state
             member.applied = ready.snapshot.meta.index
         for entry in ready.committed_entries:
-            if entry.kind is EntryKind.CONF_CHANGE:
-                member.conf_state = member.node.apply_conf_change(decode_conf_change(entry.data))
+            if entry.kind is not EntryKind.NORMAL:
+                member.conf_state = member.node.apply_conf_change(decode_conf_change(entry))
             member.applied = entry.index
         member.node.advance(ready)
         self._look(member)
@@ -373,7 +375,10 @@ class RaftCluster:
                 member.disk.write(write)
 
     def _change_conf(self, _member: SimMember) -> None:
-        change = ConfChange(self.rng.choice(list(ConfChangeKind)), self.rng.choice(list(self.members)))
+        who = self.rng.sample(list(self.members), self.rng.randint(0, 3))
+        changes = tuple(ConfChange(self.rng.choice(list(ConfChangeKind)), member) for member in who)
+        several = ConfChanges(changes, self.rng.choice(list(Transition)))
+        change = changes[0] if len(changes) == 1 else several
         for member in self.running():
             if member.node.core.role is Role.LEADER:
                 try:

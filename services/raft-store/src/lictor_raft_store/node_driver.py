@@ -226,8 +226,8 @@ class NodeDriver:
 
     async def _apply(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            if entry.kind is EntryKind.CONF_CHANGE:
-                conf_state = self.node.apply_conf_change(decode_conf_change(entry.data))
+            if entry.kind is not EntryKind.NORMAL:
+                conf_state = self.node.apply_conf_change(decode_conf_change(entry))
                 self.durable.storage.set_conf_state(conf_state)
         batch = self.machine.apply(entries, want_results=self.node.role is Role.LEADER)
         for stream, changes in batch.streams.items():
