@@ -11,7 +11,6 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -20,6 +19,7 @@ import structlog
 from lictor_bus import Bus
 from lictor_raft import ConfState
 from lictor_raft_store.disk import DiskFull, StorageFailed
+from lictor_raft_store.founding_driver import veto
 from lictor_raft_store.settings import RaftStoreSettings
 from lictor_raft_store.sim_disk import PowerLost
 from lictor_raft_store.slots import Slot, claim_slot
@@ -29,6 +29,7 @@ from lictor_sim.members_client import ClientProcess
 from lictor_sim.members_disk import MachineDisk
 from lictor_sim.members_history import History
 from lictor_sim.members_process import VOLUME, MachineRoom, MemberProcess
+from lictor_sim.seeds import SeedReport
 from lictor_sim.virtual_loop import Owner, VirtualLoop
 
 CLUSTER = "11111111-2222-4333-8444-555555555555"
@@ -47,24 +48,6 @@ SETTINGS: dict[str, Any] = {
     "raft_store_feed_mib": 1,
 }
 """Fast elections, and logs and feeds so short that snapshots are needed all the time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MembersReport:
-    """What one seed did; `trace` is a hash over everything that was said on the network."""
-
-    seed: int
-    broken: str | None
-    size: int
-    trace: str
-    virtual_s: float
-    terms_led: int
-    committed: int
-    writes: int
-    reads: int
-    messages: int
-    callbacks: int
-    counts: dict[str, int] = field(default_factory=dict)
 
 
 class MembersCluster:
@@ -89,6 +72,7 @@ class MembersCluster:
         self.calm = False
         self.counts: dict[str, int] = {}
         self.start_writer: Callable[[Any], Any] | None = None
+        self.clients_at_start = CLIENTS
         self._owners: list[Owner] = []
         self._member_ids: dict[int, int] = {}
         self._client_runs = 0
@@ -127,7 +111,9 @@ class MembersCluster:
         )
         self._owners.append(process.owner)
 
-    async def _membership(self, _process: MemberProcess, _bus: Bus, slot: Slot) -> tuple[str, ConfState]:
+    async def _membership(self, _process: MemberProcess, bus: Bus, slot: Slot) -> tuple[str, ConfState]:
+        """What the slot says; the cluster was founded before the run."""
+        await veto(bus, CLUSTER)
         return CLUSTER, self.founders if slot.member_id in self.founders.voters else ConfState()
 
     def start_client(self, number: int) -> None:
@@ -210,7 +196,7 @@ class MembersCluster:
 
     # -- a run
 
-    def run(self, seconds: float, faults: Callable[["MembersCluster"], Any] | None = None) -> MembersReport:
+    def run(self, seconds: float, faults: Callable[["MembersCluster"], Any] | None = None) -> SeedReport:
         """Run under faults for some virtual seconds, then healed until everything is equal; and judge."""
         broken = None
         ended_at = 0.0
@@ -227,20 +213,20 @@ class MembersCluster:
                     process.kill()
                 self.loop.end(self._owners)
         answered = list(self.history.answered())
-        return MembersReport(
-            seed=self.seed,
-            broken=broken,
-            size=self.size,
-            trace=self._trace.hexdigest(),
-            virtual_s=ended_at,
-            terms_led=len(self.oracle.leaders),
-            committed=len(self.oracle.entries),
-            writes=sum(call.command is not None for call in answered),
-            reads=sum(call.command is None for call in answered),
-            messages=self.network.messages,
-            callbacks=self.loop.callbacks,
-            counts=self.counts,
-        )
+        counts = {
+            "terms led": len(self.oracle.leaders),
+            "entries committed": len(self.oracle.entries),
+            "writes": sum(call.command is not None for call in answered),
+            "strong reads": sum(call.command is None for call in answered),
+            "states compared": self.oracle.digest_checks,
+            "views compared": self.oracle.view_checks,
+            "undecided histories": self.history.undecided,
+            "messages": self.network.messages,
+            "virtual ms": round(ended_at * 1000),
+            **dict(sorted(self.counts.items())),
+        }
+        trace = int.from_bytes(self._trace.digest(), "big")
+        return SeedReport(level="member", seed=self.seed, broken=broken, counts=counts, trace=trace)
 
     async def _until_found(self, story: Any) -> None:
         telling = asyncio.ensure_future(story)
@@ -254,7 +240,7 @@ class MembersCluster:
     async def _story(self, seconds: float, faults: Callable[["MembersCluster"], Any] | None) -> None:
         for number in self.rooms:
             self.start_member(number)
-        for number in range(1, CLIENTS + 1):
+        for number in range(1, self.clients_at_start + 1):
             self.start_client(number)
         breaking = asyncio.ensure_future(faults(self)) if faults is not None else None
         await asyncio.sleep(seconds)

@@ -53,10 +53,13 @@ class _Job:
 
 
 class SimWriter:
-    """Writes one log inside the loop; `sync_s` draws how long a sync takes."""
+    """Writes one log inside the loop; `sync_s` draws how long a sync takes, `alone` whether a job goes by itself.
 
-    def __init__(self, wal: Wal, sync_s: Callable[[], float]) -> None:
-        self._wal, self._sync_s = wal, sync_s
+    The real thread may wake between two calls of `append`, so even what is queued at one moment may be two groups.
+    """
+
+    def __init__(self, wal: Wal, sync_s: Callable[[], float], alone: Callable[[], bool] = lambda: False) -> None:
+        self._wal, self._sync_s, self._alone = wal, sync_s, alone
         self._queue: deque[_Job] = deque()
         self._failure: StorageError | None = None
         self._closed = False
@@ -111,6 +114,8 @@ class SimWriter:
             if group and (job.batch is None or group[0].batch is None or size > GROUP_BYTES_MAX):
                 break
             group.append(self._queue.popleft())
+            if self._alone():
+                break
         return group
 
     async def _perform(self, group: list[_Job]) -> None:

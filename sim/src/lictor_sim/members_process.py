@@ -13,7 +13,6 @@ from typing import Any
 from lictor_bus import Bus, Presence
 from lictor_kit.metrics import Metrics
 from lictor_raft import ConfState, Entry, Observation, ReadState, Role
-from lictor_raft_store.founding_driver import veto
 from lictor_raft_store.machine import AppliedBatch, Machine
 from lictor_raft_store.member import StoreMember, open_member
 from lictor_raft_store.metrics import StoreMetrics
@@ -30,6 +29,9 @@ from lictor_sim.virtual_loop import Owner, VirtualLoop
 
 VOLUME = "volume"
 OFFLOAD_S_MAX = 0.003
+ALONE = 0.3
+"""How often the log's writer takes only the first of what waits."""
+
 CLOCK_RATE_SPREAD = 0.05
 """Clocks run up to 5 % fast or slow; the lease leaves room for a fifth."""
 
@@ -139,7 +141,7 @@ class MemberProcess:
             clock=room.clock,
             dice=dice.randint,
             offload=self._offload,
-            start_writer=start_writer or (lambda wal: SimWriter(wal, draw)),
+            start_writer=start_writer or (lambda wal: SimWriter(wal, draw, lambda: dice.random() < ALONE)),
         )
         room.disk.on_power_lost = self._power_lost
         self.spawn("main", self._run())
@@ -185,7 +187,6 @@ class MemberProcess:
         self.spawn("presence", presence.run())
         cluster, founders = await self._membership(self, bus, slot)
         presence.update({**presence.record, "member": slot.member_id, "cluster": cluster})
-        await veto(bus, cluster)
         member = self.member = await open_member(
             bus=bus,
             disk=room.disk,
