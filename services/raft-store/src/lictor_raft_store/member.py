@@ -100,7 +100,15 @@ async def open_member(
 
     transport = NatsTransport(bus, cluster, slot.member_id, presence.instance, driver.receive, around.clock)
     transfer = SnapshotTransfer(
-        bus, cluster, slot.member_id, snapshots, spawn=spawn, received=received, report=report, offload=around.offload
+        bus,
+        cluster,
+        slot.member_id,
+        snapshots,
+        spawn=spawn,
+        received=received,
+        report=report,
+        offload=around.offload,
+        applied=lambda: driver.machine.applied,
     )
     member_snapshots = MemberSnapshots(
         snapshots,
