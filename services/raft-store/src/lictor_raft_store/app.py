@@ -9,9 +9,11 @@ from typing import Any
 
 import structlog
 
-from lictor_bus import Bus, Presence, connect
+from lictor_bus import Bus, Lane, NatsLane, Presence, connect
 from lictor_kit.service import Context
 from lictor_raft import ConfState
+from lictor_raft_store.bus_watch import watch_bus
+from lictor_raft_store.direct import open_direct
 from lictor_raft_store.disk import RealDisk
 from lictor_raft_store.founding import Promise
 from lictor_raft_store.founding_driver import found, read_promise
@@ -35,9 +37,9 @@ async def build(context: Context, settings: RaftStoreSettings) -> None:
     disk = RealDisk()
     slot = await _claim(context, disk, settings)
     context.on_stop(_release(slot))
-    bus = await connect(settings.nats_url, f"raft-store-{slot.number}")
-    context.on_stop(bus.close)
     name = settings.raft_store_name or f"server-{slot.number}"
+    bus = await connect(settings.nats_url, f"raft-store {name}")
+    context.on_stop(bus.close)
     address = settings.raft_store_advertise or _own_address(settings.bind)
     record = {"member": slot.member_id, "name": name, "address": address, "port": settings.raft_store_port}
     presence = Presence(bus, "raft-store", name, uuid.uuid4().hex, record)
@@ -46,6 +48,15 @@ async def build(context: Context, settings: RaftStoreSettings) -> None:
 
     cluster, founders = await _membership(context, bus, slot, settings)
     metrics = StoreMetrics(context.metrics)
+    lane: Lane = NatsLane(bus, lambda: cluster, slot.member_id)
+    if settings.direct:
+        port = settings.raft_store_direct_port
+        direct = await open_direct(
+            bus, presence, cluster, slot.member_id, bind=settings.bind, port=port, advertise=address, clock=boottime
+        )
+        lane = direct
+        context.spawn("direct lane", direct.run())
+        context.on_stop(direct.close)
 
     def spawn(task: str, work: Coroutine[Any, Any, None]) -> object:
         return context.spawn(task, work, may_end=True)
@@ -60,10 +71,13 @@ async def build(context: Context, settings: RaftStoreSettings) -> None:
         settings=settings,
         metrics=metrics,
         spawn=spawn,
+        lane=lane,
     )
     context.on_stop(member.durable.close)
     context.readiness.set("leader", ok=False, reason=NO_LEADER)
     raft = context.spawn("raft", member.driver.run())
+    patience_s = settings.raft_store_election_ms / 1000
+    context.spawn("bus watch", watch_bus(member.driver, presence, lane, patience_s, boottime))
     context.spawn("leadership", member.leadership.run())
     context.spawn("readiness", _readiness(context, member.driver, metrics))
     context.on_stop(_hand_over(member.driver, raft))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from lictor_bus import Bus, Presence, PresenceRecord, subjects
+from lictor_bus import Bus, Lane, NatsLane, Presence, PresenceRecord, subjects
 from lictor_bus.frames import Member
 from lictor_raft import FOUNDING_INDEX, Config, ConfState, Message, RawNode
 from lictor_raft_store.disk import Disk
@@ -18,8 +18,8 @@ from lictor_raft_store.leader_duties.leadership import Leadership
 from lictor_raft_store.leader_duties.servers import Server
 from lictor_raft_store.machine import STREAMS, Machine
 from lictor_raft_store.metrics import StoreMetrics
-from lictor_raft_store.nats_transport import NatsTransport
 from lictor_raft_store.node_driver import NodeDriver
+from lictor_raft_store.raft_transport import RaftTransport
 from lictor_raft_store.recovery import DamagedLog
 from lictor_raft_store.resume_api import ResumeApi
 from lictor_raft_store.settings import RaftStoreSettings
@@ -59,13 +59,15 @@ async def open_member(
     metrics: StoreMetrics,
     spawn: Spawn,
     around: Surroundings | None = None,
+    lane: Lane | None = None,
 ) -> StoreMember:
-    """Open a member's log and snapshots, build its parts and begin to listen.
+    """Open a member's log and snapshots, build its parts and begin to listen; without a `lane`, over NATS alone.
 
     Raises:
         StorageError: the log or a snapshot cannot be opened, or is damaged; the message says what to do.
     """
     around = around or Surroundings()
+    lane = lane or NatsLane(bus, lambda: cluster, slot.member_id)
     durable, snapshots, machine = await _open_storage(disk, slot, cluster, founders, settings, metrics, around)
     config = _config(slot.member_id, settings, machine.applied)
     node = RawNode(config, durable.storage, around.dice, around.clock())
@@ -81,7 +83,7 @@ async def open_member(
     def report(member: int, ok: bool) -> None:
         driver.post(lambda: node.report_snapshot(member, ok=ok))
 
-    transport = NatsTransport(bus, cluster, slot.member_id, presence.instance, driver.receive, around.clock)
+    transport = RaftTransport(lane, cluster, slot.member_id, presence.instance, driver.receive, around.clock)
     transfer = SnapshotTransfer(
         bus, cluster, slot.member_id, snapshots, spawn=spawn, received=received, report=report, offload=around.offload
     )
@@ -99,6 +101,7 @@ async def open_member(
     roster = _Roster(node, presence, slot.member_id, around.clock)
     api = StoreApi(
         bus=bus,
+        lane=lane,
         cluster=cluster,
         member_id=slot.member_id,
         name=presence.node,
@@ -185,7 +188,14 @@ class _Roster:
 
     def members(self) -> tuple[Member, ...]:
         """The members as beacons name them."""
-        return tuple(Member(one.member_id, one.name, f"{one.address}:{one.port}", one.voter) for one in self.servers())
+        return tuple(
+            Member(one.member_id, one.name, f"{one.address}:{one.port}", one.voter, self._direct(one.member_id))
+            for one in self.servers()
+        )
+
+    def _direct(self, member: int) -> str:
+        """Where a member's direct lane listens."""
+        return str(self._told[member].record.get("direct", ""))
 
     def servers(self) -> list[Server]:
         """The members with the leader's contact to them."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
-from lictor_bus import Bus, frames, subjects
+from lictor_bus import Bus, Lane, frames, subjects
 from lictor_bus.frames import FrameError, Member, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk, StatusAnswer
 from lictor_raft import Entry, ProposalDropped, ReadDropped, ReadState, Role
 from lictor_raft_store.change_feed import ChangeFeed
@@ -41,6 +41,7 @@ class StoreApi:
         self,
         *,
         bus: Bus,
+        lane: Lane,
         cluster: str,
         member_id: int,
         name: str,
@@ -51,7 +52,7 @@ class StoreApi:
     ) -> None:
         self.cluster = cluster
         self._member_id, self._name, self._run_id = member_id, name, run_id
-        self._bus, self.driver, self._members, self._metrics = bus, driver, members, metrics
+        self._bus, self._lane, self.driver, self._members, self._metrics = bus, lane, driver, members, metrics
         self._feed = ChangeFeed(bus, cluster)
         self._proposals: list[tuple[list[bytes], str]] = []
         self._asks: list[tuple[bool, str]] = []
@@ -67,8 +68,9 @@ class StoreApi:
 
     async def open(self) -> None:
         """Begin to listen."""
-        for verb, callback in (("propose", self._on_propose), ("read", self._on_read), ("status", self._on_status)):
-            await self._bus.subscribe(subjects.member(self.cluster, self._member_id, verb), callback)
+        await self._lane.serve("propose", self._on_propose)
+        await self._lane.serve("read", self._on_read)
+        await self._bus.subscribe(subjects.member(self.cluster, self._member_id, "status"), self._on_status)
 
     @property
     def leading(self) -> bool:
@@ -167,7 +169,7 @@ class StoreApi:
 
     # -- proposals
 
-    def _on_propose(self, _subject: str, data: bytes, reply: str) -> None:
+    def _on_propose(self, data: bytes, reply: str) -> None:
         try:
             batch = frames.decode(data, ProposeBatch)
             for envelope in batch.envelopes:
@@ -213,7 +215,7 @@ class StoreApi:
     async def _send_outbox(self) -> None:
         outbox, self._outbox = self._outbox, []
         for reply, data in outbox:
-            await self._bus.publish(reply, data)
+            await self._lane.answer(reply, data)
 
     def _tell_leadership(self, *, leading: bool) -> None:
         for listener in self.on_leadership:
@@ -221,7 +223,7 @@ class StoreApi:
 
     # -- reads and status
 
-    def _on_read(self, _subject: str, data: bytes, reply: str) -> None:
+    def _on_read(self, data: bytes, reply: str) -> None:
         try:
             ask = frames.decode(data, ReadAsk)
         except FrameError as error:
