@@ -247,6 +247,21 @@ class OperatorAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
     reason: str = ""
 
 
+class SessionRenew(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Asks the leader to start a session's TTL again."""
+
+    cluster: str
+    session_id: str
+
+
+class SessionRenewed(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What became of a renewal; for `not-leader`, who leads. `unknown`: there is no such session (any more)."""
+
+    status: Literal["renewed", "unknown", "not-leader", "busy"]
+    leader: int = 0
+    term: int = 0
+
+
 _encoder = msgspec.msgpack.Encoder()
 
 encode = _encoder.encode
