@@ -4,15 +4,14 @@ import pytest
 
 from lictor_bus import NoLeaderError, frames, subjects
 from lictor_bus.fake_store import CLUSTER, MEMBER_ID
-from lictor_bus.frames import SessionRenew, SessionRenewed
-from lictor_bus.session_renewals import SessionRenewals
+from lictor_bus.session_renewals import VERB, RenewAnswer, RenewAsk, SessionRenewals
 
 
 class Renewer:
     """A member that answers renewals."""
 
     def __init__(self, world, member, *answers):
-        self.bus, self.subject = world.store.bus, subjects.member(CLUSTER, member, "session-renew")
+        self.bus, self.subject = world.store.bus, subjects.member(CLUSTER, member, VERB)
         self.answers = list(answers)
         self.asked = []
 
@@ -20,27 +19,27 @@ class Renewer:
         await self.bus.subscribe(self.subject, self.answer)
 
     async def answer(self, _subject, data, reply):
-        self.asked.append(frames.decode(data, SessionRenew))
+        self.asked.append(frames.decode(data, RenewAsk))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         await self.bus.publish(reply, frames.encode(answer))
 
 
 def test_the_leader_says_whether_the_session_is_there(in_world):
     async def story(world):
-        leader = Renewer(world, MEMBER_ID, SessionRenewed("renewed"), SessionRenewed("unknown"))
+        leader = Renewer(world, MEMBER_ID, RenewAnswer("ok"), RenewAnswer("unknown"))
         await leader.open()
         renewals = SessionRenewals(world.bus, world.tracker)
         assert await renewals.renew("s") is True
         assert await renewals.renew("t") is False
-        assert leader.asked == [SessionRenew(CLUSTER, "s"), SessionRenew(CLUSTER, "t")]
+        assert leader.asked == [RenewAsk(CLUSTER, "s"), RenewAsk(CLUSTER, "t")]
 
     in_world(story)
 
 
 def test_a_member_that_does_not_lead_any_more_names_the_one_that_does(in_world):
     async def story(world):
-        old = Renewer(world, MEMBER_ID, SessionRenewed("not-leader", MEMBER_ID + 1, 9))
-        new = Renewer(world, MEMBER_ID + 1, SessionRenewed("renewed"))
+        old = Renewer(world, MEMBER_ID, RenewAnswer("not-leader", MEMBER_ID + 1, 9))
+        new = Renewer(world, MEMBER_ID + 1, RenewAnswer("ok"))
         await old.open()
         await new.open()
         assert await SessionRenewals(world.bus, world.tracker).renew("s") is True
@@ -50,9 +49,7 @@ def test_a_member_that_does_not_lead_any_more_names_the_one_that_does(in_world):
 
 def test_a_leader_that_is_not_ready_yet_is_asked_again(in_world):
     async def story(world):
-        leader = Renewer(
-            world, MEMBER_ID, SessionRenewed("not-leader"), SessionRenewed("not-leader"), SessionRenewed("renewed")
-        )
+        leader = Renewer(world, MEMBER_ID, RenewAnswer("not-leader"), RenewAnswer("not-leader"), RenewAnswer("ok"))
         await leader.open()
         assert await SessionRenewals(world.bus, world.tracker).renew("s") is True
 

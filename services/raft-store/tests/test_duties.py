@@ -373,7 +373,8 @@ def test_a_restore_that_nobody_goes_on_with_is_given_up():
     )
 )
 def test_timers_are_due_as_in_a_table(steps):
-    timers, model = Timers(), {}
+    timers: Timers[int] = Timers()
+    model: dict[int, float] = {}
     for verb, name, number in steps:
         if verb == "set":
             timers.set(name, float(number))
@@ -389,7 +390,8 @@ def test_timers_are_due_as_in_a_table(steps):
 
 
 def test_stopped_timers_do_not_pile_up():
-    timers, dice = Timers(), random.Random(1)
+    timers: Timers[int] = Timers()
+    dice = random.Random(1)
     for number in range(100_000):
         timers.set(number, 1e9 + dice.random())
         timers.stop(number)

@@ -26,5 +26,6 @@ class StoreMetrics:
             "autopilot_changes_total", "Changes of the configuration by autopilot.", ("outcome",)
         )
         self.level = metrics.gauge("level_count", "The feature level of the state.")
+        self.room = metrics.gauge("log_short_of_room_count", "1 while the disk has no room for the log to grow.")
         self.snapshots = metrics.counter("snapshots_total", "Snapshots taken by this member.")
         self.installs = metrics.counter("snapshot_installs_total", "Snapshots received and installed.")

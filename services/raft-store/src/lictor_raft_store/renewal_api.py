@@ -1,4 +1,4 @@
-"""Answers session renewals: the verb `session-renew` of a member's subject (design §4, Sessions).
+"""Answers session renewals: the verb `renew` of a member's subject (design §4, Sessions).
 
 Only a leader that has applied an entry of its own term answers, and only while it is sure to lead: under its lease at
 once, otherwise after one quorum round for all renewals that wait. A renewal of a session whose end is proposed is
@@ -11,12 +11,15 @@ from collections.abc import Callable
 import structlog
 
 from lictor_bus import Bus, BusError, frames, subjects
-from lictor_bus.frames import FrameError, ReadAnswer, ReadAsk, SessionRenew, SessionRenewed
+from lictor_bus.frames import FrameError, ReadAnswer, ReadAsk
+from lictor_bus.session_renewals import VERB, RenewAnswer, RenewAsk
 from lictor_raft_store.leader_duties.session_timers import SessionTimers
 from lictor_raft_store.store_api import StoreApi
 
 WAITING_MAX = 65_536
-"""Renewals waiting for a quorum round or an end; beyond it they are answered `busy` and come again."""
+"""Renewals waiting for a quorum round or an end; beyond it they are answered as if nobody led, and come again."""
+
+BUSY = RenewAnswer("not-leader")
 
 CONFIRM_TIMEOUT_S = 2.0
 
@@ -38,7 +41,7 @@ class RenewalApi:
 
     async def open(self) -> None:
         """Begin to listen."""
-        subject = subjects.member(self._store.cluster, self._member_id, "session-renew")
+        subject = subjects.member(self._store.cluster, self._member_id, VERB)
         await self._bus.subscribe(subject, self._on_renew)
 
     async def run(self) -> None:
@@ -59,7 +62,7 @@ class RenewalApi:
 
     def _on_renew(self, _subject: str, data: bytes, reply: str) -> None:
         try:
-            wanted = frames.decode(data, SessionRenew)
+            wanted = frames.decode(data, RenewAsk)
         except FrameError as error:
             log.warning("session renewal not understood", reason=str(error))
             return
@@ -71,17 +74,17 @@ class RenewalApi:
             self._unsure.append((wanted.session_id, reply))
             self._work.set()
         else:
-            self._answer(reply, SessionRenewed("busy"))
+            self._answer(reply, BUSY)
 
     def _renew(self, session_id: str, reply: str) -> None:
         outcome = self._timers.renew(self._store.driver.machine.store, session_id, self._clock())
         if outcome != "ending":
-            self._answer(reply, SessionRenewed(outcome))
+            self._answer(reply, RenewAnswer("ok" if outcome == "renewed" else "unknown"))
         elif self._ending_count < WAITING_MAX:
             self._ending.setdefault(session_id, []).append(reply)
             self._ending_count += 1
         else:
-            self._answer(reply, SessionRenewed("busy"))
+            self._answer(reply, BUSY)
 
     def applied(self) -> None:
         """The state has moved on: renewals that waited for an end hear of it."""
@@ -89,7 +92,7 @@ class RenewalApi:
         for session_id in [one for one in self._ending if store.session(one) is None]:
             for reply in self._ending.pop(session_id):
                 self._ending_count -= 1
-                self._answer(reply, SessionRenewed("unknown"))
+                self._answer(reply, RenewAnswer("unknown"))
 
     def leadership_changed(self) -> None:
         """Who waited for an end asks the next leader."""
@@ -109,11 +112,11 @@ class RenewalApi:
             return False
         return answer.status == "ok"
 
-    def _refusal(self) -> SessionRenewed:
+    def _refusal(self) -> RenewAnswer:
         node = self._store.driver.node
-        return SessionRenewed("not-leader", node.leader, node.term)
+        return RenewAnswer("not-leader", node.leader, node.term)
 
-    def _answer(self, reply: str, answer: SessionRenewed) -> None:
+    def _answer(self, reply: str, answer: RenewAnswer) -> None:
         self._outbox.append((reply, frames.encode(answer)))
         self._work.set()
 

@@ -6,11 +6,12 @@ import structlog
 
 from lictor_raft import Role
 from lictor_raft_store.leader_duties.autopilot import Autopilot, Change
-from lictor_raft_store.leader_duties.levels import raise_level
+from lictor_raft_store.leader_duties.levels import behind, raise_level
 from lictor_raft_store.leader_duties.servers import Server
 from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.node_driver import NodeDriver
 from lictor_state.commands import RaiseLevel
+from lictor_state.levels import LEVEL_MAX
 from lictor_state.rows import AutopilotRow
 
 log = structlog.get_logger()
@@ -25,6 +26,7 @@ class AutopilotDriver:
         self._driver, self._expect, self._heartbeat_s, self._metrics = driver, expect, heartbeat_s, metrics
         self.autopilot: Autopilot | None = None
         self._changing: asyncio.Task[None] | None = None
+        self._behind: list[str] = []
 
     def lead(self, now: float) -> None:
         """A leadership begins: observe anew."""
@@ -49,7 +51,13 @@ class AutopilotDriver:
             change = autopilot.decide(servers, status.conf_state, settings, store.level, now)
             if change is not None:
                 self._changing = asyncio.create_task(self._change(change), name="change of the configuration")
+        self._tell_behind(behind(servers, LEVEL_MAX) if store.level < LEVEL_MAX else [])
         return raise_level(servers, store.level)
+
+    def _tell_behind(self, names: list[str]) -> None:
+        if names and names != self._behind:
+            log.info("these members hold the feature level down, with an older build or by their setting", names=names)
+        self._behind = names
 
     async def _change(self, change: Change) -> None:
         log.warning("autopilot changes the configuration", reason=change.reason)

@@ -199,8 +199,8 @@ class Leadership:
         judge.answer(ask.node, ask.run_id, alive=alive)
 
     async def _propose(self, command: Command) -> None:
-        if too_early(command, self._store.driver.machine.store.level):
-            return  # some member could not read it yet; the duty asks again
+        if too_early(command, self._store.driver.machine.store.level) or self._store.room.reason:
+            return  # some member could not read it yet, or the disk is short, which was told: the duty asks again
         self._metrics.own_commands.labels(type(command).__name__).inc()
         done = await self._store.propose_own(command)
         if done is None:

@@ -24,7 +24,7 @@ class LockDelays:
     def begin(self, store: Store, now: float) -> None:
         """Start all."""
         self._timers = Timers()
-        for key, row in store.rows(Table.LOCK_DELAYS):
+        for key, row in store.unsorted_rows(Table.LOCK_DELAYS):
             self.changed(Change(Table.LOCK_DELAYS, key, row), now)
 
     def changed(self, change: Change, now: float) -> None:

@@ -30,8 +30,9 @@ class LongCritical:
     def begin(self, store: Store, now: float) -> None:
         """Start the timers of all that are critical now."""
         self._timers, self._since, self._proposed = Timers(), {}, set()
-        for key, row in store.rows(Table.CHECKS):
-            self.changed(Change(Table.CHECKS, key, row), now)
+        for key, row in store.unsorted_rows(Table.CHECKS):
+            if row.status == "critical":  # type: ignore[union-attr]  # by its table
+                self.changed(Change(Table.CHECKS, key, row), now)
 
     def changed(self, change: Change, now: float) -> None:
         """A check was registered, changed, or is gone."""

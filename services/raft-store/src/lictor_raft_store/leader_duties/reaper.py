@@ -39,7 +39,7 @@ class Reaper:
         """Count anew what has no time of its own."""
         self._timers = Timers()
         self._settle(now)
-        for key, row in store.rows(Table.AGENTS):
+        for key, row in store.unsorted_rows(Table.AGENTS):
             self.changed(Change(Table.AGENTS, key, row), now)
 
     def _settle(self, now: float) -> None:

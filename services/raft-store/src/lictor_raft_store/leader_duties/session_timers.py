@@ -41,10 +41,14 @@ class SessionTimers:
 
     def begin(self, store: Store, now: float) -> None:
         """Start every session's timer."""
-        self._timers, self._ttl, self._ending = Timers(), {}, set()
+        self._ttl = {
+            key[0]: TTL_FACTOR * row.ttl_ns / 1e9
+            for key, row in store.unsorted_rows(Table.SESSIONS)
+            if isinstance(row, SessionRow) and row.ttl_ns
+        }
+        self._ending = set()
+        self._timers.fill({session_id: now + ttl for session_id, ttl in self._ttl.items()})
         self._last_round, self._lost = now, 0.0
-        for key, row in store.rows(Table.SESSIONS):
-            self.changed(Change(Table.SESSIONS, key, row), now)
 
     def changed(self, change: Change, now: float) -> None:
         """A session was made, or has ended."""

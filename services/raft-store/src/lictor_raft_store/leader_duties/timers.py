@@ -41,6 +41,13 @@ class Timers(Generic[Name]):
         if entered is None or deadline < entered[0]:
             self._enter(name, deadline)
 
+    def fill(self, deadlines: dict[Name, float]) -> None:
+        """Begin anew with all these at once: O(n), where starting one after the other costs O(n log n)."""
+        self._deadlines = deadlines
+        self._entered = {name: (deadline, number) for number, (name, deadline) in enumerate(deadlines.items())}
+        self._count = len(deadlines)
+        self._rebuild()
+
     def stop(self, name: Name) -> None:
         """End a timer; one that does not run is fine."""
         self._deadlines.pop(name, None)
