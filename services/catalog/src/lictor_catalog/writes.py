@@ -23,8 +23,8 @@ class Writes:
 
         Raises:
             ApiError: what apply refused, with its status and text; 429 when too many writes wait already; 500 without a
-                leader, with an unknown outcome, while the leader's disk is full, or when not every member of the store can
-                read the command yet.
+                leader, with an unknown outcome, while the leader's disk is full, or when not every member of the store
+                can read the command yet.
         """
         try:
             committed = await self._proposer.propose(command)
