@@ -73,8 +73,10 @@ def test_what_is_saved_can_be_inspected_and_restored(catalog, tmp_path):
     assert done.exit_code == 0, done.output
     assert done.output.startswith("saved index 21, ")
     assert [one.name for one in tmp_path.iterdir()] == ["backup.tgz"]
+    assert file.stat().st_mode & 0o777 == 0o600
     shown = run("inspect", file).output
-    assert "index 21, epoch 1, level 1, of cluster cluster" in shown
+    assert "index 21, epoch 1, level " in shown
+    assert "of cluster cluster" in shown
     assert "kv" in shown
     done = run("restore", file, "--http-addr", catalog.address)
     assert done.exit_code == 0, done.output

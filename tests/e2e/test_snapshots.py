@@ -15,6 +15,7 @@ def test_a_restored_state_is_seen_by_all_and_survives_kill_9_of_everything(own_s
     for number in range(200):
         suite.put(f"/v1/kv/old/{number}", b"x" * 1000)
     assert suite.put("/v1/agent/service/register", {"ID": "web-1", "Name": "web", "Port": 8080}).status == 200
+    wait_until(lambda: suite.put("/v1/session/create").status == 200, 20, "every store knows sessions")
     session = suite.put("/v1/session/create").json()["ID"]
     assert suite.put(f"/v1/kv/lock?acquire={session}", b"me").text.strip() == "true"
     assert suite.lictor("snapshot", "save", file, "--http-addr", address).startswith("saved index")

@@ -4,6 +4,7 @@ An archive is checked here too: before it is kept, so that what a backup job sav
 sent. It is written beside its name first and renamed when it is whole, so that a failed save leaves the last one.
 """
 
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +16,9 @@ from lictor_state.archive import Contents, inspect
 from lictor_state.archive_file import ArchiveError, dump_parts
 
 PIECE_BYTES = 256 * 1024
+PRIVATE = 0o600
+"""An archive holds the CA's private key."""
+
 TIMEOUT_S = 600.0
 """A large state takes a while to save, and longer to go through the log."""
 
@@ -36,8 +40,11 @@ def save(api: Api, path: Path, *, stale: bool) -> Contents:
     """Save the state to a file; raises `SnapshotError` and `ApiError`."""
     partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as file:
+        partial.unlink(missing_ok=True)
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as file:
             api.download("/v1/snapshot?stale" if stale else "/v1/snapshot", file)
+            file.flush()
+            os.fsync(file.fileno())
         contents = read(partial)
         partial.replace(path)
     except OSError as error:

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from lictor_bus import frames
-from lictor_state.commands import CatalogRegister, KVSet, ServiceSpec
+from lictor_state.commands import CatalogRegister, KVSet, RaiseLevel, ServiceSpec
 
 
 def register(number):
@@ -180,5 +180,17 @@ def test_beacons_of_lower_terms_are_ignored(in_world, until):
         await world.store.beacon()
         await asyncio.sleep(0.02)
         assert world.tracker.term == 2
+
+    in_world(story)
+
+
+def test_a_view_learns_the_feature_level_from_beacons(in_world, until):
+    async def story(world):
+        view = await world.view()
+        level = view.store.level + 1
+        await world.store.apply(RaiseLevel(level))
+        await world.store.beacon()
+        await until(lambda: view.store.level == level)
+        assert view.store.digest() == world.store.store.digest()
 
     in_world(story)

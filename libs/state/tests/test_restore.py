@@ -241,6 +241,7 @@ def _records(*bodies: Any) -> bytes:
         _records([0, [int(Table.SERVICES), ["n"], ["n", "w", "web"]]]),
         _records([0, [int(Table.CHECKS), ["n", "c"], ["n", "c", "c", "sideways"]]]),
         _records([0, [int(Table.KV), ["a"], [5]]]),
+        _records([0, [int(Table.KV), ["a"], ["a", b"1"]]], [0, [int(Table.KV), ["a"], ["a", b"2"]]]),
         _records([2, 1]),
         _records([2, 0]) + b"more",
     ],

@@ -118,3 +118,18 @@ def test_a_restore_that_fails_half_way_is_given_up(monkeypatch: pytest.MonkeyPat
         assert (await catalog.get("kv/a")).status_code == 200
 
     told()
+
+
+def test_no_space_to_spool_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+
+    @story
+    async def told() -> None:
+        catalog = Catalog()
+        for answer in (await catalog.get("snapshot"), await catalog.put("snapshot", content=b"x")):
+            assert (answer.status_code, "No space left" in answer.text) == (500, True)
+
+    told()

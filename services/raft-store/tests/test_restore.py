@@ -34,6 +34,7 @@ def archived(keys):
 async def stage(client, header, data, size):
     digest = RestoreDigest(header)
     await client.proposer.propose(RaiseLevel(2))  # the level that brings restores
+    await until(lambda: client.tracker.beacon is not None and client.tracker.beacon.level >= 2)
     begun = await client.proposer.propose(RestoreBegin("r", header))
     assert begun.result.value is True
     for number, at in enumerate(range(0, len(data), size)):

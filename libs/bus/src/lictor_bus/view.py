@@ -181,6 +181,8 @@ class View:
         if self.store.index >= changed_at:
             self._overdue = 0
             self._advance(beacon.applied)
+            if self.store.index <= beacon.applied:
+                self.store.raise_level(beacon.level)  # no row carries it, and what is saved from here must say it
         elif self._overdue and self.store.index < self._overdue:
             self._fall_behind("the feed's last message was missed")
         else:

@@ -84,6 +84,8 @@ class Staging:
             own_key = _OWN_KEY.get(change.table)
             if own_key is not None and own_key(change.row) != change.key:
                 raise CodecError(f"snapshot: a row of {change.table.name} at the key of another")
+            if self._rows.get(change.table, change.key) is not None:
+                raise CodecError(f"snapshot: a row of {change.table.name} is there twice")
             yield change.table, change.key, change.row
 
     def finish(self) -> Store:

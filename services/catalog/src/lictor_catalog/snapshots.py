@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 class Snapshots:
-    """Saves and restores, each one at a time: two at once would only take twice the disk."""
+    """Saves and restores; one state is dumped at a time, and one restored."""
 
     def __init__(self, writes: Writes, new_id: Callable[[], str]) -> None:
         self._writes = writes
@@ -41,23 +41,16 @@ class Snapshots:
         self._saving = asyncio.Lock()
         self._restoring = asyncio.Lock()
 
-    def save(self, store: Store) -> AsyncIterator[bytes]:
-        """The archive of a store as it is now, in pieces."""
-        return self._saved(dump_stream_slices(store, "all"))  # the cut is taken here
-
-    async def _saved(self, slices: Iterator[bytes]) -> AsyncIterator[bytes]:
-        async with self._saving:
-            with await _spool() as file:
+    async def save(self, store: Store) -> AsyncIterator[bytes]:
+        """The archive of a store as it is now, in pieces; raises `ApiError` 500 when there is no space to spool it."""
+        slices = dump_stream_slices(store, "all")  # the cut is taken here
+        try:
+            async with self._saving:
+                file = await _spool()
                 header = await _dump(slices, file)
-                size = file.tell()
-                await asyncio.to_thread(file.seek, 0)
-                pieces = write(about(header, size), _pieces(file))
-                while True:
-                    piece = await asyncio.to_thread(next, pieces, None)
-                    if piece is None:
-                        break
-                    if piece:
-                        yield piece
+        except OSError as error:
+            raise ApiError(500, f"the snapshot could not be spooled: {error}") from error
+        return _archive(file, header)
 
     async def restore(self, body: AsyncIterator[bytes]) -> None:
         """Replace the state by an uploaded archive's.
@@ -75,6 +68,8 @@ class Snapshots:
                     await self._propose(file, contents)
             except (ArchiveError, CodecError) as error:
                 raise ApiError(400, f"snapshot refused: {error}") from None
+            except OSError as error:
+                raise ApiError(500, f"the snapshot could not be spooled: {error}") from error
 
     async def _propose(self, file: IO[bytes], contents: Contents) -> None:
         """Send an archive that is known to be sound to the store."""
@@ -115,6 +110,17 @@ async def _dump(slices: Iterator[bytes], file: IO[bytes]) -> bytes:
         else:
             await asyncio.sleep(0)
     return header
+
+
+async def _archive(file: IO[bytes], header: bytes) -> AsyncIterator[bytes]:
+    """The archive around a spooled `state.bin`, which is let go of at the end."""
+    with file:
+        size = file.tell()
+        file.seek(0)
+        pieces = write(about(header, size), _pieces(file))
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            if piece:
+                yield piece
 
 
 async def _receive(body: AsyncIterator[bytes], file: IO[bytes]) -> None:

@@ -23,11 +23,12 @@ def router(snapshots: Snapshots, view: ViewPort, consistency: Consistency) -> AP
     async def save(request: Request) -> Response:
         contact = await consistency.settle(read_options(params_of(request), cacheable=False))
         store = view.store
-        response = StreamingResponse(snapshots.save(store))
+        index = store.index
+        response = StreamingResponse(await snapshots.save(store))
         response.raw_headers = [
             *EVERY_ANSWER,
             (b"content-type", GZIP),
-            (b"x-consul-index", b"%d" % store.index),
+            (b"x-consul-index", b"%d" % index),
             (b"x-consul-knownleader", b"true" if contact.known_leader else b"false"),
             (b"x-consul-lastcontact", b"%d" % (contact.last_contact_s * 1000)),
         ]
