@@ -28,6 +28,7 @@ from lictor_sim.members_disk import MachineDisk, SimWriter, sync_times
 from lictor_sim.virtual_loop import Owner, VirtualLoop
 
 VOLUME = "volume"
+WALL_AT_START = 1_750_000_000.0
 OFFLOAD_S_MAX = 0.003
 ALONE = 0.3
 """How often the log's writer takes only the first of what waits."""
@@ -139,6 +140,7 @@ class MemberProcess:
         draw = sync_times(dice, 0.003, 0.01, 0.3)
         self.around = Surroundings(
             clock=room.clock,
+            wall=lambda: WALL_AT_START + room.clock(),
             dice=dice.randint,
             offload=self._offload,
             start_writer=start_writer or (lambda wal: SimWriter(wal, draw, lambda: dice.random() < ALONE)),
