@@ -182,7 +182,7 @@ class MemberProcess:
             "address": f"10.0.0.{room.number}",
             "port": 8300,
             "cluster": "",
-            "applied": 0,
+            "applied": 1,  # until the log is open nobody can tell, as in `life`
         }
         run_id = f"{room.name}-run-{room.runs}"
         presence = self.presence = Presence(bus, "raft-store", room.name, run_id, record, room.clock)
@@ -202,6 +202,7 @@ class MemberProcess:
             around=self.around,
         )
         driver = member.driver
+        presence.update({**presence.record, "applied": min(driver.node.status().last_index, 1)})
         parts = driver._transport, driver._snapshots, driver._host  # noqa: SLF001  the oracle looks over its shoulder
         driver.join(parts[0], parts[1], _Watched(self, parts[2], driver))
         self.spawn("raft", driver.run())
