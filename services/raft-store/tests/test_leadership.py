@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from store_members import CLUSTER, Client, Cluster, run, until
 
-from lictor_bus import RefusedError, frames, subjects
+from lictor_bus import NoLeaderError, RefusedError, frames, subjects
 from lictor_bus.frames import ProposeAnswer, ProposeBatch
 from lictor_bus.session_renewals import SessionRenewals
+from lictor_raft import RawNode
 from lictor_raft_store.leader_duties import autopilot, long_critical
 from lictor_state import commands as c
 from lictor_state.codec import encode_envelope
@@ -91,6 +92,21 @@ def test_a_renewal_finds_the_leader_that_a_follower_names(tmp_path):
         assert beacon is not None
         misled: Any = Misled()
         assert await SessionRenewals(client.bus, misled).renew(name) is True
+
+    run(tmp_path, story)
+
+
+def test_without_a_lease_a_renewal_is_answered_after_a_quorum_round_and_without_a_quorum_not_at_all(
+    tmp_path, monkeypatch
+):
+    async def story(cluster, client):
+        name = await session(client, 10)
+        monkeypatch.setattr(RawNode, "lease_read", lambda _node, _now: None)
+        assert await SessionRenewals(client.bus, client.tracker).renew(name) is True
+        for number in [one for one in cluster.running if one != cluster.leader()]:
+            cluster.running[number].bus.connected = False
+        with pytest.raises(NoLeaderError):
+            await SessionRenewals(client.bus, client.tracker, give_up_s=1.0).renew(name)
 
     run(tmp_path, story)
 

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from lictor_raft import EntryKind
 from lictor_sim.linearizability import UNKNOWN, Operation, Outcome, check
 from lictor_sim.linearizable_objects import VersionedCell
 from lictor_sim.members_checks import Oracle, require
@@ -81,7 +82,7 @@ class History:
         commands: dict[Command, list[int]] = {}
         offset = oracle.store.offset
         for raft_index, entry in oracle.entries.items():
-            if entry.data:
+            if entry.kind is EntryKind.NORMAL and entry.data:
                 envelope = decode_envelope(entry.data)
                 if isinstance(envelope.command, KVSet | KVDelete):
                     commands.setdefault(envelope.command, []).append(raft_index + offset)

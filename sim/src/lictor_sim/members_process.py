@@ -28,6 +28,7 @@ from lictor_sim.members_disk import MachineDisk, SimWriter, sync_times
 from lictor_sim.virtual_loop import Owner, VirtualLoop
 
 VOLUME = "volume"
+WALL_AT_START = 1_750_000_000.0
 OFFLOAD_S_MAX = 0.003
 ALONE = 0.3
 """How often the log's writer takes only the first of what waits."""
@@ -139,6 +140,7 @@ class MemberProcess:
         draw = sync_times(dice, 0.003, 0.01, 0.3)
         self.around = Surroundings(
             clock=room.clock,
+            wall=lambda: WALL_AT_START + room.clock(),
             dice=dice.randint,
             offload=self._offload,
             start_writer=start_writer or (lambda wal: SimWriter(wal, draw, lambda: dice.random() < ALONE)),
@@ -180,7 +182,7 @@ class MemberProcess:
             "address": f"10.0.0.{room.number}",
             "port": 8300,
             "cluster": "",
-            "applied": 0,
+            "applied": 1,  # until the log is open nobody can tell, as in `life`
         }
         run_id = f"{room.name}-run-{room.runs}"
         presence = self.presence = Presence(bus, "raft-store", room.name, run_id, record, room.clock)
@@ -200,6 +202,7 @@ class MemberProcess:
             around=self.around,
         )
         driver = member.driver
+        presence.update({**presence.record, "applied": min(driver.node.status().last_index, 1)})
         parts = driver._transport, driver._snapshots, driver._host  # noqa: SLF001  the oracle looks over its shoulder
         driver.join(parts[0], parts[1], _Watched(self, parts[2], driver))
         self.spawn("raft", driver.run())
