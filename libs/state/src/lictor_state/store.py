@@ -295,6 +295,12 @@ class Store:
         self._stream_last = dict.fromkeys(STREAMS, self._restored_at)
         self.watches.note_all()
 
+    def retire(self, replaced: "Store") -> None:
+        """Let go of a store that this one has replaced, a little with each later index; nobody may use it any more."""
+        self._retired += (one for one in vars(replaced.by).values() if isinstance(one, dict))
+        if not replaced._cuts.kept:  # noqa: SLF001  one of ours; who reads its tables still goes on with them
+            self._retired += replaced._tables.values()  # noqa: SLF001  as above
+
     def _let_go(self) -> None:
         """Forget some rows of a replaced state: all at once would hold up everything else."""
         last = self._retired[-1]

@@ -14,6 +14,7 @@ snapshot means, and whether the log reaches back, is the driver's knowledge. Not
 import hashlib
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -67,6 +68,7 @@ class SnapshotStore:
     def __init__(self, disk: Disk, folder: str) -> None:
         self._disk = disk
         self._folder = folder
+        self._held: list[str] = []
         disk.make_folder(folder)
         for name in disk.listdir(folder):
             if name.endswith(_TEMPORARY):
@@ -82,6 +84,16 @@ class SnapshotStore:
         if not 0 <= meta.size <= SNAPSHOT_BYTES_MAX:
             raise ValueError(f"snapshot size: {meta.size}, 0 to {SNAPSHOT_BYTES_MAX} bytes")
         return SnapshotReceiver(self, self._disk, self._temporary(meta.index, meta.term), meta)
+
+    @contextmanager
+    def hold(self, meta: SnapshotMeta) -> Iterator[None]:
+        """Keep a snapshot, however many newer ones come, while it is being given to somebody."""
+        name = snapshot_name(meta.index, meta.term)
+        self._held.append(name)
+        try:
+            yield
+        finally:
+            self._held.remove(name)
 
     def metas(self) -> list[SnapshotMeta]:
         """The snapshots whose head and foot are sound, the newest first; their chunks are not read."""
@@ -142,10 +154,10 @@ class SnapshotStore:
         return chunk
 
     def publish(self, temporary: str, meta: SnapshotMeta) -> None:
-        """Give a durable temporary file its name, and drop all but the last two."""
+        """Give a durable temporary file its name, and drop all but the last two and those that are held."""
         self._disk.rename(temporary, f"{self._folder}/{snapshot_name(meta.index, meta.term)}")
         self._disk.fsync_dir(self._folder)
-        stale = self._names()[SNAPSHOTS_KEPT:]
+        stale = [name for name in self._names()[SNAPSHOTS_KEPT:] if name not in self._held]
         for name in stale:
             self._disk.unlink(f"{self._folder}/{name}")
         if stale:
@@ -194,7 +206,11 @@ class SnapshotWriter:
         self._crcs: list[int] = []
         self._size = 0
         self._file = disk.open(path, create=True)
-        self._file.pwrite(head, 0)
+        try:
+            self._file.pwrite(head, 0)
+        except StorageError:
+            self.abort()
+            raise
 
     def write(self, piece: bytes) -> None:
         """Append a piece of any length. Raises DiskFull, StorageFailed: then `abort`."""
@@ -238,7 +254,13 @@ class SnapshotReceiver:
         self._head = encode_head(meta.index, meta.term, meta.conf)
         self._crcs: dict[int, int] = {}
         self._file = disk.open(path, create=True)
-        self._file.pwrite(self._head, 0)
+        try:
+            # What does not fit is refused before anything travels, and cannot run out of room half way.
+            self._file.fallocate(HEAD_BYTES + meta.size + meta.chunks * _CRC.size + _TAIL.size)
+            self._file.pwrite(self._head, 0)
+        except StorageError:
+            self.abort()
+            raise
 
     @property
     def missing(self) -> list[int]:
