@@ -202,6 +202,7 @@ class Side:
             received=self.received.append,
             report=lambda peer, ok: self.reports.append((peer, ok)),
             offload=offload,
+            applied=lambda: 0,
         )
         self.transfer.join(self.prepare, self.wait)
 
@@ -224,7 +225,7 @@ def offer_of(meta: SnapshotMeta) -> Message:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot_transfer, "CHUNK_TIMEOUT_S", 0.05)
-    monkeypatch.setattr(snapshot_transfer, "SILENCE_S", 0.2)
+    monkeypatch.setattr(snapshot_transfer, "SILENT_S", 0.2)
     monkeypatch.setattr(snapshot_transfer, "SIGN_OF_LIFE_S", 0.05)
     monkeypatch.setattr(snapshot_transfer, "FAILED_PAUSE_S", 0.01)
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 import msgspec
 import structlog
 
-from lictor_bus import frames, subjects
+from lictor_bus import frames
 from lictor_bus.connection import Bus, BusError
 from lictor_bus.frames import MESSAGE_BYTES_MAX, ProposeAnswer, ProposeBatch
+from lictor_bus.lanes import Lane, NatsLane
 from lictor_bus.leader import LeaderTracker
 from lictor_state.commands import Command, Envelope, RegisterProposer, Result
 
@@ -106,8 +107,16 @@ class _Line:
 class Proposer:
     """Sends commands to the leader; run `run()` as one of the process's tasks."""
 
-    def __init__(self, bus: Bus, leader: LeaderTracker, name: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._bus = bus
+    def __init__(
+        self,
+        bus: Bus,
+        leader: LeaderTracker,
+        name: str,
+        clock: Callable[[], float] = time.monotonic,
+        lane: Lane | None = None,
+    ) -> None:
+        """Proposals travel on `lane`; without one, over NATS."""
+        self._lane = lane or NatsLane(bus, lambda: leader.cluster)
         self._leader = leader
         self._name = name
         self._clock = clock
@@ -228,11 +237,10 @@ class Proposer:
             return None
         hops = 0
         while leader and hops < 3:
-            subject = subjects.member(self._leader.cluster, leader, "propose")
             doubtful = [one.sent for one in batch]
             for one in batch:
                 one.sent = True
-            answer = await self._ask(subject, data, min(ATTEMPT_TIMEOUT_S, max(0.05, deadline - self._clock())))
+            answer = await self._ask(leader, data, min(ATTEMPT_TIMEOUT_S, max(0.05, deadline - self._clock())))
             if answer is not None and answer.status in NOT_TAKEN:
                 for one, before in zip(batch, doubtful, strict=True):
                     one.sent = before
@@ -245,9 +253,9 @@ class Proposer:
             leader = hinted if hinted != leader else 0
         return None
 
-    async def _ask(self, subject: str, data: bytes, timeout_s: float) -> ProposeAnswer | None:
+    async def _ask(self, member: int, data: bytes, timeout_s: float) -> ProposeAnswer | None:
         """Ask one member; a new leader's beacon ends the wait, since the old one may never answer."""
-        asking = asyncio.ensure_future(self._bus.request(subject, data, timeout_s))
+        asking = asyncio.ensure_future(self._lane.request(member, "propose", data, timeout_s))
         moved = asyncio.ensure_future(self._leader.changed())
         try:
             await asyncio.wait({asking, moved}, return_when=asyncio.FIRST_COMPLETED)

@@ -18,8 +18,8 @@ class Writes:
         self._proposer = proposer
         self._view = view
 
-    async def propose(self, command: Command) -> Value:
-        """The command's result.
+    async def propose(self, command: Command, seen_s: float = OWN_VIEW_WAIT_S) -> Value:
+        """The command's result, after waiting up to `seen_s` for the own view to have it.
 
         Raises:
             ApiError: what apply refused, with its status and text; 500 without a leader or with
@@ -34,5 +34,6 @@ class Writes:
             raise ApiError(429, str(error)) from None
         if committed.result.error:
             raise ApiError(committed.result.status, committed.result.error)
-        await self._view.wait_for(committed.index, OWN_VIEW_WAIT_S)
+        if seen_s:
+            await self._view.wait_for(committed.index, seen_s)
         return committed.result.value

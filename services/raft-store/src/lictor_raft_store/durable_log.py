@@ -13,6 +13,7 @@ from lictor_raft import ConfState, Entry, EntryKind, HardState, MemoryStorage, S
 from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft.storage import FOUNDING_INDEX, FOUNDING_TERM, payload_bytes
 from lictor_raft_store.batch import encode_batch
+from lictor_raft_store.record import HardState as StoredHardState
 from lictor_raft_store.record import SnapshotMark
 from lictor_raft_store.recovery import DamagedLog, Recovered
 from lictor_raft_store.room import LogRoom
@@ -181,13 +182,38 @@ async def open_log(
     Raises:
         DamagedLog: the log does not reach back to the newest sound snapshot.
     """
-    if recovered.created and founders.voters and snapshot is None:
+    if founders.voters and snapshot is None and _is_empty(recovered):
         storage = LogStorage.founded(founders)
         hard_state = HardState(term=FOUNDING_TERM, commit=FOUNDING_INDEX)
         mark = SnapshotMark(FOUNDING_INDEX, FOUNDING_TERM, installed=True)
         await writer.append(encode_batch([], hard_state, snapshot_mark=mark), sync=True)
         return DurableLog(writer, storage, room, observe_sync)
+    if snapshot is not None and not _holds(recovered, snapshot.meta):
+        # It came from a leader, and the process ended before the log said so. What it holds is committed, so it takes
+        # the log's place now.
+        durable = DurableLog(writer, LogStorage(), room, observe_sync)
+        await durable.installed(snapshot, _promised(recovered.hard_state, snapshot.meta))
+        log.info("the log begins anew behind a received snapshot", snapshot=snapshot.meta.index)
+        return durable
     return DurableLog(writer, _joined(recovered, founders, snapshot), room, observe_sync)
+
+
+def _is_empty(recovered: Recovered) -> bool:
+    """Whether nothing was ever written: just made, or made by a process that ended before the founding was written."""
+    return not recovered.entries and recovered.hard_state is None and recovered.snapshot_mark is None
+
+
+def _holds(recovered: Recovered, meta: RaftSnapshotMeta) -> bool:
+    """Whether the log holds the entry that a snapshot ends with, or begins behind it."""
+    at = meta.index - recovered.first_index
+    return at < 0 or (at < len(recovered.entries) and recovered.entries[at].term == meta.term)
+
+
+def _promised(hard: StoredHardState | None, meta: RaftSnapshotMeta) -> HardState:
+    """The hard state behind an installed snapshot: a term below the snapshot's is over, and so is its vote."""
+    if hard is None or hard.term < meta.term:
+        return HardState(meta.term, 0, meta.index)
+    return HardState(hard.term, hard.vote, meta.index)
 
 
 def _joined(recovered: Recovered, founders: ConfState, snapshot: Snapshot | None) -> LogStorage:

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from lictor_bus import Bus, Presence, frames, subjects
+from lictor_bus import Bus, Lane, NatsLane, Presence, frames, subjects
 from lictor_bus.frames import Beacon, FrameError
 from lictor_raft import FOUNDING_INDEX, Config, ConfState, Message, RawNode
 from lictor_raft_store.disk import Disk
@@ -19,9 +19,9 @@ from lictor_raft_store.feed_log import FeedLog
 from lictor_raft_store.leader_duties.leadership import Leadership
 from lictor_raft_store.machine import STREAMS, Machine
 from lictor_raft_store.metrics import StoreMetrics
-from lictor_raft_store.nats_transport import NatsTransport
 from lictor_raft_store.node_driver import NodeDriver
 from lictor_raft_store.operator_api import OperatorApi
+from lictor_raft_store.raft_transport import RaftTransport
 from lictor_raft_store.recovery import DamagedLog
 from lictor_raft_store.removal import RemovalWatch
 from lictor_raft_store.resume_api import ResumeApi
@@ -70,13 +70,15 @@ async def open_member(
     metrics: StoreMetrics,
     spawn: Spawn,
     around: Surroundings | None = None,
+    lane: Lane | None = None,
 ) -> StoreMember:
-    """Open a member's log and snapshots, build its parts and begin to listen.
+    """Open a member's log and snapshots, build its parts and begin to listen; without a `lane`, over NATS alone.
 
     Raises:
         StorageError: the log or a snapshot cannot be opened, or is damaged; the message says what to do.
     """
     around = around or Surroundings()
+    lane = lane or NatsLane(bus, lambda: cluster, slot.member_id)
     durable, snapshots, machine = await _open_storage(disk, slot, cluster, founders, settings, metrics, around)
     config = _config(slot.member_id, settings, machine.applied)
     node = RawNode(config, durable.storage, around.dice, around.clock())
@@ -98,9 +100,17 @@ async def open_member(
     def report(member: int, ok: bool) -> None:
         driver.post(lambda: node.report_snapshot(member, ok=ok))
 
-    transport = NatsTransport(bus, cluster, slot.member_id, presence.instance, driver.receive, around.clock)
+    transport = RaftTransport(lane, cluster, slot.member_id, presence.instance, driver.receive, around.clock)
     transfer = SnapshotTransfer(
-        bus, cluster, slot.member_id, snapshots, spawn=spawn, received=received, report=report, offload=around.offload
+        bus,
+        cluster,
+        slot.member_id,
+        snapshots,
+        spawn=spawn,
+        received=received,
+        report=report,
+        offload=around.offload,
+        applied=lambda: driver.machine.applied,
     )
     member_snapshots = MemberSnapshots(
         snapshots,
@@ -116,6 +126,7 @@ async def open_member(
     roster = Roster(node, presence, cluster, lambda: driver.machine.store, around.clock)
     api = StoreApi(
         bus=bus,
+        lane=lane,
         cluster=cluster,
         member_id=slot.member_id,
         driver=driver,

@@ -15,7 +15,7 @@ from lictor_bus import Bus, frames
 from lictor_bus.frames import MESSAGE_BYTES_MAX, FrameError, ResumeAnswer, ResumeAsk
 from lictor_raft_store.feed_log import FeedLog
 from lictor_raft_store.pacing import Pace
-from lictor_raft_store.snapshot_dump import WRITE_REST_S, WRITE_SLICE_S
+from lictor_raft_store.snapshot_dump import WRITE_SLICE_S
 from lictor_state import Store
 from lictor_state.snapshot import dump_stream_slices
 from lictor_state.streams import STREAM_TABLES, Stream
@@ -89,7 +89,7 @@ class ResumeApi:
         session = next(self._session_ids)
         kept = self._sessions[session] = _Session([], now)
         index, epoch = store.index, store.meta.epoch
-        pace = Pace(self._clock, WRITE_SLICE_S, WRITE_REST_S)
+        pace = Pace(self._clock, WRITE_SLICE_S, 0.0)  # a view waits for the first answer: no rest beyond a turn
         for part in dump_stream_slices(store, stream):  # the cut is taken by the call; the rest only encodes
             if part:
                 kept.parts.append(part)

@@ -6,19 +6,21 @@ between. The chunks are read and written in threads.
 
 Whoever waits gives up when the other side is silent: the follower after three unanswered asks for one chunk, the leader
 when it hears neither asks nor signs of life. Either cleans up, and every offer ends with a report to the core, which
-probes again; a failed one a little later, so that a full disk is not asked ten times a second. A newer snapshot
-replaces one that is being received. The one being given is kept on the disk until it is over, however many are taken
-meanwhile.
+offers anew; a failed one a little later, so that a full disk is not asked ten times a second. A newer snapshot replaces
+one that is being received. The one being given is kept on the disk until it is over, however many are taken meanwhile.
+A snapshot of what the follower has applied by then is not fetched, or not kept: it would stand in the place of the
+follower's own one of the same index.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import structlog
 
-from lictor_bus import Bus, BusError, subjects
+from lictor_bus import Bus, BusError, BusTimeoutError, subjects
 from lictor_raft import Message
 from lictor_raft_store.disk import DiskFull, StorageError
 from lictor_raft_store.snapshot_store import SnapshotMeta, SnapshotReceiver, SnapshotStore
@@ -28,8 +30,9 @@ CHUNK_TIMEOUT_S = 5.0
 CHUNK_TRIES = 3
 SIGN_OF_LIFE_S = 2.0
 """While it verifies and loads, the follower says this often that it still does."""
-SILENCE_S = CHUNK_TIMEOUT_S * CHUNK_TRIES
-"""A follower of which the leader has heard nothing for so long is not receiving any more."""
+SILENT_S = 8.0
+"""A follower of which the leader hears nothing for longer has ended, or has given up and its word was lost: one lost
+chunk takes five seconds."""
 OFFER_TIMEOUT_S = 900.0
 """However lively: 16 GiB at 20 MiB/s. Then the leader tries again with a newer one."""
 FAILED_PAUSE_S = 1.0
@@ -49,11 +52,23 @@ class SnapshotOffer(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ChunkAsk(msgspec.Struct, frozen=True, array_like=True):
-    """The follower `sender` asks for one chunk; number -1 asks for nothing and is a sign of life."""
+    """The follower `asker` asks for one chunk; number -1 asks for nothing and is a sign of life."""
 
     meta: SnapshotMeta
     number: int
-    sender: int = 0
+    asker: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Giving:
+    """A snapshot on its way to one follower; when it was last heard of it."""
+
+    message: Message
+    heard_at: float
+
+
+async def _nothing(_meta: SnapshotMeta) -> None:
+    """What becomes of a received snapshot where nobody has said it."""
 
 
 class SnapshotTransfer:
@@ -70,12 +85,14 @@ class SnapshotTransfer:
         received: Callable[[Message], None],
         report: Callable[[int, bool], None],
         offload: Callable[..., Awaitable[Any]],
+        applied: Callable[[], int],
     ) -> None:
         self._bus, self._cluster, self._member_id, self._snapshots = bus, cluster, member_id, snapshots
         self._spawn, self._received, self._report, self._offload = spawn, received, report, offload
-        self._prepare: Callable[[SnapshotMeta], Awaitable[None]]
-        self._wait_for_install: Callable[[SnapshotMeta], Awaitable[None]]
-        self._heard: dict[int, asyncio.Event] = {}
+        self._applied = applied
+        self._prepare: Callable[[SnapshotMeta], Awaitable[None]] = _nothing
+        self._wait_for_install: Callable[[SnapshotMeta], Awaitable[None]] = _nothing
+        self._giving: dict[int, _Giving] = {}
         self._receiving: tuple[SnapshotMeta, asyncio.Task[bytes]] | None = None
 
     def join(
@@ -95,58 +112,60 @@ class SnapshotTransfer:
     # -- giving
 
     def offer(self, message: Message) -> None:
-        """Offer the snapshot that the core wants to send, unless one is under way to that peer."""
-        if message.to in self._heard:
-            return
-        self._heard[message.to] = asyncio.Event()
-        self._spawn(f"snapshot to {message.to:x}", self._give(message))
+        """Offer the snapshot that the core wants to send, unless just that is under way to that peer."""
+        earlier = self._giving.get(message.to)
+        if earlier is None or earlier.message != message:
+            giving = self._giving[message.to] = _Giving(message, asyncio.get_running_loop().time())
+            self._spawn(f"snapshot to {message.to:x}", self._give(giving))
 
-    async def _give(self, message: Message) -> None:
+    async def _give(self, giving: _Giving) -> None:
+        message, taken = giving.message, False
         assert message.snapshot is not None
         meta = _meta.decode(message.snapshot.reference)
-        taken = False
         try:
             with self._snapshots.hold(meta):
-                taken = await self._offer(message, meta)
+                taken = await self._offer(giving, meta)
             if not taken:
                 await asyncio.sleep(FAILED_PAUSE_S)
         finally:
-            del self._heard[message.to]
-            self._report(message.to, taken)
+            if self._giving.get(message.to) is giving:  # else the core has asked anew, and hears of that
+                del self._giving[message.to]
+                self._report(message.to, taken)
 
-    async def _offer(self, message: Message, meta: SnapshotMeta) -> bool:
+    async def _offer(self, giving: _Giving, meta: SnapshotMeta) -> bool:
         """Whether the follower has taken it; False as soon as it refuses or falls silent."""
-        offer = _encoder.encode(SnapshotOffer(self._cluster, self._member_id, message, meta))
-        subject = subjects.member(self._cluster, message.to, "snapshot-offer")
-        asking = asyncio.ensure_future(self._bus.request(subject, offer, OFFER_TIMEOUT_S))
-        heard = self._heard[message.to]
+        peer = f"{giving.message.to:x}"
         try:
-            while True:
-                heard.clear()
-                waiting = asyncio.ensure_future(heard.wait())
-                await asyncio.wait({asking, waiting}, timeout=SILENCE_S, return_when=asyncio.FIRST_COMPLETED)
-                alive = waiting.done()
-                waiting.cancel()
-                if asking.done():
-                    answer = asking.result()
-                    if answer != b"ok":
-                        log.info("snapshot not taken", peer=f"{message.to:x}", answer=answer.decode(errors="replace"))
-                    return answer == b"ok"
-                if not alive:
-                    log.warning("snapshot given up: the follower is silent", peer=f"{message.to:x}")
-                    return False
+            answer = await self._answer(giving, SnapshotOffer(self._cluster, self._member_id, giving.message, meta))
         except BusError as error:
-            log.info("snapshot offer failed", peer=f"{message.to:x}", reason=str(error))
+            log.info("snapshot offer failed", peer=peer, reason=str(error))
             return False
+        if answer != b"ok":
+            log.info("snapshot not taken", peer=peer, answer=answer.decode(errors="replace"))
+        return answer == b"ok"
+
+    async def _answer(self, giving: _Giving, offer: SnapshotOffer) -> bytes:
+        """What the follower says in the end. Raises BusError when it falls silent."""
+        loop = asyncio.get_running_loop()
+        subject = subjects.member(self._cluster, giving.message.to, "snapshot-offer")
+        request = self._bus.request(subject, _encoder.encode(offer), OFFER_TIMEOUT_S)
+        asking = loop.create_task(request, name="snapshot offer")
+        try:
+            while not asking.done():
+                silent_s = loop.time() - giving.heard_at
+                if silent_s >= SILENT_S:
+                    raise BusTimeoutError(f"nothing was heard of the follower in {silent_s:.0f} s")
+                await asyncio.wait({asking}, timeout=SILENT_S - silent_s)
+            return asking.result()
         finally:
             asking.cancel()
 
     async def _on_chunk(self, _subject: str, data: bytes, reply: str) -> None:
         try:
             ask = msgspec.msgpack.decode(data, type=ChunkAsk)
-            heard = self._heard.get(ask.sender)
-            if heard is not None:
-                heard.set()
+            giving = self._giving.get(ask.asker)
+            if giving is not None:
+                giving.heard_at = asyncio.get_running_loop().time()
             if ask.number < 0:
                 return
             chunk = await self._offload(self._snapshots.read_chunk, ask.meta, ask.number)
@@ -184,7 +203,6 @@ class SnapshotTransfer:
             await asyncio.wait([task])
             answer = b"replaced" if task.cancelled() else task.result()
             if answer == b"ok":
-                log.info("snapshot received", index=offer.meta.index, bytes=offer.meta.size)
                 self._received(offer.message)
             await self._bus.publish(reply, answer)
             if answer == b"ok":
@@ -196,20 +214,26 @@ class SnapshotTransfer:
 
     async def _fetch_and_prepare(self, offer: SnapshotOffer) -> bytes:
         """The answer to the leader; whatever it is but `ok`, nothing is left of the snapshot here."""
+        meta = offer.meta
         receiver: SnapshotReceiver | None = None
         try:
-            receiver = await self._offload(self._snapshots.receive, offer.meta)
+            if meta.index <= self._applied():
+                return b"ok"
+            receiver = await self._offload(self._snapshots.receive, meta)
             await self._fetch(offer, receiver)
+            if meta.index <= self._applied():
+                return b"ok"
             async with asyncio.TaskGroup() as group:
                 signs = group.create_task(self._give_signs_of_life(offer))
                 await self._offload(receiver.finish)
                 receiver = None  # it has its name now, and is a snapshot like any other
-                await self._prepare(offer.meta)
+                await self._prepare(meta)
                 signs.cancel()
         except (BusError, StorageError, ValueError, ExceptionGroup) as error:
-            log.warning("snapshot not received", index=offer.meta.index, reason=_reasons(error))
+            log.warning("snapshot not received", index=meta.index, reason=_reasons(error))
             return b"no-space" if isinstance(error, DiskFull) else b"failed"
         else:
+            log.info("snapshot received", index=meta.index, bytes=meta.size)
             return b"ok"
         finally:
             if receiver is not None:

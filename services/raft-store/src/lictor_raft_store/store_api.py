@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
-from lictor_bus import Bus, frames, subjects
+from lictor_bus import Bus, Lane, frames
 from lictor_bus.frames import FrameError, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk
 from lictor_raft import NO_MEMBER, Entry, ProposalDropped, ReadDropped, ReadState, Role
 from lictor_raft_store.change_feed import ChangeFeed
@@ -43,6 +43,7 @@ class StoreApi:
         self,
         *,
         bus: Bus,
+        lane: Lane,
         cluster: str,
         member_id: int,
         driver: NodeDriver,
@@ -52,7 +53,7 @@ class StoreApi:
     ) -> None:
         self.cluster = cluster
         self._member_id = member_id
-        self._bus, self.driver, self._roster, self._metrics = bus, driver, roster, metrics
+        self._bus, self._lane, self.driver, self._roster, self._metrics = bus, lane, driver, roster, metrics
         self.room = room
         self._feed = ChangeFeed(bus, cluster)
         self._proposals: list[tuple[list[bytes], str]] = []
@@ -69,8 +70,8 @@ class StoreApi:
 
     async def open(self) -> None:
         """Begin to listen."""
-        for verb, callback in (("propose", self._on_propose), ("read", self._on_read)):
-            await self._bus.subscribe(subjects.member(self.cluster, self._member_id, verb), callback)
+        await self._lane.serve("propose", self._on_propose)
+        await self._lane.serve("read", self._on_read)
 
     @property
     def leading(self) -> bool:
@@ -177,7 +178,7 @@ class StoreApi:
 
     # -- proposals
 
-    def _on_propose(self, _subject: str, data: bytes, reply: str) -> None:
+    def _on_propose(self, data: bytes, reply: str) -> None:
         try:
             batch = frames.decode(data, ProposeBatch)
             for envelope in batch.envelopes:
@@ -235,7 +236,7 @@ class StoreApi:
     async def _send_outbox(self) -> None:
         outbox, self._outbox = self._outbox, []
         for reply, data in outbox:
-            await self._bus.publish(reply, data)
+            await self._lane.answer(reply, data)
 
     def _tell_leadership(self, *, leading: bool) -> None:
         for listener in self.on_leadership:
@@ -243,7 +244,7 @@ class StoreApi:
 
     # -- reads
 
-    def _on_read(self, _subject: str, data: bytes, reply: str) -> None:
+    def _on_read(self, data: bytes, reply: str) -> None:
         try:
             ask = frames.decode(data, ReadAsk)
         except FrameError as error:
