@@ -142,6 +142,10 @@ class RealFile:
             os.close(self._fd)
             self._fd = -1
 
+    def __del__(self) -> None:
+        """Nobody holds the file any more: who opened it in a thread was cancelled meanwhile, for one."""
+        self.close()
+
 
 class RealDisk:
     """The disk of this machine."""
