@@ -53,7 +53,8 @@ def test_acknowledging_before_the_sync_is_found():
         times = sync_times(cluster.dice, 0.003, 0.01, 0.3)
         cluster.start_writer = lambda wal: HastyWriter(wal, times)
 
-    assert next(findings(prepare), None) is not None
+    seeds = range(24, 48)  # it takes power cut on a majority within one sync: about one seed in thirty
+    assert next(findings(prepare, seeds), None) is not None
 
 
 def test_a_table_of_outcomes_that_is_trimmed_by_age_is_found(monkeypatch):

@@ -53,7 +53,7 @@ def filled_up(disk: FillingDisk) -> Wal:
 
 
 def use_spare(wal: Wal) -> None:
-    while wal.has_spare:
+    while not wal.short:
         wal.write([one(wal.last_index + 1)], sync=True)
 
 
@@ -123,7 +123,7 @@ def test_a_batch_above_the_size_of_a_segment_needs_a_spare_of_its_size_and_leave
     disk.fill()
     with pytest.raises(NoRoom, match="no room for the next segment"):
         wal.write([one(1, 10_000)], sync=True)
-    assert wal.has_spare
+    assert not wal.short
     use_spare(wal)
     assert wal.last_index > 3, "the usual spare was still good"
 
@@ -194,9 +194,9 @@ def test_a_writer_that_waits_for_space_can_be_closed() -> None:
 class Held:
     """What a log has allocated, as a test says."""
 
-    def __init__(self, room_bytes: int, *, has_spare: bool = False) -> None:
+    def __init__(self, room_bytes: int, *, short: bool = True) -> None:
         self.room_bytes = room_bytes
-        self.has_spare = has_spare
+        self.short = short
 
 
 def state(room: LogRoom) -> str:
@@ -210,7 +210,7 @@ def append(size: int, count: int = 1) -> Message:
 
 def test_the_state_of_room_by_what_is_allocated() -> None:
     segment, reserve = 1 << 20, (1 << 20) // RESERVE_FRACTION
-    assert LogRoom(Held(0, has_spare=True), segment).state is Room.OK
+    assert LogRoom(Held(0, short=False), segment).state is Room.OK
     assert LogRoom(Held(reserve + 1), segment).state is Room.SHORT
     assert LogRoom(Held(reserve), segment).state is Room.OUT
     room = LogRoom(Held(reserve + 1000), segment)
@@ -229,6 +229,6 @@ def test_appends_that_would_touch_the_reserve_are_lost_and_everything_else_passe
     messages = [heartbeat, append(100), append(100), append(100), vote, empty]
     assert room.admit(messages) == [heartbeat, messages[1], messages[2], vote, empty]
     assert state(room) == Room.OUT
-    held.has_spare = True
+    held.short = False
     assert room.admit(messages) == messages
     assert state(room) == Room.OK

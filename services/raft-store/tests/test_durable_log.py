@@ -10,6 +10,7 @@ from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft_store.batch import encode_batch
 from lictor_raft_store.durable_log import open_log
 from lictor_raft_store.record import SnapshotMark
+from lictor_raft_store.room import LogRoom
 from lictor_raft_store.sim_disk import PowerLost, SimDisk
 from lictor_raft_store.wal import Wal
 
@@ -34,7 +35,7 @@ class InlineWriter:
 
 async def opened(disk, founders=FOUNDERS, snapshot=None):
     wal, recovered = Wal.open(disk, "wal", cluster_id="c", member_id=1, segment_bytes=4096)
-    return await open_log(InlineWriter(wal), recovered, founders, snapshot, lambda _seconds: None)
+    return await open_log(InlineWriter(wal), recovered, founders, snapshot, LogRoom(wal, 4096), lambda _seconds: None)
 
 
 def received(index, term):

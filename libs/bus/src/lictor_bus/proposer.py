@@ -276,7 +276,8 @@ class Proposer:
 
     async def _wait_for_leader(self, deadline: float) -> None:
         try:
-            await asyncio.wait_for(self._leader.changed(), max(0.0, min(0.5, deadline - self._clock())))
+            async with asyncio.timeout(max(0.0, min(0.5, deadline - self._clock()))):
+                await self._leader.changed()
         except TimeoutError:
             return
 

@@ -112,6 +112,7 @@ class ReadGate:
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._leader.changed(), max(0.0, min(0.25, seconds)))
+            async with asyncio.timeout(max(0.0, min(0.25, seconds))):
+                await self._leader.changed()
         except TimeoutError:
             return

@@ -84,7 +84,7 @@ class Store:
         self._digest = 0
         self._sharing = Sharing()
         self._restored_at = 0
-        self._retired: list[dict[Any, Any]] = []
+        self._retired: list[dict[Any, Any] | list[str]] = []
         self.restoring: Staged | None = None
         """A restore under way; while there is one, no snapshot of the member's state is complete."""
         self._cuts: OpenCuts[tuple[Table, Key], Row | None] = OpenCuts()
@@ -299,7 +299,7 @@ class Store:
         proposers stay: those are this cluster's own, and the answers that it still owes.
         """
         log_index = index - self.offset
-        self._retired += (one for one in vars(self.by).values() if isinstance(one, dict))
+        self._retire(self.by)
         if self._cuts.kept:
             self._cuts = OpenCuts()  # those who read the old tables go on with them as they are
         else:
@@ -312,11 +312,27 @@ class Store:
         self._stream_last = dict.fromkeys(STREAMS, self._restored_at)
         self.watches.note_all()
 
+    def retire(self, replaced: "Store") -> None:
+        """Let go of a store that this one has replaced, a little with each later index; nobody may use it any more."""
+        self._retire(replaced.by)
+        if not replaced._cuts.kept:  # noqa: SLF001  one of ours; who reads its tables still goes on with them
+            self._retired += replaced._tables.values()  # noqa: SLF001  as above
+
+    def _retire(self, by: SecondaryIndexes) -> None:
+        for one in vars(by).values():
+            if isinstance(one, dict):
+                self._retired.append(one)
+            else:
+                self._retired += one.blocks()
+
     def _let_go(self) -> None:
         """Forget some rows of a replaced state: all at once would hold up everything else."""
         last = self._retired[-1]
-        for _ in range(min(RETIRED_STEP, len(last))):
-            last.popitem()
+        if isinstance(last, list):
+            last.clear()  # a block of sorted keys
+        else:
+            for _ in range(min(RETIRED_STEP, len(last))):
+                last.popitem()
         if not last:
             self._retired.pop()
 

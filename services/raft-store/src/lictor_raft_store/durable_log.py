@@ -11,13 +11,16 @@ import structlog
 
 from lictor_raft import ConfState, Entry, EntryKind, HardState, MemoryStorage, Snapshot, SnapshotUnavailable
 from lictor_raft import SnapshotMeta as RaftSnapshotMeta
-from lictor_raft.storage import FOUNDING_INDEX, FOUNDING_TERM
+from lictor_raft.storage import FOUNDING_INDEX, FOUNDING_TERM, payload_bytes
 from lictor_raft_store.batch import encode_batch
 from lictor_raft_store.record import HardState as StoredHardState
 from lictor_raft_store.record import SnapshotMark
 from lictor_raft_store.recovery import DamagedLog, Recovered
 from lictor_raft_store.room import LogRoom
 from lictor_raft_store.surroundings import Writer
+
+ENTRY_MEMORY_BYTES = 150
+"""An entry's own object, its numbers and the header of its payload, roughly."""
 
 log = structlog.get_logger()
 
@@ -28,6 +31,42 @@ class LogStorage(MemoryStorage):
     def __init__(self, conf_state: ConfState | None = None) -> None:
         super().__init__(conf_state)
         self.on_snapshot_wanted: Callable[[], None] = lambda: None
+        self.bytes = 0
+        """What the entries in memory take, by payload and a little for each."""
+
+    @property
+    def snapshot_index(self) -> int:
+        """Where the newest snapshot ends, with data or without."""
+        return self._snapshot.meta.index
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """See `MemoryStorage`."""
+        if not entries:
+            return
+        replaced = self._entries[max(0, entries[0].index - self._base - 1) :]
+        before = len(self._entries) - len(replaced)
+        super().append(entries)
+        self.bytes += _memory_bytes(self._entries[before:]) - _memory_bytes(replaced)
+
+    def compact(self, index: int) -> None:
+        """See `MemoryStorage`."""
+        self.bytes -= _memory_bytes(self._entries[: max(0, index - self._base)])
+        super().compact(index)
+
+    def apply_snapshot(self, snapshot: Snapshot) -> None:
+        """See `MemoryStorage`."""
+        super().apply_snapshot(snapshot)
+        self.bytes = 0
+
+    def trailing_from(self, index: int, entries_max: int, bytes_max: int) -> int:
+        """The last index that may go, so that at most so many entries, and bytes, up to `index` stay."""
+        behind = max(self._base, index - entries_max)
+        total = 0
+        for position in range(index - self._base - 1, behind - self._base - 1, -1):
+            total += ENTRY_MEMORY_BYTES + len(self._entries[position].data)
+            if total > bytes_max:
+                return self._base + position + 1
+        return behind
 
     def snapshot(self) -> Snapshot:
         """The newest snapshot; the founding one is a name without data, so a real one is asked for.
@@ -42,6 +81,10 @@ class LogStorage(MemoryStorage):
         return newest
 
 
+def _memory_bytes(entries: Sequence[Entry]) -> int:
+    return len(entries) * ENTRY_MEMORY_BYTES + payload_bytes(entries)
+
+
 class DurableLog:
     """The log of one member."""
 
@@ -53,6 +96,7 @@ class DurableLog:
         self.room = room
         self._observe_sync = observe_sync
         self._unwritten: HardState | None = None
+        self._marked = storage.snapshot_index
         self._begun = storage.last_index()  # the last index of the log once all that has been begun is written
 
     def keep(self, hard_state: HardState) -> None:
@@ -85,21 +129,32 @@ class DurableLog:
     async def installed(self, snapshot: Snapshot, hard_state: HardState | None) -> None:
         """A snapshot from the leader replaces the whole log; it is durable in the snapshot store already."""
         mark = SnapshotMark(snapshot.meta.index, snapshot.meta.term, installed=True)
-        self._begun = snapshot.meta.index
+        self._begun = self._marked = snapshot.meta.index
         await self._writer.append(encode_batch([], hard_state, snapshot_mark=mark), sync=True)
         self.storage.apply_snapshot(snapshot)
         if hard_state is not None:
             self.storage.set_hard_state(hard_state)
 
-    async def taken(self, index: int, conf_state: ConfState, reference: bytes, trailing: int) -> None:
-        """A snapshot of this member's own state is durable: entries far enough behind it may go."""
+    async def taken(
+        self, index: int, conf_state: ConfState, reference: bytes, trailing_entries: int, trailing_bytes: int
+    ) -> bool:
+        """A snapshot of this member's own state is durable: entries far enough behind it may go.
+
+        False when one from the leader has overtaken it: then it means nothing any more.
+        """
+        if index <= self._marked:
+            return False
+        self._marked = index
         snapshot = self.storage.create_snapshot(index, conf_state, reference)
         mark = SnapshotMark(index, snapshot.meta.term)
         await self._writer.append(encode_batch([], None, snapshot_mark=mark), sync=True)
-        behind = index - trailing
+        if self._marked != index:
+            return True  # the log was replaced meanwhile
+        behind = self.storage.trailing_from(index, trailing_entries, trailing_bytes)
         if behind >= self.storage.first_index():
             self.storage.compact(behind)
             await self._writer.drop_before(behind + 1)
+        return True
 
     async def close(self) -> None:
         """Write what is queued, sync and close."""

@@ -158,7 +158,7 @@ class LogWriter:
 
     def _seek_room(self) -> None:
         """Try for the spare segment, not more often than once per `room_retry_s`."""
-        if not self._wal.has_spare and (now := self._clock()) >= self._room_due:
+        if self._wal.short and (now := self._clock()) >= self._room_due:
             self._room_due = now + self._room_retry_s
             self._wal.seek_room()
 
@@ -169,7 +169,7 @@ class LogWriter:
         """
         with self._wake:
             while not self._queue and not self._closing:
-                if self._wal.has_spare:
+                if not self._wal.short:
                     self._wake.wait()
                 elif not self._wake.wait(max(0.0, self._room_due - self._clock())):
                     return []

@@ -31,7 +31,7 @@ from lictor_raft_store.settings import RaftStoreSettings
 from lictor_raft_store.slots import Slot
 from lictor_raft_store.snapshot_store import SnapshotStore
 from lictor_raft_store.snapshot_transfer import SnapshotTransfer
-from lictor_raft_store.snapshotting import MemberSnapshots, load_newest
+from lictor_raft_store.snapshotting import Limits, MemberSnapshots, load_newest
 from lictor_raft_store.store_api import StoreApi
 from lictor_raft_store.surroundings import Surroundings
 from lictor_raft_store.wal import Wal
@@ -118,11 +118,11 @@ async def open_member(
         transfer,
         node,
         durable,
-        every=settings.raft_store_snapshot_entries,
-        trailing=settings.raft_store_trailing_entries,
+        limits=_limits(settings),
         spawn=spawn,
         metrics=metrics,
         offload=around.offload,
+        clock=around.clock,
     )
     roster = Roster(node, presence, cluster, lambda: driver.machine.store, around.clock)
     api = StoreApi(
@@ -224,6 +224,15 @@ def _config(member_id: int, settings: RaftStoreSettings, applied: int) -> Config
         applied=applied,
         uncommitted_bytes_max=_segment_bytes(settings) // UNCOMMITTED_FRACTION,
         async_storage_writes=True,
+    )
+
+
+def _limits(settings: RaftStoreSettings) -> Limits:
+    return Limits(
+        every_entries=settings.raft_store_snapshot_entries,
+        log_bytes=settings.raft_store_snapshot_log_mib * 1024 * 1024,
+        trailing_entries=settings.raft_store_trailing_entries,
+        trailing_bytes=settings.raft_store_trailing_mib * 1024 * 1024,
     )
 
 

@@ -53,8 +53,8 @@ class Allocated(Protocol):
     """What the log has allocated on the disk; `wal.Wal` is the real one."""
 
     @property
-    def has_spare(self) -> bool:
-        """Whether the next segment is allocated."""
+    def short(self) -> bool:
+        """Whether the next segment could not be allocated."""
 
     @property
     def room_bytes(self) -> int:
@@ -73,7 +73,7 @@ class LogRoom:
     @property
     def state(self) -> Room:
         """How much the log can still take."""
-        if self._allocated.has_spare:
+        if not self._allocated.short:
             return Room.OK
         return Room.OUT if self._turned_away or self._left() <= 0 else Room.SHORT
 
@@ -87,7 +87,7 @@ class LogRoom:
 
     def admit(self, messages: list[Message]) -> list[Message]:
         """The messages without the appends whose entries would not fit; everything stepped before is under way."""
-        if self._allocated.has_spare:
+        if not self._allocated.short:
             self._turned_away = False
             return messages
         left = self._left()

@@ -56,6 +56,12 @@ class RaftStoreSettings(Settings):
     raft_store_trailing_entries: int = Field(
         default=10_240, ge=0, description="entries; kept behind a snapshot so that slow followers need none"
     )
+    raft_store_snapshot_log_mib: int = Field(
+        default=128, ge=1, le=16_384, description="MiB; log since the last snapshot before a new one is taken anyway"
+    )
+    raft_store_trailing_mib: int = Field(
+        default=64, ge=0, le=16_384, description="MiB; the same bound in bytes: entries behind a snapshot are in memory"
+    )
     raft_store_feed_mib: int = Field(
         default=64, ge=1, le=4_096, description="MiB; recent changes kept for views that resume; beyond: a snapshot"
     )

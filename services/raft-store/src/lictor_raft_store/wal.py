@@ -64,6 +64,7 @@ class Wal:
         self._file_bytes = 0
         self._spare: File | None = None
         self._spare_bytes = 0
+        self._short = False
         self._number = 0
         self._index_max = 0  # the highest entry index in the current segment
         self._position = 0
@@ -114,9 +115,9 @@ class Wal:
         return self._end.last_index
 
     @property
-    def has_spare(self) -> bool:
-        """Whether the next segment is allocated. May be read from another thread."""
-        return self._spare is not None
+    def short(self) -> bool:
+        """Whether the disk had no room for the next segment when it was last asked. May be read from another thread."""
+        return self._short
 
     @property
     def room_bytes(self) -> int:
@@ -130,10 +131,12 @@ class Wal:
             try:
                 self._allocate_spare(self._segment_bytes)
             except DiskFull:
+                self._short = True
                 return False
             except StorageError:
                 self._failed = True
                 raise
+        self._short = False
         return True
 
     def write(self, batches: Sequence[EncodedBatch], *, sync: bool) -> None:
