@@ -32,7 +32,8 @@ class Beacon(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The leader's sign of life (every 250 ms under lease, at once when new).
 
     `applied` is the store index applied; `stream_last` names, per stream, the last index that changed it: a view at
-    or beyond it may move its index to `applied`.
+    or beyond it may move its index to `applied`. `reconnects` counts how often the leader's NATS connection was made
+    anew: when it grows, questions to the leader and answers from it may have been lost.
     """
 
     cluster: str
@@ -44,6 +45,7 @@ class Beacon(msgspec.Struct, frozen=True, gc=False, array_like=True):
     members: tuple[Member, ...]
     level: int = 1
     held: str = ""
+    reconnects: int = 0
 
 
 class ProposeBatch(msgspec.Struct, frozen=True, gc=False, array_like=True):

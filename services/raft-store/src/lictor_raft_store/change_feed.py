@@ -61,6 +61,15 @@ class ChangeFeed:
         """Say that `leader` leads and how far the state has come."""
         meta = store.meta
         beacon = Beacon(
-            self._cluster, meta.epoch, term, leader, store.index, dict(meta.stream_last), members, meta.level, held
+            self._cluster,
+            meta.epoch,
+            term,
+            leader,
+            store.index,
+            dict(meta.stream_last),
+            members,
+            meta.level,
+            held,
+            self._bus.reconnects,
         )
         await self._bus.publish(subjects.beacon(self._cluster), frames.encode(beacon))
