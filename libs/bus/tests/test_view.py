@@ -116,6 +116,27 @@ def test_a_view_too_far_behind_is_given_a_snapshot_and_wakes_its_watchers(in_wor
     in_world(story)
 
 
+def test_a_view_whose_snapshot_is_gone_at_the_member_asks_again(in_world, until):
+    class ForgetsTwice(dict):
+        left = 2
+
+        def get(self, key, default=None):
+            self.left -= 1
+            return default if self.left >= 0 else super().get(key, default)
+
+    async def story(world):
+        view = await world.view()
+        world.store._snapshots = ForgetsTwice()
+        world.store.keep_changes = world.store.publishing = False
+        await world.store.apply(register(1))
+        world.store.publishing = True
+        await world.store.apply(KVSet("last", b"x"))
+        await until(lambda: view.index == world.store.store.index)
+        assert view.store.digest() == world.store.store.digest()
+
+    in_world(story)
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("stream", ["all", "discovery", "mesh"])
 def test_any_loss_of_feed_messages_leaves_the_view_equal_to_the_store(in_world, until, seed, stream):

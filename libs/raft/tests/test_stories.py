@@ -8,9 +8,11 @@ import pytest
 from lictor_raft import (
     ConfChange,
     ConfChangeKind,
+    ConfChanges,
     Config,
     ConfigError,
     Entry,
+    EntryKind,
     HardState,
     InvariantViolated,
     LocalCluster,
@@ -28,6 +30,7 @@ from lictor_raft import (
     Role,
     Snapshot,
     SnapshotMeta,
+    Transition,
     check_invariants,
     decode_conf_change,
     encode_conf_change,
@@ -295,7 +298,7 @@ def test_there_is_no_lease_read_before_the_first_commit_of_the_term_nor_in_quoru
     group.settle(lambda message: message.kind is not K.APPEND)
     assert group[1].lease_read(group.now) is None
     quorum = led(read_mode=ReadMode.QUORUM)
-    assert quorum[1].lease_valid(quorum.now)
+    assert not quorum[1].lease_valid(quorum.now), "a voter there may forget its leader, and with it its promise"
     assert quorum[1].lease_read(quorum.now) is None
 
 
@@ -401,7 +404,7 @@ def test_invariants_are_checked_and_a_broken_one_is_named() -> None:
     group = led()
     earlier = check_invariants(group[1])
     group[1].core.log.committed = 1
-    with pytest.raises(InvariantViolated, match="applied 2 <= commit 1"):
+    with pytest.raises(InvariantViolated, match="applying 2 <= commit 1"):
         check_invariants(group[1], earlier)
 
 
@@ -418,9 +421,13 @@ def test_a_message_survives_its_encoding() -> None:
 
 def test_a_change_survives_its_encoding_and_damage_is_named() -> None:
     change = ConfChange(ConfChangeKind.PROMOTE, 7, b"who")
-    assert decode_conf_change(encode_conf_change(change)) == change
-    with pytest.raises(LogDamaged):
-        decode_conf_change(b"\x00")
+    several = ConfChanges((change,), Transition.EXPLICIT, b"why")
+    for one in (change, several, ConfChanges()):
+        kind, data = encode_conf_change(one)
+        assert decode_conf_change(Entry(1, 2, kind, data)) == one
+    for kind in (EntryKind.CONF_CHANGE, EntryKind.CONF_CHANGES):
+        with pytest.raises(LogDamaged, match="at 2"):
+            decode_conf_change(Entry(1, 2, kind, b"\x00"))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from lictor_state import apply_kv
+from lictor_state import kv_rows
 from lictor_state.commands import KVDelete, KVDeleteTree, KVSet
 from lictor_state.queries import kv
 
@@ -84,7 +84,7 @@ def test_deleting_an_empty_tree_changes_nothing(state: Any) -> None:
 
 
 def test_tombstones_are_bounded_and_the_oldest_goes(state: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(apply_kv, "TOMBSTONES_MAX", 2)
+    monkeypatch.setattr(kv_rows, "TOMBSTONES_MAX", 2)
     for name in "abca":
         state.do(KVSet(name, b"1"))
         state.do(KVDelete(name))

@@ -134,6 +134,16 @@ def test_what_was_kept_returns_when_the_same_id_joins_again(state: Any) -> None:
     assert state.do(stale).value is False
 
 
+def test_a_kept_check_that_returns_names_its_service_as_it_is_now(state: Any) -> None:
+    state.do(_join())
+    state.do(_service())
+    _decide(state, "left")
+    state.do(CatalogRegister("n1", "10.0.0.1", "dc1", service=ServiceSpec("web", "renamed", tags=("v2",))))
+    state.do(_join(run_id="run-2"))
+    check = state.store.check("n1", "service:web")
+    assert (check.service_name, check.service_tags) == ("renamed", ("v2",))
+
+
 def test_another_id_may_take_the_name_of_a_node_that_left_and_inherits_nothing(state: Any) -> None:
     state.do(_join())
     state.do(_service())

@@ -19,17 +19,21 @@ from lictor_state.commands import CatalogRegister, CheckSpec, Command, Envelope,
 from lictor_state.rows import (
     ROW_TYPES,
     AgentRow,
+    AutopilotRow,
     CAKeyRow,
     CARootRow,
     CheckRow,
     ConfigEntryRow,
     IndexRow,
     KVRow,
+    LockDelayRow,
     MetaRow,
     NodeRow,
     ProxyDefinition,
     Row,
+    ServiceCheck,
     ServiceRow,
+    SessionRow,
     TaggedAddress,
     TombstoneRow,
     Upstream,
@@ -60,6 +64,9 @@ ROWS: dict[Table, Row] = {
     Table.CA_KEYS: CAKeyRow("r", "KEY"),
     Table.AGENTS: AgentRow("n", "id", "run", "left", "1.1.1.1", 8301, kept_services=(SERVICE,), kept_checks=(CHECK,)),
     Table.INDEXES: IndexRow("nodes", 5),
+    Table.SESSIONS: SessionRow("id", "n", node_checks=("c",), service_checks=(ServiceCheck("s"),), ttl="10s"),
+    Table.LOCK_DELAYS: LockDelayRow("k", 15, 9),
+    Table.AUTOPILOT: AutopilotRow(min_quorum=3),
 }
 
 
@@ -93,6 +100,7 @@ def test_a_shorter_row_of_an_older_build_is_filled() -> None:
         (Table.KV, ["k", b"v", "not a number"]),
         (Table.KV, ["k"]),
         (Table.NODES, 17),
+        (Table.SESSIONS, ["id", "n", "", None, None, "cling"]),
     ],
 )
 def test_an_unknown_value_in_a_known_field_is_an_error(table: Any, fields: Any) -> None:
@@ -126,10 +134,15 @@ def test_damaged_groups_are_errors(data: Any) -> None:
 
 def test_command_tags_are_the_format_of_the_log() -> None:
     tags = {kind.__struct_config__.tag: kind.__name__ for kind in Command.__args__}
-    assert list(tags) == list(range(1, 20))
+    assert set(tags) >= set(range(1, 30))
     assert tags[1] == "RegisterProposer"
     assert tags[9] == "KVSet"
     assert tags[19] == "RaiseLevel"
+    assert [tags[number] for number in (20, 21, 22)] == ["SessionCreate", "SessionDestroy", "LockDelayEnd"]
+    assert [tags[number] for number in (23, 24, 29)] == ["TombstonesReap", "CriticalServiceDeregister", "AutopilotSet"]
+    assert [tags[number] for number in range(25, 29)] == [
+        f"Restore{verb}" for verb in ("Begin", "Chunk", "Commit", "Abort")
+    ]
 
 
 def test_envelopes_come_back_and_may_grow() -> None:

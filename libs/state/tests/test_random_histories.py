@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from lictor_state import STREAMS, Store, Table, apply, apply_noop, dump, dump_stream, restore
 from lictor_state import commands as c
 from lictor_state.codec import GroupEncoder, decode_envelope, decode_group, encode_envelope
-from lictor_state.queries import agent, ca, config, health, intentions, kv, members, node, nodes, services
-from lictor_state.rows import CARootRow, CheckDefinition, ProxyDefinition
+from lictor_state.queries import agent, ca, config, health, intentions, kv, members, node, nodes, services, sessions
+from lictor_state.rows import CARootRow, CheckDefinition, ProxyDefinition, ServiceCheck
+from lictor_state.staging import RestoreDigest
 
 NODES = st.sampled_from(["n1", "N1", "n2"])
 IDS = st.sampled_from(["", "id-1", "id-2"])
@@ -21,6 +22,7 @@ KEYS = st.sampled_from(["a", "a/b", "a/b/c", "a/b/d", "a/x", "b"])
 PREFIXES = ("", "a", "a/", "a/b/", "b", "zz")
 STATUSES = st.sampled_from(["passing", "warning", "critical"])
 CHECK_IDS = st.sampled_from(["c1", "c2", "serfHealth"])
+SESSION_IDS = st.sampled_from(["s-1", "s-2"])
 CAS = st.one_of(st.none(), st.integers(0, 12))
 
 specs = st.builds(
@@ -53,7 +55,13 @@ checks = st.builds(
     status=STATUSES,
     output=st.sampled_from(["", "out"]),
     service_id=st.sampled_from(["", "s1", "s2"]),
-    definition=st.sampled_from([CheckDefinition(), CheckDefinition(tcp="h:{sidecar_port}")]),
+    definition=st.sampled_from(
+        [
+            CheckDefinition(),
+            CheckDefinition(tcp="h:{sidecar_port}"),
+            CheckDefinition(deregister_critical_service_after_ns=1),
+        ]
+    ),
 )
 some_checks = st.lists(checks, max_size=2).map(tuple)
 names = st.sampled_from([*NAMES, "*"])
@@ -62,6 +70,24 @@ kv_commands = st.one_of(
     st.builds(c.KVSet, KEYS, st.sampled_from([None, b"", b"1", b"2"]), st.sampled_from([0, 7]), CAS),
     st.builds(c.KVDelete, KEYS, CAS),
     st.builds(c.KVDeleteTree, st.sampled_from(PREFIXES)),
+    st.builds(c.TombstonesReap, st.integers(0, 25)),
+)
+lock_commands = st.one_of(
+    st.builds(c.KVSet, KEYS, st.sampled_from([None, b"1", b"2"]), acquire=SESSION_IDS),
+    st.builds(c.KVSet, KEYS, st.sampled_from([None, b"1", b"2"]), release=SESSION_IDS),
+    st.builds(c.LockDelayEnd, KEYS, st.integers(1, 12)),
+)
+session_commands = st.one_of(
+    st.builds(
+        c.SessionCreate,
+        SESSION_IDS,
+        NODES,
+        node_checks=st.sampled_from([None, (), ("serfHealth",), ("c1", "c2")]),
+        service_checks=st.sampled_from([None, (ServiceCheck("c1"),)]),
+        behavior=st.sampled_from(["release", "delete"]),
+        lock_delay_ns=st.sampled_from([0, 15_000_000_000]),
+    ),
+    st.builds(c.SessionDestroy, SESSION_IDS),
 )
 catalog_commands = st.one_of(
     st.builds(
@@ -107,6 +133,7 @@ agent_commands = st.one_of(
         st.just("dc1"),
         role=st.sampled_from(["node", "consul"]),
     ),
+    st.builds(c.CriticalServiceDeregister, NODES, CHECK_IDS, st.integers(1, 12)),
     st.builds(
         c.AgentDecision, NODES, st.just("r"), st.integers(1, 8), st.sampled_from(["failed", "alive", "left", "reap"])
     ),
@@ -116,6 +143,7 @@ mesh_commands = st.one_of(
     st.builds(c.IntentionDelete, names, names),
     st.builds(c.ConfigEntrySet, st.just("service-defaults"), names, st.sampled_from([{}, {"Protocol": "http"}]), CAS),
     st.builds(c.ConfigEntryDelete, st.just("service-defaults"), names, CAS),
+    st.builds(c.AutopilotSet, st.booleans(), min_quorum=st.integers(-1, 3), cas=CAS),
     st.builds(
         c.CARootSet,
         st.builds(CARootRow, st.sampled_from(["r1", "r2"]), *[st.just(x) for x in ("n", 1, "k", "d", "a", "b", "P")]),
@@ -124,8 +152,24 @@ mesh_commands = st.one_of(
     ),
 )
 histories = st.lists(
-    st.one_of(kv_commands, catalog_commands, agent_commands, agent_commands, mesh_commands), min_size=1, max_size=25
+    st.one_of(
+        kv_commands,
+        lock_commands,
+        session_commands,
+        catalog_commands,
+        agent_commands,
+        agent_commands,
+        mesh_commands,
+    ),
+    min_size=1,
+    max_size=25,
 )
+healthy_node = c.CatalogRegister("n1", "1.1.1.1", "dc1", checks=(c.CheckSpec("serfHealth", "check", "passing"),))
+lock_histories = st.lists(
+    st.one_of(kv_commands, lock_commands, lock_commands, session_commands, catalog_commands, agent_commands),
+    min_size=1,
+    max_size=30,
+).map(lambda history: [healthy_node, c.SessionCreate("s-1", "n1"), *history])
 SETTINGS = settings(max_examples=60, deadline=None)
 
 
@@ -150,6 +194,10 @@ def _queries() -> Any:
     for prefix in PREFIXES:
         yield f"kv list {prefix}", "", lambda s, p=prefix: kv.entries(s, p)
         yield f"kv keys {prefix}", "", lambda s, p=prefix: kv.keys(s, p, "/")
+    for name in ("s-1", "s-2"):
+        yield f"session {name}", "", lambda s, n=name: sessions.info(s, n)
+    yield "sessions of n1", "", lambda s: sessions.of_node(s, "N1")
+    yield "sessions", "", sessions.sessions
     yield "intentions", "m", intentions.intentions
     yield "match", "m", lambda s: intentions.match(s, ["web", "db"])
     yield "exact", "m", lambda s: intentions.exact(s, "web", "db")
@@ -163,6 +211,10 @@ QUERIES = list(_queries())
 
 def _apply(store: Any, number: Any, command: Any) -> Any:
     return apply(store, number, decode_envelope(encode_envelope(c.Envelope(0, 0, 0, command))))
+
+
+def _tables(store: Any) -> Any:
+    return {table: dict(store.rows(table)) for table in Table if table is not Table.META}
 
 
 @SETTINGS
@@ -209,7 +261,7 @@ def test_views_follow_the_store_on_every_stream(history: Any) -> None:
     assert whole.digest() == store.digest()
     for stream, view in views.items():
         projected = restore(dump_stream(store, stream))
-        assert view.cut(Table) == projected.cut(Table)
+        assert _tables(view) == _tables(projected)
         for name, letters, query in QUERIES:
             if stream == "all" or stream[0] in letters:
                 mine, theirs = query(view), query(store)
@@ -232,7 +284,7 @@ def test_a_second_run_and_a_restored_one_end_in_the_same_bytes(history: Any, mid
     assert list(dump(first)) == list(dump(second))
     if restored is not None:
         assert restored.digest() == first.digest()
-        assert restored.cut(Table) == first.cut(Table)
+        assert _tables(restored) == _tables(first)
 
 
 @SETTINGS
@@ -259,7 +311,7 @@ def test_the_key_value_store_against_a_dict(history: Any) -> None:
     indexes: dict[str, int] = {}
     for number, command in enumerate(history, 1):
         result = _apply(store, number, command).result.value
-        now = indexes.get(command.key, 0) if not isinstance(command, c.KVDeleteTree) else 0
+        now = indexes.get(command.key, 0) if isinstance(command, c.KVSet | c.KVDelete) else 0
         match command:
             case c.KVSet():
                 assert result is (command.cas is None or command.cas == now)
@@ -286,7 +338,7 @@ def test_the_catalog_never_has_orphans(history: Any) -> None:
     store = Store("cluster")
     for number, command in enumerate(history, 1):
         _apply(store, number, command)
-        tables: Any = store.cut(Table)
+        tables: Any = _tables(store)
         for name, service_id in tables[Table.SERVICES]:
             assert (name,) in tables[Table.NODES], f"{service_id} without its node after {command}"
         for (name, check_id), row in tables[Table.CHECKS].items():
@@ -303,3 +355,76 @@ def test_the_catalog_never_has_orphans(history: Any) -> None:
         names = {row.name.lower() for row in tables[Table.SERVICES].values()}
         indexed = {name for (name,) in tables[Table.INDEXES] if name.startswith("service.")}
         assert indexed == {f"service.{name}" for name in names}
+
+
+@SETTINGS
+@given(lock_histories)
+def test_locks_are_held_by_sessions_that_live_and_sessions_by_checks_that_are_well(history: Any) -> None:
+    store = Store("cluster")
+    for number, command in enumerate(history, 1):
+        before: Any = _tables(store)
+        result = _apply(store, number, command).result
+        tables: Any = _tables(store)
+        held: dict[str, list[str]] = {}
+        for (key,), row in sorted(tables[Table.KV].items()):
+            old = before[Table.KV].get((key,))
+            taken = row.session and (old is None or old.session != row.session)
+            assert row.lock_index == (old.lock_index if old is not None else 0) + bool(taken)
+            if row.session:
+                assert (row.session,) in tables[Table.SESSIONS], f"{key} is held by nobody after {command}"
+                assert (key,) not in tables[Table.LOCK_DELAYS], f"{key} is held while its delay runs after {command}"
+                held.setdefault(row.session, []).append(key)
+        assert store.by.keys_of_session == held
+        for (session_id,), row in tables[Table.SESSIONS].items():
+            assert (row.node.lower(),) in tables[Table.NODES], f"{session_id} without its node after {command}"
+            for check_id in {*(row.node_checks or ()), *(one.check_id for one in row.service_checks or ())}:
+                check = tables[Table.CHECKS][(row.node.lower(), check_id)]
+                assert check.status != "critical", f"{session_id} hangs on {check_id} after {command}"
+        for session_id, row in before[Table.SESSIONS].items():
+            if session_id in tables[Table.SESSIONS] and tables[Table.SESSIONS][session_id] == row:
+                continue
+            for (key,), old in before[Table.KV].items():
+                if old.session == row.session_id:
+                    assert ((key,) in tables[Table.LOCK_DELAYS]) is (row.lock_delay_ns > 0)
+                    assert ((key,) in tables[Table.KV]) is (row.behavior == "release")
+        if isinstance(command, c.KVSet) and command.acquire and result.value is True:
+            assert store.kv(command.key).session == command.acquire  # type: ignore[union-attr]  # it was just written
+
+
+@SETTINGS
+@given(histories, histories, histories, st.integers(30, 400))
+def test_a_restored_store_goes_on_as_the_saved_one_and_its_twin_would(
+    saved: Any, ours: Any, after: Any, size: Any
+) -> None:
+    source, store = Store("theirs"), Store("cluster")
+    for number, command in enumerate(saved, 1):
+        _apply(source, number, command)
+    header, *parts = dump_stream(source, "all")
+    data, total = b"".join(parts), RestoreDigest(header)
+    total.add(data)
+    chunks = [data[at : at + size] for at in range(0, len(data), size)]
+    sent = [
+        c.RestoreBegin("r", header),
+        *[c.RestoreChunk("r", number, chunk) for number, chunk in enumerate(chunks)],
+        c.RestoreCommit("r", total.hex()),
+    ]
+    for number, command in enumerate([*ours, *sent], 1):
+        done = _apply(store, number, command)
+    assert done.restored
+    twin = restore(dump(store))
+    assert twin.digest() == store.digest()
+    for table in Table:
+        if table is not Table.META:
+            assert list(store.rows(table)) == list(source.rows(table))
+    for number, command in enumerate(after, len(ours) + len(sent) + 1):
+        seen = [query(store) for _, _, query in QUERIES]
+        done = _apply(store, number, command)
+        assert _apply(twin, number, command) == done
+        for (name, _, query), old in zip(QUERIES, seen, strict=True):
+            new = query(store)
+            assert new.index >= old.index, name
+            assert new.value == old.value or name == "members" or new.index == done.index, name
+    assert twin.digest() == store.digest()
+    for name in vars(twin.by):
+        mine, theirs = getattr(store.by, name), getattr(twin.by, name)
+        assert (mine == theirs) if isinstance(mine, dict) else (list(mine) == list(theirs)), name

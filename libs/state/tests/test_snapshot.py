@@ -11,6 +11,10 @@ from lictor_state.snapshot import PART_BYTES_MAX
 pack = msgspec.msgpack.encode
 
 
+def _tables(store: Any) -> Any:
+    return {table: dict(store.rows(table)) for table in Table if table is not Table.META}
+
+
 @pytest.fixture
 def filled(state: Any) -> Any:
     proposer = state.do(RegisterProposer("p")).value
@@ -25,7 +29,7 @@ def filled(state: Any) -> Any:
 def test_a_snapshot_gives_the_same_state(filled: Any) -> None:
     copy = restore(dump(filled))
     assert copy.digest() == filled.digest()
-    assert copy.cut(Table) == filled.cut(Table)
+    assert _tables(copy) == _tables(filled)
     assert (copy.index, copy.meta) == (filled.index, filled.meta)
     assert vars(copy.by).keys() == vars(filled.by).keys()
     assert copy.by.services_by_name == filled.by.services_by_name

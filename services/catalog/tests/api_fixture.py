@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from lictor_bus.frames import ReadAnswer
+from lictor_bus.frames import Beacon, Member, Order, PeerProgress, ReadAnswer, StatusAnswer
 from lictor_bus.proposer import Committed, NoLeaderError
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
@@ -22,6 +22,7 @@ from lictor_state.commands import AgentJoin
 from lictor_state.rows import CheckRow
 
 CLUSTER = "11111111-2222-4333-8444-555555555555"
+LEVEL = 2  # the feature level at which every command may be used
 NODE_ID = "6a0e0000-0000-4000-8000-000000000001"
 
 
@@ -30,6 +31,7 @@ class FakeView:
 
     def __init__(self) -> None:
         self.store = Store(CLUSTER)
+        self.store.raise_level(LEVEL)
         self.ready = asyncio.Event()
         self.ready.set()
         self.silence_s = 0.0
@@ -53,7 +55,10 @@ class FakeLeader:
         self.asks: list[bool] = []
         self.ttl_updates: list[tuple[str, str, str]] = []
         self.left: list[str] = []
+        self.orders: list[tuple[Order, int]] = []
+        self.refusal = ""
         self.ttl_answer = (200, "")
+        self.renewed: list[str] = []
         self._raft_index = itertools.count(10)
 
     async def propose(self, command: Command, timeout_s: float = 10.0) -> Committed:
@@ -79,8 +84,31 @@ class FakeLeader:
     def peer_addresses(self) -> list[str]:
         return ["10.0.0.1:8300", "10.0.0.2:8300"]
 
+    @property
+    def beacon(self) -> Beacon | None:
+        members = (Member(1, "server-1", "10.0.0.1:8300"), Member(2, "server-2", "10.0.0.2:8300", voter=False))
+        return None if self.away else Beacon("c", 1, 3, 1, 90, {}, members, conf=(1, 2))
+
+    async def statuses(self) -> list[StatusAnswer]:
+        peers = (PeerProgress(1, 90, "replicate", 0.0, 0), PeerProgress(2, 80, "replicate", 0.02, 0))
+        return [
+            StatusAnswer(
+                1, "server-1", 3, "leader", 1, 90, 90, 7, "run", last_index=90, voters=(1,), learners=(2,), peers=peers
+            )
+        ]
+
+    async def order(self, order: Order, member: int) -> str:
+        self.orders.append((order, member))
+        return self.refusal
+
     async def leave(self, node: str) -> None:
         self.left.append(node)
+
+    async def renew(self, session_id: str) -> bool:
+        if self.away:
+            raise NoLeaderError
+        self.renewed.append(session_id)
+        return self.view.store.session(session_id) is not None
 
     async def update(self, check: CheckRow, status: str, output: str) -> tuple[int, str]:
         self.ttl_updates.append((check.check_id, status, output))
@@ -115,6 +143,8 @@ class Catalog:
             cluster=self.leader,
             ttl=self.leader,
             gossip=self.leader,
+            store_operator=self.leader,
+            renewals=self.leader,
             authority=self.authority,
             chance=Chance(
                 now=lambda: self.now,

@@ -2,7 +2,8 @@
 
 import uuid
 
-from lictor_raft_store.leader_duties.servers import SILENT_S, Server, commands, namesakes, node_id
+from lictor_bus.server_ids import node_id
+from lictor_raft_store.leader_duties.servers import SILENT_S, Server, commands, namesakes
 from lictor_state.commands import AgentDecision, AgentJoin
 from lictor_state.rows import AgentRow
 

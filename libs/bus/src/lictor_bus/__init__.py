@@ -18,6 +18,7 @@ from lictor_bus.presence import Presence, PresenceRecord
 from lictor_bus.proposer import (
     Committed,
     NoLeaderError,
+    NoSpaceError,
     OutcomeUnknownError,
     OverloadedError,
     ProposeError,
@@ -42,6 +43,7 @@ __all__ = [
     "NatsLane",
     "NoLeaderError",
     "NoRespondersError",
+    "NoSpaceError",
     "OutcomeUnknownError",
     "OverloadedError",
     "Presence",

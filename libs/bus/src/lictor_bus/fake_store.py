@@ -41,6 +41,7 @@ class FakeStore:
         self.leading = True
         self.publishing = True
         self.lose_answers = 0
+        self.refuse_with: ProposeAnswer | None = None
         self.keep_changes = True
         self.batches: list[int] = []
         self.asks = 0
@@ -79,6 +80,11 @@ class FakeStore:
         before = dict(self.store.meta.stream_last)
         self._raft_index += 1
         done = apply(self.store, self._raft_index, envelope)
+        if done.restored:
+            self._groups = {stream: [] for stream in STREAMS}
+            for stream in STREAMS:
+                announced = Feed(self.cluster, self.store.epoch, done.index, done.index, [], resume=True)
+                await self.bus.publish(subjects.feed(self.cluster, stream), frames.encode(announced))
         groups = GroupEncoder().encode(done.index, done.changes) if done.changes else {}
         for stream, group in groups.items():  # all are kept before the first await: a resume sees all or none of them
             self._groups[stream].append((done.index, group))
@@ -92,6 +98,9 @@ class FakeStore:
         batch = frames.decode(data, ProposeBatch)
         if not self.leading:
             await self.bus.publish(reply, frames.encode(ProposeAnswer("not-leader", 0, self.term)))
+            return
+        if self.refuse_with is not None:
+            await self.bus.publish(reply, frames.encode(self.refuse_with))
             return
         self.batches.append(len(batch.envelopes))
         results = []

@@ -32,8 +32,9 @@ class Beacon(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The leader's sign of life (every 250 ms under lease, at once when new).
 
     `applied` is the store index applied; `stream_last` names, per stream, the last index that changed it: a view at
-    or beyond it may move its index to `applied`. `reconnects` counts how often the leader's NATS connection was made
-    anew: when it grows, questions to the leader and answers from it may have been lost.
+    or beyond it may move its index to `applied`. `conf` has the ids of the whole configuration as of that index.
+    `reconnects` counts how often the leader's NATS connection was made anew: when it grows, questions to the leader and
+    answers from it may have been lost.
     """
 
     cluster: str
@@ -45,6 +46,7 @@ class Beacon(msgspec.Struct, frozen=True, gc=False, array_like=True):
     members: tuple[Member, ...]
     level: int = 1
     held: str = ""
+    conf: tuple[int, ...] = ()
     reconnects: int = 0
 
 
@@ -58,7 +60,7 @@ class ProposeBatch(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class ProposeAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What became of a batch: for `ok`, per envelope its index and encoded `Result`; else why not, and who leads."""
 
-    status: Literal["ok", "not-leader", "full", "lost", "refused"]
+    status: Literal["ok", "not-leader", "full", "lost", "refused", "no-space"]
     leader: int = 0
     term: int = 0
     results: list[tuple[int, bytes]] = []
@@ -194,8 +196,22 @@ class RaftFrame(msgspec.Struct, frozen=True, gc=False, array_like=True):
     messages: list[bytes]
 
 
+class PeerProgress(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What the leader knows of one member: how far its log matches, and the seconds since it last answered."""
+
+    member_id: int
+    match: int
+    state: str
+    contact_age_s: float | None
+    inflight_bytes: int
+
+
 class StatusAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A member about itself, for operators."""
+    """A member about itself, for operators.
+
+    `leader_contact_s` are the seconds since it heard a leader (0 for the leader itself, None for never). `peers` and
+    `joining` (names of processes that wait to become members) are told by the leader only.
+    """
 
     member_id: int
     name: str
@@ -206,6 +222,36 @@ class StatusAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
     applied: int
     digest: int
     run_id: str
+    store_index: int = 0
+    first_index: int = 0
+    last_index: int = 0
+    durable_index: int = 0
+    leader_contact_s: float | None = None
+    voters: tuple[int, ...] = ()
+    learners: tuple[int, ...] = ()
+    cluster: str = ""
+    epoch: int = 0
+    level: int = 0
+    peers: tuple[PeerProgress, ...] = ()
+    joining: tuple[str, ...] = ()
+
+
+Order = Literal["remove", "transfer"]
+
+
+class OperatorOrder(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """An operator orders the leader to remove a member or to hand leadership to it (0: to whoever is furthest)."""
+
+    cluster: str
+    order: Order
+    member_id: int = 0
+
+
+class OperatorAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What became of an order."""
+
+    status: Literal["ok", "not-leader", "refused"]
+    reason: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()

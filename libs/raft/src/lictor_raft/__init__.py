@@ -3,6 +3,8 @@
 from lictor_raft.confchange import (
     ConfChange,
     ConfChangeKind,
+    ConfChanges,
+    Transition,
     decode_conf_change,
     encode_conf_change,
     next_conf_state,
@@ -22,9 +24,12 @@ from lictor_raft.errors import (
     ReadyMisuse,
     SnapshotUnavailable,
 )
+from lictor_raft.group_invariants import check_group
 from lictor_raft.invariants import Observation, check_invariants
 from lictor_raft.local_cluster import LocalCluster, LocalMember
 from lictor_raft.messages import (
+    LOCAL_APPEND,
+    LOCAL_APPLY,
     MEMBER_ID_MAX,
     NO_MEMBER,
     ConfState,
@@ -46,11 +51,14 @@ from lictor_raft.storage import FOUNDING_INDEX, FOUNDING_TERM, MemoryStorage, St
 __all__ = [
     "FOUNDING_INDEX",
     "FOUNDING_TERM",
+    "LOCAL_APPEND",
+    "LOCAL_APPLY",
     "MEMBER_ID_MAX",
     "NO_MEMBER",
     "ConfChange",
     "ConfChangeKind",
     "ConfChangeRefused",
+    "ConfChanges",
     "ConfState",
     "Config",
     "ConfigError",
@@ -85,6 +93,8 @@ __all__ = [
     "SoftState",
     "Status",
     "Storage",
+    "Transition",
+    "check_group",
     "check_invariants",
     "decode_conf_change",
     "encode_conf_change",

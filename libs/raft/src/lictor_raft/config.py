@@ -65,6 +65,12 @@ class Config:
     may have answered the round on which a leader's lease rests."""
     step_down_on_removal: bool = True
     """A leader that is no longer a voter becomes a follower when it applies that change."""
+    async_storage_writes: bool = False
+    """Address writes and applies to the local log writer and state machine as messages, several in flight, instead of
+    waiting for `advance` (see `storage_writes`)."""
+    disable_conf_change_validation: bool = False
+    """Let configuration changes into the log that do not fit what this leader has applied; one that does not fit when
+    it is applied then changes nothing. For a driver that judges changes itself; the same at every member."""
     applied: int = 0
     """The last index that the driver's state machine holds already at start; 0 means what the snapshot covers."""
 

@@ -47,8 +47,6 @@ AFTER_APPEND = frozenset({MessageKind.APPEND_RESPONSE, MessageKind.VOTE_RESPONSE
 _VOTES = frozenset({MessageKind.VOTE, MessageKind.PRE_VOTE})
 _FROM_LEADER = frozenset({MessageKind.APPEND, MessageKind.HEARTBEAT, MessageKind.SNAPSHOT})
 
-NEVER = float("-inf")
-
 
 class Core:
     """One member. The role modules change it; everyone else goes through `node.RawNode`."""
@@ -74,8 +72,8 @@ class Core:
         self.heartbeat_elapsed = 0
         self.election_timeout = config.election_ticks
         # No vote before these times: after a leader was heard of, and after a start (see `votes_are_withheld`).
-        self.heard_until = NEVER
-        self.silent_until = now + config.election_timeout_s if config.vote_silence_after_start else NEVER
+        self.heard_until = follower.NEVER
+        self.silent_until = now + config.election_timeout_s if config.vote_silence_after_start else follower.NEVER
         self.leader_contact: float | None = None
 
         self.messages: list[Message] = []
@@ -189,8 +187,8 @@ class Core:
     # --- elections --------------------------------------------------------------------------------------------
 
     def is_promotable(self) -> bool:
-        """Whether this member may campaign: a voter without a snapshot to install."""
-        return self.id in self.tracker.voters and self.log.unstable.snapshot is None
+        """Whether this member may campaign: a voter, of either half, without a snapshot to install."""
+        return self.id in self.tracker.all_voters and self.log.unstable.snapshot is None
 
     def votes_are_withheld(self) -> bool:
         """Whether another leader may rightly count on this member not voting, for itself or others.
@@ -212,7 +210,7 @@ class Core:
         low, high = self.log.applied + 1, self.log.committed + 1
         while low < high:
             entries = self.log.committed_between(low, high, self.config.committed_bytes_per_ready_max)
-            if any(entry.kind is EntryKind.CONF_CHANGE for entry in entries):
+            if any(entry.kind is not EntryKind.NORMAL for entry in entries):
                 return True
             low += len(entries)
         return False
@@ -242,7 +240,7 @@ class Core:
     def _ask_for_votes(self, kind: MessageKind, term: int, context: int) -> None:
         answer = MessageKind.PRE_VOTE_RESPONSE if kind is MessageKind.PRE_VOTE else MessageKind.VOTE_RESPONSE
         last_index, last_term = self.log.last_index(), self.log.last_term()
-        for voter in self.tracker.voters:
+        for voter in self.tracker.all_voters:
             if voter == self.id:
                 # The own vote counts when it is durable, like any other.
                 self.send(Message(answer, self.id, self.id, term))
@@ -331,7 +329,7 @@ class Core:
     # --- configuration and snapshots --------------------------------------------------------------------------
 
     def restore(self, snapshot: Snapshot) -> bool:
-        """Take over a leader's snapshot; False if the log has it already.
+        """Take over a leader's snapshot; False if the log has it already, or while entries are being applied.
 
         The configuration in it need not name this member: whoever joins may get a snapshot from before that.
         """
@@ -340,6 +338,9 @@ class Core:
             return False
         if self.log.matches(meta.index, meta.term):
             self.log.commit_to(meta.index)
+            return False
+        if self.log.applying > self.log.applied:
+            # A change among them would be applied to the configuration of the snapshot. The leader will send another.
             return False
         self.log.restore(snapshot)
         self.tracker.switch_to(meta.conf_state, self.log.last_index())

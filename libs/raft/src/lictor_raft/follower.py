@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lictor_raft.messages import NO_MEMBER, Message, MessageKind
+from lictor_raft.config import ReadMode
+from lictor_raft.messages import NO_MEMBER, Message, MessageKind, Role
 
 if TYPE_CHECKING:
     from lictor_raft.core import Core
+
+NEVER = float("-inf")
 
 
 def step(core: Core, message: Message) -> None:
@@ -33,6 +36,15 @@ def forward_transfer(core: Core, transferee: int) -> None:
     """Pass the wish that `transferee` should lead to the leader; without one it is lost."""
     if core.leader != NO_MEMBER:
         core.send(Message(MessageKind.TRANSFER_LEADER, transferee, core.leader, core.term))
+
+
+def forget_leader(core: Core) -> bool:
+    """Forget the leader and the promise not to vote against it; the timers go on. Returns whether there was one."""
+    if core.role is not Role.FOLLOWER or core.leader == NO_MEMBER or core.config.read_mode is ReadMode.LEASE:
+        return False
+    core.leader = NO_MEMBER
+    core.heard_until = NEVER
+    return True
 
 
 def _heard_leader(core: Core, leader_id: int) -> None:

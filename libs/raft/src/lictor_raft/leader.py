@@ -6,10 +6,12 @@ thesis 3.10 (transfer), 4.2.2 (a removed leader), 6.4 (read index). How messages
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lictor_raft.confchange import LEAVE_JOINT, encode_conf_change, next_conf_state, require_member_ids
 from lictor_raft.errors import ConfChangeRefused, ProposalDropped, ReadDropped
-from lictor_raft.messages import NO_MEMBER, Entry, EntryKind, Message, MessageKind, ReadState
+from lictor_raft.messages import NO_MEMBER, Entry, EntryKind, Message, MessageKind, ReadState, Role
 from lictor_raft.progress import ProgressState
 from lictor_raft.replication import broadcast_append, broadcast_heartbeat, send_append
 from lictor_raft.storage import payload_bytes
@@ -17,6 +19,7 @@ from lictor_raft.storage import payload_bytes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lictor_raft.confchange import ConfChange, ConfChanges
     from lictor_raft.core import Core
     from lictor_raft.progress import Progress
 
@@ -30,6 +33,7 @@ def tick(core: Core) -> None:
             return
         # A transfer that did not happen within one election timeout is off.
         core.transferee = NO_MEMBER
+        leave_joint_if_due(core)
     if core.heartbeat_elapsed >= core.config.heartbeat_ticks:
         core.heartbeat_elapsed = 0
         broadcast_heartbeat(core)
@@ -86,25 +90,47 @@ def append_entries(core: Core, kind: EntryKind, datas: Sequence[bytes]) -> int:
     return first
 
 
-def propose_conf_change(core: Core, data: bytes) -> int:
-    """Append a configuration change that was found valid; returns its index.
+def propose_conf_change(core: Core, change: ConfChange | ConfChanges) -> int:
+    """Append a configuration change; returns its index.
+
+    etcd-io/raft appends an empty entry in place of a change that it refuses, and the proposer has to find out. Here
+    nothing is appended and the proposer is told. The log of the group is the same but for that empty entry, which
+    means nothing to anybody: no member ever sees the refused change in either case.
 
     Raises:
-        ConfChangeRefused: an earlier change may not be applied yet.
+        ConfChangeRefused: an earlier change may not be applied yet, or it does not fit the configuration.
         ProposalDropped: as for any proposal.
     """
-    if core.pending_conf_index > core.log.applied:
-        raise ConfChangeRefused(f"the change at index {core.pending_conf_index} may not be applied yet", core.id)
-    index = propose(core, EntryKind.CONF_CHANGE, [data])
+    require_member_ids(change)
+    if not core.config.disable_conf_change_validation:
+        if core.pending_conf_index > core.log.applied:
+            raise ConfChangeRefused(f"the change at index {core.pending_conf_index} may not be applied yet", core.id)
+        # Everything that could change the configuration is applied here, so what fits now fits when it is applied.
+        next_conf_state(core.tracker.conf_state, change)
+    kind, data = encode_conf_change(change)
+    index = propose(core, kind, [data])
     core.pending_conf_index = index
     return index
 
 
-def release_uncommitted(core: Core, applied: Sequence[Entry]) -> None:
-    """Entries were applied: their payload no longer counts against the limit."""
+def after_apply(core: Core, applied: Sequence[Entry]) -> None:
+    """Entries were applied: their payload no longer counts, and a joint configuration may be ready to be left."""
     if core.uncommitted_bytes:
         # Entries of earlier leaders were never counted here.
         core.uncommitted_bytes = max(0, core.uncommitted_bytes - payload_bytes(applied))
+    if core.tracker.conf_state.auto_leave:
+        leave_joint_if_due(core)
+
+
+def leave_joint_if_due(core: Core) -> None:
+    """Propose to leave a joint configuration that is applied and wants to be left, once.
+
+    Any leader does, whoever proposed the joint change. During a transfer the proposal is dropped: then the next leader
+    makes it, or this one when the transfer has failed or another entry is applied.
+    """
+    if core.role is Role.LEADER and core.tracker.conf_state.auto_leave and core.log.applied >= core.pending_conf_index:
+        with suppress(ProposalDropped):
+            propose_conf_change(core, LEAVE_JOINT)
 
 
 # --- commitment -----------------------------------------------------------------------------------------------
@@ -113,8 +139,8 @@ def release_uncommitted(core: Core, applied: Sequence[Entry]) -> None:
 def maybe_commit(core: Core) -> bool:
     """Commit what a majority holds, if it is of the own term (paper 5.4.2) and durable here too.
 
-    The last condition costs nothing, because entries are applied only when they are durable here, and keeps the commit
-    index of a leader within what it would still hold after a crash.
+    The last condition costs nothing, because entries are applied only when they are durable here, and keeps what a
+    leader commits within what it would still hold after a crash.
     """
     log = core.log
     index = min(core.tracker.quorum_match(), log.durable_index())
@@ -143,6 +169,10 @@ def step(core: Core, message: Message) -> None:
     kind = message.kind
     peer = core.tracker.progress.get(message.from_)
     if peer is None:
+        if message.from_ == core.id and maybe_commit(core):
+            # A removed leader does not count itself, but what the others hold may have waited for its disk.
+            _after_commit(core)
+            _leave_if_done(core)
         return  # removed, or not applied here yet
     if kind is MessageKind.APPEND_RESPONSE:
         _note_contact(core, peer, message)
@@ -244,7 +274,7 @@ def flush_reads(core: Core) -> None:
 
 
 def _quorum_round(core: Core) -> int:
-    return core.rounds.quorum_round(core.tracker.voters, core.tracker.progress, core.id)
+    return core.tracker.quorum_round(core.id)
 
 
 def release_reads(core: Core) -> None:
@@ -305,7 +335,7 @@ def after_conf_change(core: Core) -> None:
     """A change was applied: commit and probe by the new members, and leave if this leader was removed."""
     if not core.tracker.voters:
         return
-    if core.transferee not in core.tracker.voters:
+    if core.transferee not in core.tracker.all_voters:
         core.transferee = NO_MEMBER
     if len(core.reads):
         release_reads(core)
@@ -319,7 +349,7 @@ def after_conf_change(core: Core) -> None:
 
 
 def _is_leaving(core: Core) -> bool:
-    return core.config.step_down_on_removal and core.id not in core.tracker.voters
+    return core.config.step_down_on_removal and core.id not in core.tracker.all_voters
 
 
 def _leave_if_done(core: Core) -> None:

@@ -4,9 +4,10 @@ Raft paper 5.3 (consistency check, conflict resolution), 5.4.1 (which log is mor
 for the point of agreement skips whole terms (end of 5.3), so a diverged follower costs one exchange per term, not per
 entry.
 
-    first_index ... applied <= committed <= last_index
+    first_index ... applied <= applying <= committed <= last_index
 
-Entries are handed out for applying only once they are durable here. This module knows no messages and no peers.
+Entries are handed out for applying once, and only when they are durable here; up to `applying` they are handed out, up
+to `applied` they are done. This module knows no messages and no peers.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,17 @@ ENTRIES_PER_MESSAGE_MAX = 4096
 class RaftLog:
     """The log of one member."""
 
-    __slots__ = ("_slice", "_slice_key", "applied", "committed", "storage", "unstable")
+    __slots__ = (
+        "_applying_bytes",
+        "_applying_full",
+        "_slice",
+        "_slice_key",
+        "applied",
+        "applying",
+        "committed",
+        "storage",
+        "unstable",
+    )
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
@@ -31,6 +42,10 @@ class RaftLog:
         self.unstable = Unstable(storage.last_index() + 1)
         self.committed = first - 1
         self.applied = first - 1
+        self.applying = first - 1
+        # No more is handed out while this much is being applied, or while what was handed out had to be cut.
+        self._applying_bytes = 0
+        self._applying_full = False
         # Peers in step ask for the same entries: the last answer is kept until the log changes.
         self._slice_key = (0, 0)
         self._slice: tuple[tuple[Entry, ...], int] = ((), 0)
@@ -139,10 +154,17 @@ class RaftLog:
             raise LogDamaged(f"commit index {index} is above the last index {self.last_index()}: was the disk lost?")
         self.committed = index
 
-    def applied_to(self, index: int) -> None:
-        """The driver has applied up to `index`."""
-        assert self.applied <= index <= self.committed, "applied must grow and stay within what is committed"
-        self.applied = index
+    def applied_to(self, index: int, size: int = 0) -> None:
+        """The driver has applied up to `index`, the last `size` bytes of payload of what it was handed.
+
+        What a snapshot has overtaken meanwhile changes nothing.
+        """
+        assert index <= self.committed, "only what is committed is applied"
+        if index > self.applied:
+            self.applied = index
+            self.applying = max(self.applying, index)
+        self._applying_bytes -= size
+        self._applying_full = False
 
     def restore(self, snapshot: Snapshot) -> None:
         """Replace the log by a snapshot."""
@@ -180,11 +202,26 @@ class RaftLog:
 
     def has_next_committed(self) -> bool:
         """Whether there are entries to apply: committed, durable, and not behind a snapshot still to be installed."""
-        return self.unstable.snapshot is None and self.applied < min(self.committed, self.unstable.offset - 1)
+        return (
+            self.unstable.snapshot is None
+            and self.applying < min(self.committed, self.unstable.offset - 1)
+            and not self._applying_full
+        )
 
     def next_committed(self, bytes_max: int) -> Sequence[Entry]:
-        """The next entries to apply, within `bytes_max` of payload but at least one."""
-        if not self.has_next_committed():
+        """The next entries to apply, within `bytes_max` of payload being applied but at least one."""
+        if self.applying >= self.committed or not self.has_next_committed():
             return ()
-        high = min(self.committed, self.unstable.offset - 1) + 1
-        return self.storage.entries(self.applied + 1, min(high, self.applied + 1 + ENTRIES_PER_MESSAGE_MAX), bytes_max)
+        low, high = self.applying + 1, min(self.committed, self.unstable.offset - 1) + 1
+        high_max = min(high, low + ENTRIES_PER_MESSAGE_MAX)
+        return self.storage.entries(low, high_max, bytes_max - self._applying_bytes)
+
+    def start_applying(self, entries: Sequence[Entry], bytes_max: int) -> None:
+        """`entries` were handed out while others may still be: hand out more only within `bytes_max` of payload.
+
+        Where they had to be cut the next one would go over the limit, so that waits for an answer too.
+        """
+        self.applying = entries[-1].index
+        self._applying_bytes += payload_bytes(entries)
+        cut = self.applying < min(self.committed, self.unstable.offset - 1)
+        self._applying_full = cut or self._applying_bytes >= bytes_max

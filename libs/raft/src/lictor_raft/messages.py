@@ -18,6 +18,12 @@ NO_MEMBER = 0
 MEMBER_ID_MAX = 2**63 - 1
 """Ids fit a signed 64-bit integer, so that every codec and database in the house can hold one."""
 
+LOCAL_APPEND = 2**64 - 1
+"""Stands for this member's own log writer, as sender or receiver: above every member id (see `storage_writes`)."""
+
+LOCAL_APPLY = 2**64 - 2
+"""Stands for this member's own state machine."""
+
 CAMPAIGN_TRANSFER = 1
 """The `context` of a vote request that a leader itself asked for (thesis 3.10): it overrides the voters' lease rule."""
 
@@ -37,7 +43,9 @@ class EntryKind(IntEnum):
     NORMAL = 0
     """A command of the state machine; empty data is the first entry of a new leader."""
     CONF_CHANGE = 1
-    """An encoded `ConfChange`."""
+    """An encoded `ConfChange`: one member."""
+    CONF_CHANGES = 2
+    """An encoded `ConfChanges`: several members; empty data leaves the joint configuration."""
 
 
 class MessageKind(IntEnum):
@@ -65,6 +73,14 @@ class MessageKind(IntEnum):
     """The receiver campaigns at once."""
     TRANSFER_LEADER = 11
     """A follower passes on the wish that `from_` should lead."""
+    STORAGE_APPEND = 12
+    """To `LOCAL_APPEND`: persist `snapshot`, `entries` and `hard_state`, then deliver `responses`."""
+    STORAGE_APPEND_RESPONSE = 13
+    """From `LOCAL_APPEND`: the log is durable up to (`index`, `log_term`), as of `term`; `snapshot` is installed."""
+    STORAGE_APPLY = 14
+    """To `LOCAL_APPLY`: apply `entries`, then deliver `responses`."""
+    STORAGE_APPLY_RESPONSE = 15
+    """From `LOCAL_APPLY`: `entries` are applied."""
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -92,10 +108,20 @@ class SoftState(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class ConfState(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Who is a member; both tuples are sorted and share no id."""
+    """Who is a member (paper 6); the tuples are sorted.
+
+    A joint configuration has two halves: `voters` is the half that comes, `voters_outgoing` the one that goes, and
+    every decision needs a majority of each. Learners vote in neither.
+    """
 
     voters: tuple[int, ...] = ()
     learners: tuple[int, ...] = ()
+    voters_outgoing: tuple[int, ...] = ()
+    """Empty unless the configuration is joint."""
+    learners_next: tuple[int, ...] = ()
+    """Voters of the outgoing half that become learners when it is left; as long as they vote they are no learners."""
+    auto_leave: bool = False
+    """Whether the leader leaves the joint configuration by itself, as soon as it is applied."""
 
 
 class SnapshotMeta(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -128,6 +154,9 @@ class Message(msgspec.Struct, array_like=True, frozen=True, gc=False):
     reject_hint: int = 0
     context: int = 0
     snapshot: Snapshot | None = None
+    hard_state: HardState | None = None
+    responses: tuple["Message", ...] = ()
+    """Only in messages to the own storage, which never travel."""
 
 
 class ReadState(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -11,19 +11,24 @@ Inputs change the core and collect output; the driver fetches it as a `Ready`, w
 5. call `advance` with the same `Ready`. Only then does this member count its own acknowledgements and votes.
 
 One `Ready` is out at a time. While the driver is at work, `step`, `propose` and the others may be called; what they
-cause is in the next `Ready`. This is the shape of a driver, not a driver: there is no I/O here.
+cause is in the next `Ready`. With `Config.async_storage_writes` there is no such turn: steps 2 to 5 are messages among
+`messages`, to `LOCAL_APPEND` and `LOCAL_APPLY`, and `advance` is not called (see `storage_writes`). The fields beside
+them show what they hold.
+
+This is the shape of a driver, not a driver: there is no I/O here.
 """
 
 from collections.abc import Sequence
 
 import msgspec
 
-from lictor_raft import follower, leader
-from lictor_raft.confchange import ConfChange, encode_conf_change, next_conf_state
+from lictor_raft import follower, leader, storage_writes
+from lictor_raft.confchange import ConfChange, ConfChanges, next_conf_state
 from lictor_raft.config import Config, ReadMode
 from lictor_raft.core import Core, Dice
-from lictor_raft.errors import ProposalDropped, ReadDropped, ReadyMisuse
+from lictor_raft.errors import ConfChangeRefused, ProposalDropped, ReadDropped, ReadyMisuse
 from lictor_raft.messages import (
+    MEMBER_ID_MAX,
     NO_MEMBER,
     ConfState,
     Entry,
@@ -144,12 +149,18 @@ class RawNode:
         self.core.tick()
 
     def step(self, message: Message, now: float) -> None:
-        """Take a message from another member.
+        """Take a message from another member, or an answer of the own storage.
+
+        The network must not deliver what claims to come from `LOCAL_APPEND` or `LOCAL_APPLY`.
 
         Raises:
             LogDamaged: the cluster counts on something that this member's disk has lost.
         """
         self.core.advance_clock(now)
+        if message.from_ > MEMBER_ID_MAX:
+            if self.core.config.async_storage_writes:
+                storage_writes.step(self.core, message)
+            return
         self.core.step(message)
 
     def propose(self, data: bytes) -> int:
@@ -173,30 +184,46 @@ class RawNode:
         first = leader.propose(self.core, EntryKind.NORMAL, datas)
         return range(first, first + len(datas))
 
-    def propose_conf_change(self, change: ConfChange) -> int:
+    def propose_conf_change(self, change: ConfChange | ConfChanges) -> int:
         """Append a configuration change; returns its index.
+
+        `ConfChanges` without changes leaves a joint configuration; one with `auto_leave` the leader leaves by itself.
 
         Raises:
             ConfChangeRefused: it is invalid, or an earlier one may not be applied yet.
             ProposalDropped: as for `propose`.
         """
         self._must_lead()
-        next_conf_state(self.core.tracker.conf_state, change)
-        return leader.propose_conf_change(self.core, encode_conf_change(change))
+        return leader.propose_conf_change(self.core, change)
 
     def _must_lead(self) -> None:
         if self.core.role is not Role.LEADER:
             raise ProposalDropped("this member does not lead", self.core.leader)
 
-    def apply_conf_change(self, change: ConfChange) -> ConfState:
+    def apply_conf_change(self, change: ConfChange | ConfChanges) -> ConfState:
         """Make a committed change active; called when its entry is applied. Returns the configuration to keep.
 
         Raises:
-            ConfChangeRefused: the change does not fit the configuration: state and log of this member disagree.
+            ConfChangeRefused: the change does not fit the configuration: state and log of this member disagree. Not
+                with `disable_conf_change_validation`: there it is expected, and every member skips it alike.
         """
-        conf_state = next_conf_state(self.core.tracker.conf_state, change)
+        before = self.core.tracker.conf_state
+        try:
+            conf_state = next_conf_state(before, change)
+        except ConfChangeRefused:
+            if not self.core.config.disable_conf_change_validation:
+                raise
+            conf_state = before
         self.core.switch_conf(conf_state)
         return conf_state
+
+    def forget_leader(self) -> bool:
+        """As a follower, forget who leads, so that votes may be granted at once; returns whether there was somebody.
+
+        For a driver that knows better than the timers that the leader is gone. The election timer goes on. Ignored
+        under lease reads, where the leader counts on this member's silence.
+        """
+        return follower.forget_leader(self.core)
 
     def campaign(self) -> bool:
         """Stand for election now, where no promise to another leader forbids it; returns whether a campaign began."""
@@ -224,7 +251,12 @@ class RawNode:
         leader.read_index(self.core, context)
 
     def lease_valid(self, now: float) -> bool:
-        """Whether this member leads at `now` and nobody else can."""
+        """Whether this member leads at `now` and nobody else can; never without `ReadMode.LEASE`.
+
+        Without it a voter may forget its leader, and with that its promise.
+        """
+        if self.core.config.read_mode is not ReadMode.LEASE:
+            return False
         return self.core.role is Role.LEADER and leader.lease_holds(self.core, now)
 
     def lease_read(self, now: float) -> int | None:
@@ -232,7 +264,7 @@ class RawNode:
 
         `now` must have been read after the request came in.
         """
-        if self.core.config.read_mode is not ReadMode.LEASE or not self.lease_valid(now):
+        if not self.lease_valid(now):
             return None
         return self.core.log.committed if leader.has_committed_in_term(self.core) else None
 
@@ -253,18 +285,23 @@ class RawNode:
         if self._out is not None:
             return False
         core = self.core
-        unstable = core.log.unstable
+        log, unstable = core.log, core.log.unstable
+        hard_state, soft_state = self._hard_state, self._soft_state
+        # A driver asks very often, and most of the time there is nothing: so no calls where a look is enough.
         return bool(
             core.messages
             or core.messages_after_append
-            or unstable.entries
+            or (unstable.entries and unstable.has_next())
+            or (unstable.snapshot is not None and not unstable.snapshot_in_progress)
+            or (log.applying < log.committed and log.has_next_committed())
+            or hard_state.commit != log.committed
+            or hard_state.term != core.term
+            or hard_state.vote != core.vote
+            or soft_state.leader != core.leader
+            or soft_state.role is not core.role
             or core.read_states
             or core.read_round_due
             or core.reads_dropped
-            or unstable.snapshot is not None
-            or core.log.has_next_committed()
-            or core.hard_state() != self._hard_state
-            or core.soft_state() != self._soft_state
         )
 
     def ready(self, now: float) -> Ready:
@@ -279,54 +316,76 @@ class RawNode:
         core.advance_clock(now)
         if core.role is Role.LEADER:
             leader.flush_reads(core)
-        hard_state, soft_state = core.hard_state(), core.soft_state()
-        entries = tuple(core.log.unstable.entries)
-        snapshot = core.log.unstable.snapshot
         before = self._hard_state
+        must_sync = before.term != core.term or before.vote != core.vote
+        hard_state = core.hard_state() if must_sync or before.commit != core.log.committed else None
+        soft_state = core.soft_state()
+        self._hard_state = hard_state or before
+        entries, snapshot = core.log.unstable.hand_out()
+        committed = core.log.next_committed(core.config.committed_bytes_per_ready_max)
+        after_append: Sequence[Message]
+        if core.config.async_storage_writes:
+            after_append = ()
+            self._address_storage(hard_state, entries, snapshot, committed)
+        else:
+            own = core.id
+            after_append = [message for message in core.messages_after_append if message.to != own]
+            self._own_answers = [message for message in core.messages_after_append if message.to == own]
+            if committed:
+                core.log.applying = committed[-1].index
         out = Ready(
-            hard_state=hard_state if hard_state != before else None,
+            hard_state=hard_state,
             soft_state=soft_state if soft_state != self._soft_state else None,
             entries=entries,
             snapshot=snapshot,
-            committed_entries=core.log.next_committed(core.config.committed_bytes_per_ready_max),
+            committed_entries=committed,
             messages=core.messages,
-            messages_after_append=[message for message in core.messages_after_append if message.to != core.id],
+            messages_after_append=after_append,
             read_states=core.read_states,
             reads_dropped=core.reads_dropped,
-            must_sync=bool(entries)
-            or snapshot is not None
-            or hard_state.term != before.term
-            or hard_state.vote != before.vote,
+            must_sync=must_sync or bool(entries) or snapshot is not None,
         )
-        self._own_answers = [message for message in core.messages_after_append if message.to == core.id]
         core.messages = []
         core.messages_after_append = []
         core.read_states = []
         core.reads_dropped = []
-        self._hard_state, self._soft_state = hard_state, soft_state
-        self._out = out
+        self._soft_state = soft_state
+        if not core.config.async_storage_writes:
+            self._out = out
         return out
+
+    def _address_storage(
+        self,
+        hard_state: HardState | None,
+        entries: tuple[Entry, ...],
+        snapshot: Snapshot | None,
+        committed: Sequence[Entry],
+    ) -> None:
+        core = self.core
+        append = storage_writes.append_message(core, hard_state, entries, snapshot)
+        if append is not None:
+            core.messages.append(append)
+        if committed:
+            core.log.start_applying(committed, core.config.committed_bytes_per_ready_max)
+            core.messages.append(storage_writes.apply_message(core, committed))
 
     def advance(self, ready: Ready) -> None:
         """The driver has persisted, sent and applied what `ready` asked for.
 
         Raises:
-            ReadyMisuse: it is not the one that is out.
+            ReadyMisuse: it is not the one that is out; with asynchronous storage none ever is.
         """
         if ready is not self._out:
             raise ReadyMisuse("advance needs the Ready that is out")
         self._out = None
         core = self.core
-        log = core.log
         if ready.snapshot is not None:
-            log.unstable.stable_snapshot_to(ready.snapshot.meta.index)
-            log.applied_to(max(log.applied, ready.snapshot.meta.index))
+            storage_writes.installed(core, ready.snapshot)
         if ready.entries:
             last = ready.entries[-1]
-            log.unstable.stable_to(last.index, last.term)
+            core.log.unstable.stable_to(last.index, last.term)
         if ready.committed_entries:
-            log.applied_to(ready.committed_entries[-1].index)
-            leader.release_uncommitted(core, ready.committed_entries)
+            storage_writes.applied(core, ready.committed_entries)
         for message in self._own_answers:
             core.step(message)
         self._own_answers = []

@@ -1,7 +1,8 @@
-"""Majorities: what a set of voters has reached, and how a vote stands.
+"""Majorities: what a set of voters has reached, and how a vote stands; in one half or in both of a joint configuration.
 
-Raft paper 5.2 (votes) and 5.3/5.4 (commitment). A majority of no voters has reached everything and wins every vote:
-with that convention a configuration half that is empty puts no condition on the other half.
+Raft paper 5.2 (votes), 5.3/5.4 (commitment) and 6 (a joint decision needs a majority of each half). A majority of no
+voters has reached everything and wins every vote: with that convention a half that is empty puts no condition on the
+other.
 
 This module counts; it knows neither terms nor logs.
 """
@@ -28,6 +29,14 @@ def majority_value(values: list[int]) -> int:
     values.sort()
     # Ascending: everyone from this position on has reached it, and they are len // 2 + 1 voters.
     return values[(len(values) - 1) // 2]
+
+
+def joint_vote_result(voters: Iterable[int], outgoing: Iterable[int], votes: Mapping[int, bool]) -> VoteResult:
+    """How the vote stands when both halves have to grant it: lost in one half, it is lost."""
+    one, other = vote_result(voters, votes), vote_result(outgoing, votes)
+    if one is other:
+        return one
+    return VoteResult.LOST if VoteResult.LOST in (one, other) else VoteResult.PENDING
 
 
 def vote_result(voters: Iterable[int], votes: Mapping[int, bool]) -> VoteResult:

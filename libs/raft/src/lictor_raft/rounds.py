@@ -15,11 +15,9 @@ are never seen.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
 
 from lictor_raft.config import LEASE_FRACTION
-from lictor_raft.progress import Progress
-from lictor_raft.quorum import EVERYTHING, majority_value
+from lictor_raft.quorum import EVERYTHING
 
 MARKS_PER_LEASE = 64
 """Sending times closer together than a lease / 64 share one mark (the earlier time): a bound on what is kept."""
@@ -55,10 +53,6 @@ class Rounds:
         """Begin a round for an append, unless the newest one is recent enough to stand for it."""
         if not self._marks or now - self._marks[-1][1] >= self._granularity_s:
             self.start(now)
-
-    def quorum_round(self, voters: Iterable[int], progress: Mapping[int, Progress], self_id: int) -> int:
-        """The newest round that a majority of voters has answered; the leader itself has answered all of them."""
-        return majority_value([EVERYTHING if voter == self_id else progress[voter].acked_round for voter in voters])
 
     def lease_holds(self, quorum_round: int, now: float) -> bool:
         """Whether the lease that a quorum's answer to `quorum_round` gives still runs at `now`."""

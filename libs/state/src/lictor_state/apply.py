@@ -11,16 +11,20 @@ import msgspec
 
 from lictor_state import (
     apply_agent,
+    apply_autopilot,
     apply_ca,
     apply_catalog,
     apply_config,
     apply_intentions,
     apply_kv,
     apply_membership,
+    apply_restore,
+    apply_sessions,
     commands,
 )
-from lictor_state.commands import Envelope, RaiseLevel, RegisterProposer, Result
+from lictor_state.commands import Command, Envelope, RaiseLevel, RegisterProposer, Result
 from lictor_state.errors import Refused
+from lictor_state.levels import too_early
 from lictor_state.rows import Change
 from lictor_state.store import Store
 
@@ -31,11 +35,14 @@ class Applied(msgspec.Struct, frozen=True, gc=False):
     """What one entry came to: the store index that answers it, its result, and the rows that it changed.
 
     `index` is the entry's own, except for a repeated command: then it is the index of the entry that took effect.
+    `restored`: the whole state was replaced, a new epoch has begun, and whoever holds a copy must fetch it anew; such
+    an entry lists no changes.
     """
 
     index: int
     result: Result
     changes: tuple[Change, ...] = ()
+    restored: bool = False
 
 
 def _register_proposer(store: Store, index: int, command: RegisterProposer) -> Result:
@@ -67,15 +74,27 @@ _COMMANDS: dict[type, Callable[[Store, int, Any], Result]] = {
     commands.AgentJoin: apply_membership.join,
     commands.AgentDecision: apply_membership.decide,
     commands.RaiseLevel: _raise_level,
+    commands.SessionCreate: apply_sessions.create,
+    commands.SessionDestroy: apply_sessions.destroy,
+    commands.LockDelayEnd: apply_sessions.end_lock_delay,
+    commands.TombstonesReap: apply_kv.reap_tombstones,
+    commands.CriticalServiceDeregister: apply_agent.deregister_critical,
+    commands.RestoreBegin: apply_restore.begin,
+    commands.RestoreChunk: apply_restore.take_chunk,
+    commands.RestoreCommit: apply_restore.commit,
+    commands.RestoreAbort: apply_restore.abort,
+    commands.AutopilotSet: apply_autopilot.set_autopilot,
 }
 
 
 def apply(store: Store, raft_index: int, envelope: Envelope) -> Applied:
     """Apply the entry at `raft_index`, which must be above everything applied before."""
     index = raft_index + store.offset
+    epoch = store.epoch
     if not envelope.proposer:
         result = _run(store, index, envelope.command)
-        return Applied(index, result, store.commit(index))
+        index = raft_index + store.offset  # a restore has raised it
+        return Applied(index, result, store.commit(index), store.epoch != epoch)
     line = store.proposers.use(envelope.proposer)
     if line is None:
         store.commit(index)
@@ -89,11 +108,15 @@ def apply(store: Store, raft_index: int, envelope: Envelope) -> Applied:
         store.commit(index)
         return Applied(recorded.index, recorded.result)
     result = _run(store, index, envelope.command)
+    index = raft_index + store.offset  # as above
     line.record(envelope.number, index, result)
-    return Applied(index, result, store.commit(index))
+    return Applied(index, result, store.commit(index), store.epoch != epoch)
 
 
-def _run(store: Store, index: int, command: object) -> Result:
+def _run(store: Store, index: int, command: Command) -> Result:
+    early = too_early(command, store.level)
+    if early:
+        return Result(error=early)
     try:
         return _COMMANDS[type(command)](store, index, command)
     except Refused as refused:

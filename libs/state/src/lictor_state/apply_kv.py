@@ -1,17 +1,21 @@
-"""The key-value store: set, delete and delete of a tree, each with Consul's rules (HTTP API, KV), without sessions.
+"""The key-value store: set, lock, delete and delete of a tree, each with Consul's rules (HTTP API, KV).
 
 A deleted key leaves a tombstone, a deleted tree one for its prefix, so that the index of a list rises when something
 vanishes from it. A tree's tombstone replaces those below it: otherwise a list below the prefix would fall back to an
 older tombstone and its index would go down.
+
+Locks are advisory: a write without a session changes a held key and leaves its lock as it is.
 """
 
 from lictor_state import reported_indexes as reported
 from lictor_state.catalog_rows import put_changed
-from lictor_state.commands import KVDelete, KVDeleteTree, KVSet, Result
-from lictor_state.rows import KVRow, Table, TombstoneRow
+from lictor_state.commands import KVDelete, KVDeleteTree, KVSet, Result, TombstonesReap
+from lictor_state.errors import Refused
+from lictor_state.kv_rows import bury, remove_key
+from lictor_state.rows import Key, KVRow, Table, TombstoneRow
 from lictor_state.store import Store
 
-TOMBSTONES_MAX = 65_536  # the oldest go first; a list's index may then fall, as when Consul reaps its tombstones
+REAPED_MAX = 1024  # per entry: a few milliseconds of apply, and one message of the change feed
 
 _DONE = Result(value=True)
 _STALE = Result(value=False)
@@ -19,18 +23,41 @@ _STALE = Result(value=False)
 
 def set_key(store: Store, index: int, command: KVSet) -> Result:
     """Write a key; with `cas` only at that modify index, 0 meaning only if it is not there."""
-    name = command.key
-    old = store.kv(name)
+    old = store.kv(command.key)
     if command.cas is not None and command.cas != (old.modify_index if old is not None else 0):
         return _STALE
+    if command.acquire:
+        return _acquire(store, index, command, old)
+    if command.release:
+        if old is None or old.session != command.release:
+            return _STALE
+        return _write(store, index, command, old, old.lock_index, "")
     if old is None:
-        row = KVRow(name, command.value, command.flags)
-    else:
-        value = command.value
-        if not value and not old.value:
-            value = old.value  # an empty value and none are the same to a reader
-        row = KVRow(name, value, command.flags, old.lock_index, old.session)
-    if put_changed(store, index, Table.KV, (name,), old, row):
+        return _write(store, index, command, None, 0, "")
+    return _write(store, index, command, old, old.lock_index, old.session)
+
+
+def _acquire(store: Store, index: int, command: KVSet, old: KVRow | None) -> Result:
+    """Take the key's lock, or write on as its holder; false while another holds it or its lock delay runs."""
+    name = command.acquire
+    if store.lock_delay(command.key) is not None:
+        return _STALE
+    session = store.session(name)
+    if session is None:
+        raise Refused(f'raft apply failed: invalid session "{name}"')
+    if old is not None and old.session == name:
+        return _write(store, index, command, old, old.lock_index, old.session)
+    if old is not None and old.session:
+        return _STALE
+    lock_index = old.lock_index + 1 if old is not None else 1
+    return _write(store, index, command, old, lock_index, session.session_id)
+
+
+def _write(store: Store, index: int, command: KVSet, old: KVRow | None, lock_index: int, session: str) -> Result:
+    name, value = command.key, command.value
+    if old is not None and not value and not old.value:
+        value = old.value  # an empty value and none are the same to a reader
+    if put_changed(store, index, Table.KV, (name,), old, KVRow(name, value, command.flags, lock_index, session)):
         reported.raise_index(store, reported.KV, index)
     return _DONE
 
@@ -42,9 +69,7 @@ def delete_key(store: Store, index: int, command: KVDelete) -> Result:
         return _DONE
     if command.cas is not None and command.cas != old.modify_index:
         return _STALE
-    store.delete(Table.KV, (command.key,))
-    reported.raise_index(store, reported.KV, index)
-    _bury(store, index, TombstoneRow(command.key, index), command.key)
+    remove_key(store, index, command.key)
     return _DONE
 
 
@@ -60,12 +85,32 @@ def delete_tree(store: Store, index: int, command: KVDeleteTree) -> Result:
         store.delete(Table.TOMBSTONES, (name,))
     reported.raise_index(store, reported.TOMBSTONES, index)
     if command.prefix:  # with everything gone, lists report the table's index anyway
-        _bury(store, index, TombstoneRow(command.prefix, index, prefix=True), command.prefix + "\0")
+        bury(store, index, TombstoneRow(command.prefix, index, prefix=True), command.prefix + "\0")
     return _DONE
 
 
-def _bury(store: Store, index: int, row: TombstoneRow, key: str) -> None:
-    store.put(Table.TOMBSTONES, (key,), row)
-    reported.raise_index(store, reported.TOMBSTONES, index)
-    while store.count(Table.TOMBSTONES) > TOMBSTONES_MAX:
-        store.delete(Table.TOMBSTONES, store.oldest_tombstone())
+def reap_tombstones(store: Store, _index: int, command: TombstonesReap) -> Result:
+    """Forget old tombstones, oldest first; whether some up to that index are left.
+
+    The newest index forgotten stays as a floor under every list: a reader who was told it must not be told a lower one.
+    """
+    reaped = 0
+    for _ in range(REAPED_MAX):
+        oldest = _oldest(store)
+        if oldest is None or oldest[1].index > command.up_to_index:
+            break
+        store.delete(Table.TOMBSTONES, oldest[0])
+        reaped = max(reaped, oldest[1].index)
+    if reaped > store.index_of(reported.TOMBSTONES_REAPED):
+        reported.raise_index(store, reported.TOMBSTONES_REAPED, reaped)
+    oldest = _oldest(store)
+    return Result(value=oldest is not None and oldest[1].index <= command.up_to_index)
+
+
+def _oldest(store: Store) -> tuple[Key, TombstoneRow] | None:
+    if not store.count(Table.TOMBSTONES):
+        return None
+    key = store.oldest_tombstone()
+    row = store.get(Table.TOMBSTONES, key)
+    assert isinstance(row, TombstoneRow)
+    return key, row

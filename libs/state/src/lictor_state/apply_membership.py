@@ -26,6 +26,7 @@ from lictor_state.catalog_rows import (
 )
 from lictor_state.commands import AgentDecision, AgentJoin, CheckSpec, Result, ServiceSpec
 from lictor_state.errors import Refused
+from lictor_state.levels import SECOND
 from lictor_state.rows import AgentRow, NodeRow, Table
 from lictor_state.store import Store
 
@@ -121,10 +122,15 @@ def _bring_back(store: Store, index: int, node: NodeRow, kept: AgentRow) -> None
         if store.service(node.node, service.service_id) is None:
             restore_service(store, index, replace(service, node=node.node))
     for check in kept.kept_checks:
-        if store.check(node.node, check.check_id) is None and (
-            not check.service_id or store.service(node.node, check.service_id) is not None
-        ):
-            restore_check(store, index, replace(check, node=node.node, definition_index=index))
+        if store.check(node.node, check.check_id) is not None:
+            continue
+        row = replace(check, node=node.node, definition_index=index)
+        if check.service_id:
+            named = store.service(node.node, check.service_id)
+            if named is None:
+                continue
+            row = replace(row, service_name=named.name, service_tags=named.tags)  # it may be another one by now
+        restore_check(store, index, row)
 
 
 def decide(store: Store, index: int, command: AgentDecision) -> Result:
@@ -146,7 +152,8 @@ def decide(store: Store, index: int, command: AgentDecision) -> Result:
             remove_node(store, index, command.node)
         store.delete(Table.AGENTS, key)
         return Result(value=True)
-    row = replace(agent, status=command.decision, status_index=index)
+    at = command.at if store.level >= SECOND else 0  # a member of level 1 does not keep it
+    row = replace(agent, status=command.decision, status_index=index, decided_at=at)
     if command.decision == "left":
         if node is not None:
             aside = _set_aside(store, agent)

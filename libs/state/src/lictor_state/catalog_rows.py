@@ -14,6 +14,7 @@ from lictor_state.codec import CHECK_STATUSES
 from lictor_state.commands import CheckSpec, ServiceSpec
 from lictor_state.errors import Refused
 from lictor_state.rows import AgentRow, CheckRow, ConfigEntryRow, Key, KVRow, NodeRow, ServiceRow, Table
+from lictor_state.session_rows import end_sessions_of_check, end_sessions_of_node
 from lictor_state.store import Store
 
 SERF_HEALTH = "serfHealth"
@@ -152,13 +153,17 @@ def _write_check(store: Store, index: int, old: CheckRow | None, row: CheckRow) 
     if old is not None and old.service_id != row.service_id:
         reported.check_changed(store, index, old)
     reported.check_changed(store, index, row)
+    if row.status == "critical":
+        end_sessions_of_check(store, index, key)
     return row
 
 
 def remove_check(store: Store, index: int, row: CheckRow) -> None:
-    """Delete a check."""
-    store.delete(Table.CHECKS, (row.node.lower(), row.check_id))
+    """Delete a check; the sessions that hang on it end."""
+    key = (row.node.lower(), row.check_id)
+    store.delete(Table.CHECKS, key)
     reported.check_removed(store, index, row)
+    end_sessions_of_check(store, index, key)
 
 
 def remove_service(store: Store, index: int, row: ServiceRow) -> None:
@@ -173,7 +178,7 @@ def remove_service(store: Store, index: int, row: ServiceRow) -> None:
 
 
 def remove_node(store: Store, index: int, name: str) -> None:
-    """Delete a node with its services and checks; a missing one is fine."""
+    """Delete a node with its services, checks and sessions; a missing one is fine."""
     key = (name.lower(),)
     if store.node(name) is None:
         return
@@ -187,3 +192,4 @@ def remove_node(store: Store, index: int, name: str) -> None:
         remove_check(store, index, check)
     store.delete(Table.NODES, key)
     reported.node_removed(store, index, key)
+    end_sessions_of_node(store, index, key[0])

@@ -22,6 +22,7 @@ from lictor_state.rows import (
     KVRow,
     Row,
     ServiceRow,
+    SessionRow,
     Table,
 )
 from lictor_state.streams import Stream, belongs, touched_streams
@@ -29,6 +30,7 @@ from lictor_state.streams import Stream, belongs, touched_streams
 CHECK_STATUSES = frozenset({"passing", "warning", "critical"})
 AGENT_STATUSES = frozenset({"alive", "failed", "left"})
 AGENT_ROLES = frozenset({"node", "consul"})
+SESSION_BEHAVIORS = frozenset({"release", "delete"})
 SERVICE_KINDS = frozenset(
     {"", "typical", "connect-proxy", "mesh-gateway", "terminating-gateway", "ingress-gateway", "api-gateway"}
 )
@@ -98,10 +100,15 @@ def _judge_agent(row: AgentRow) -> None:
         _judge_check(check)
 
 
+def _judge_session(row: SessionRow) -> None:
+    _word("session behavior", row.behavior, SESSION_BEHAVIORS)
+
+
 _JUDGES: dict[Table, Callable[[Any], None]] = {
     Table.SERVICES: _judge_service,
     Table.CHECKS: _judge_check,
     Table.AGENTS: _judge_agent,
+    Table.SESSIONS: _judge_session,
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from lictor_state.rows import CARootRow, CheckDefinition, ProxyDefinition, TaggedAddress, Weights
+from lictor_state.rows import CARootRow, CheckDefinition, ProxyDefinition, ServiceCheck, TaggedAddress, Weights
 
 
 class ServiceSpec(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -133,12 +133,17 @@ class CheckTransition(msgspec.Struct, frozen=True, gc=False, array_like=True, ta
 
 
 class KVSet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=9):
-    """`PUT /v1/kv/:key`; with `cas`, only at that ModifyIndex (0: only if absent). Result: bool."""
+    """`PUT /v1/kv/:key`; with `cas`, only at that ModifyIndex (0: only if absent). Result: bool.
+
+    `acquire` and `release` name a session: write only by taking the key's lock, or by giving it back.
+    """
 
     key: str
     value: bytes | None
     flags: int = 0
     cas: int | None = None
+    acquire: str = ""
+    release: str = ""
 
 
 class KVDelete(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=10):
@@ -232,7 +237,8 @@ class AgentDecision(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=
     """The leader's decision about a node: `failed`, `alive`, `left` or `reap`.
 
     Dropped unless `run_id` and `status_index` are still the agent row's own (a late decision never hits a node that
-    is back). Result: bool, whether it took effect.
+    is back). `at` is when it was decided, in Unix seconds: the row keeps it, so that a node is reaped in time whoever
+    leads by then. Result: bool, whether it took effect.
     """
 
     node: str
@@ -240,12 +246,100 @@ class AgentDecision(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=
     status_index: int
     decision: str
     output: str = ""
+    at: int = 0
 
 
 class RaiseLevel(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=19):
     """Raise the feature level once every member announces it."""
 
     level: int
+
+
+class SessionCreate(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=20):
+    """`PUT /v1/session/create`: the node and all checks must be there and well. Result: the session's id."""
+
+    session_id: str
+    node: str
+    name: str = ""
+    node_checks: tuple[str, ...] | None = None
+    service_checks: tuple[ServiceCheck, ...] | None = None
+    behavior: str = "release"
+    ttl_ns: int = 0
+    lock_delay_ns: int = 15_000_000_000
+    checks: tuple[str, ...] = ()
+    ttl: str = ""
+
+
+class SessionDestroy(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=21):
+    """`PUT /v1/session/destroy/:id`, and the leader's word that a TTL ran out. Result: True, also for unknown ids."""
+
+    session_id: str
+
+
+class LockDelayEnd(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=22):
+    """A key's lock delay is over. Result: bool, False if its row is not the one of `create_index`."""
+
+    key: str
+    create_index: int
+
+
+class TombstonesReap(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=23):
+    """Forget tombstones of indexes up to this one, a bounded number. Result: bool, whether some are left."""
+
+    up_to_index: int
+
+
+class CriticalServiceDeregister(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=24):
+    """The leader's word that a check has been critical for `DeregisterCriticalServiceAfter`: its service goes.
+
+    Dropped if the check is not the one of `modify_index` any more, or not critical. Result: bool.
+    """
+
+    node: str
+    check_id: str
+    modify_index: int
+
+
+class RestoreBegin(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=25):
+    """Begin to replace the whole state by an archived one; one under way is given up. Result: True.
+
+    `header` is the first part of the archived dump; chunks carry the bytes of the others, cut anywhere.
+    """
+
+    restore_id: str
+    header: bytes
+
+
+class RestoreChunk(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=26):
+    """The next bytes of the archived dump, numbered from 0. Result: True."""
+
+    restore_id: str
+    number: int
+    data: bytes
+
+
+class RestoreCommit(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=27):
+    """Put the archived state in place. `digest` is `restore_digest` of header and data. Result: the new index."""
+
+    restore_id: str
+    digest: str
+
+
+class RestoreAbort(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=28):
+    """Give a restore up. Result: bool, whether it was under way."""
+
+    restore_id: str
+
+
+class AutopilotSet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=29):
+    """`PUT /v1/operator/autopilot/configuration`, whole; with `cas`, only at that ModifyIndex. Result: bool."""
+
+    cleanup_dead_servers: bool = True
+    last_contact_threshold_ns: int = 200_000_000
+    max_trailing_logs: int = 250
+    min_quorum: int = 0
+    server_stabilization_time_ns: int = 10_000_000_000
+    cas: int | None = None
 
 
 Command = (
@@ -268,6 +362,16 @@ Command = (
     | AgentJoin
     | AgentDecision
     | RaiseLevel
+    | SessionCreate
+    | SessionDestroy
+    | LockDelayEnd
+    | TombstonesReap
+    | CriticalServiceDeregister
+    | RestoreBegin
+    | RestoreChunk
+    | RestoreCommit
+    | RestoreAbort
+    | AutopilotSet
 )
 
 

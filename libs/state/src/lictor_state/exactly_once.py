@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from lictor_state.commands import Result
+from lictor_state.cuts import OpenCuts
 
 RESULTS_MAX = 1024  # numbers kept per proposer: four batches of what a busy catalog keeps in flight
 PROPOSERS_MAX = 4096  # processes that may be proposing at once, restarts of the last hours included
@@ -60,12 +61,32 @@ class Line:
         self.results[number] = Recorded(index, result)
         self.raise_floor(number - RESULTS_MAX + 1)
 
+    def state(self, proposer: int) -> ProposerState:
+        """The line as a snapshot holds it."""
+        return ProposerState(proposer, self.name, self.floor, tuple(self.results.items()))
+
+
+class ProposersCut:
+    """All proposers of one moment, read while they go on; iterate it once, in the order in which `restore` wants them.
+
+    Taking it lists the lines (at most `PROPOSERS_MAX`); one is copied when read, or before its first use since.
+    """
+
+    def __init__(self, lines: Iterable[tuple[int, Line]], cuts: OpenCuts[int, ProposerState]) -> None:
+        self._kept = cuts.open(self)
+        self._lines = list(lines)
+
+    def __iter__(self) -> Iterator[ProposerState]:
+        for proposer, line in self._lines:
+            yield self._kept.get(proposer) or line.state(proposer)
+
 
 class Proposers:
     """All proposers, the least recently used first."""
 
     def __init__(self) -> None:
         self._lines: OrderedDict[int, Line] = OrderedDict()
+        self._cuts: OpenCuts[int, ProposerState] = OpenCuts()
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -81,15 +102,17 @@ class Proposers:
         line = self._lines.get(proposer)
         if line is not None:
             self._lines.move_to_end(proposer)
+            for kept in self._cuts.kept:
+                if proposer not in kept:
+                    kept[proposer] = line.state(proposer)
         return line
 
-    def dump(self) -> Iterator[ProposerState]:
-        """Every proposer, in the order in which `restore` wants them."""
-        for proposer, line in self._lines.items():
-            yield ProposerState(proposer, line.name, line.floor, tuple(line.results.items()))
+    def cut(self) -> ProposersCut:
+        """Every proposer as it is now."""
+        return ProposersCut(self._lines.items(), self._cuts)
 
     def restore(self, states: Iterable[ProposerState]) -> None:
-        """Take over what `dump` gave."""
+        """Take over what a cut gave."""
         for state in states:
             line = self._lines[state.proposer] = Line(state.name, state.floor)
             line.results.update(state.results)

@@ -27,6 +27,9 @@ class Table(IntEnum):
     CA_KEYS = 8
     AGENTS = 9
     INDEXES = 10
+    SESSIONS = 11
+    LOCK_DELAYS = 12
+    AUTOPILOT = 13
 
 
 class MetaRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -34,6 +37,7 @@ class MetaRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     `stream_last` names, per feed stream, the last index that changed it; `level` is the feature level that apply
     branches on; `offset` is added to a Raft log index to give a store index; `epoch` rises with every restore.
+    `restored_at` is the index of the last restore: no read is reported below it.
     """
 
     cluster_id: str
@@ -41,6 +45,7 @@ class MetaRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     offset: int = 0
     level: int = 1
     stream_last: dict[str, int] = {}
+    restored_at: int = 0
 
 
 class NodeRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -250,6 +255,7 @@ class AgentRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     `run_id` is fresh with every start of the node's gossip (or of a server); a decision about the node names the run
     id and the `status_index` that it was based on. `status` is one of `alive`, `failed`, `left`. `role` is `node` or
     `consul` (a server). `kept_services` and `kept_checks` return when the same node id joins again after leaving.
+    `decided_at` is the leader's wall clock (Unix seconds) at the last decision, 0 if unknown or after a join.
     """
 
     node: str
@@ -265,17 +271,74 @@ class AgentRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     kept_checks: tuple[CheckRow, ...] = ()
     create_index: int = 0
     modify_index: int = 0
+    decided_at: int = 0
 
 
 class IndexRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An index that Consul reports and that no single row carries. Key: its name.
 
-    Names: `nodes`, `services`, `checks`, `kv`, `tombstones`, `config-entries`, `ca-roots` (whole tables);
+    Names: `nodes`, `services`, `checks`, `kv`, `tombstones`, `tombstones-reaped`, `sessions`, `config-entries`,
+    `ca-roots` (whole tables);
     `service.<name>` and `connect.<name>` (lower case); `node.<name>`; `service-extinction`, `node-extinction`.
     """
 
     name: str
     index: int
+
+
+class ServiceCheck(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A check of a service that a session hangs on."""
+
+    check_id: str
+    namespace: str = ""
+
+
+class SessionRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A session: holds locks of the key-value store while its node and checks are well. Key: its id (a UUID).
+
+    `behavior` is `release` or `delete`: what happens to the keys that it holds when it ends. `ttl` is as the client
+    wrote it, `ttl_ns` what it means, 0 for none. Check lists are None where the client gave none, which Consul shows
+    as `null`; `checks` are those given in the old way.
+    """
+
+    session_id: str
+    node: str
+    name: str = ""
+    node_checks: tuple[str, ...] | None = None
+    service_checks: tuple[ServiceCheck, ...] | None = None
+    behavior: str = "release"
+    ttl_ns: int = 0
+    lock_delay_ns: int = 15_000_000_000
+    checks: tuple[str, ...] = ()
+    ttl: str = ""
+    create_index: int = 0
+    modify_index: int = 0
+
+
+class LockDelayRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A key that may not be acquired for a while, since its holder was lost. Key: the key's name.
+
+    While the row is there, acquiring fails; the leader ends it after `delay_ns` by naming `create_index`.
+    """
+
+    key: str
+    delay_ns: int
+    create_index: int
+
+
+class AutopilotRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """How the leader looks after the store's members; without the row, these defaults hold. Key: `AUTOPILOT_KEY`.
+
+    `min_quorum` 0 means the number of members that founded the cluster.
+    """
+
+    cleanup_dead_servers: bool = True
+    last_contact_threshold_ns: int = 200_000_000
+    max_trailing_logs: int = 250
+    min_quorum: int = 0
+    server_stabilization_time_ns: int = 10_000_000_000
+    create_index: int = 0
+    modify_index: int = 0
 
 
 Row = (
@@ -290,8 +353,13 @@ Row = (
     | CAKeyRow
     | AgentRow
     | IndexRow
+    | SessionRow
+    | LockDelayRow
+    | AutopilotRow
 )
 Key = tuple[str, ...]
+
+AUTOPILOT_KEY: Key = ("",)
 
 ROW_TYPES: dict[Table, type[Row]] = {
     Table.META: MetaRow,
@@ -305,6 +373,9 @@ ROW_TYPES: dict[Table, type[Row]] = {
     Table.CA_KEYS: CAKeyRow,
     Table.AGENTS: AgentRow,
     Table.INDEXES: IndexRow,
+    Table.SESSIONS: SessionRow,
+    Table.LOCK_DELAYS: LockDelayRow,
+    Table.AUTOPILOT: AutopilotRow,
 }
 
 

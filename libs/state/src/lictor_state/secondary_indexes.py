@@ -7,7 +7,7 @@ feed answer alike. Every list is sorted: answers come out by node name, then id,
 from bisect import bisect_left, insort
 from typing import TypeVar
 
-from lictor_state.rows import AgentRow, CheckRow, Key, NodeRow, Row, ServiceRow, Table
+from lictor_state.rows import AgentRow, CheckRow, Key, KVRow, NodeRow, Row, ServiceRow, SessionRow, Table
 from lictor_state.sorted_keys import SortedKeys
 
 _Item = TypeVar("_Item", str, Key)
@@ -38,6 +38,25 @@ def _leave(index: dict[str, list[_Item]], where: str, item: _Item) -> None:
         del items[bisect_left(items, item)]
 
 
+def _add(index: dict[Key, tuple[str, ...]], where: Key, item: str) -> None:
+    there = index.get(where)
+    index[where] = (item,) if there is None else tuple(sorted((*there, item)))
+
+
+def _remove(index: dict[Key, tuple[str, ...]], where: Key, item: str) -> None:
+    rest = tuple(one for one in index[where] if one != item)
+    if rest:
+        index[where] = rest
+    else:
+        del index[where]
+
+
+def check_ids(row: SessionRow) -> tuple[str, ...]:
+    """The checks that a session hangs on, each once."""
+    services = (one.check_id for one in row.service_checks or ())
+    return tuple(dict.fromkeys((*row.checks, *(row.node_checks or ()), *services)))
+
+
 class SecondaryIndexes:
     """All secondary indexes of one store. Names in lower case, like the tables' keys."""
 
@@ -51,18 +70,18 @@ class SecondaryIndexes:
         self.checks_of_node: dict[str, list[str]] = {}
         self.checks_of_service: dict[Key, tuple[str, ...]] = {}
         self.config_names: dict[str, list[str]] = {}
+        self.sessions_of_node: dict[str, list[str]] = {}
+        self.sessions_of_check: dict[Key, tuple[str, ...]] = {}
+        self.keys_of_session: dict[str, list[str]] = {}
         self.kv_keys = SortedKeys()
         self.tombstone_keys = SortedKeys()
 
     def moved(self, table: Table, key: Key, old: Row | None, new: Row | None) -> None:
         """A row was put (`new`), replaced or deleted (`new` is None)."""
         if table is Table.KV:
-            if old is None:
-                self.kv_keys.add(key[0])
-            elif new is None:
-                self.kv_keys.discard(key[0])
+            self._kv_moved(key[0], old, new)  # type: ignore[arg-type]  # the table says which row it is
         elif table is Table.SERVICES:
-            self._service_moved(key, old, new)  # type: ignore[arg-type]  # the table says which row it is
+            self._service_moved(key, old, new)  # type: ignore[arg-type]  # as above
         elif table is Table.CHECKS:
             self._check_moved(key, old, new)  # type: ignore[arg-type]  # as above
         elif table is Table.NODES or table is Table.AGENTS:
@@ -78,6 +97,33 @@ class SecondaryIndexes:
                 _enter(self.config_names, key[0], key[1])
             elif new is None:
                 _leave(self.config_names, key[0], key[1])
+        elif table is Table.SESSIONS:
+            self._session_moved(key[0], old, new)  # type: ignore[arg-type]  # as above
+
+    def _kv_moved(self, name: str, old: KVRow | None, new: KVRow | None) -> None:
+        if old is None:
+            self.kv_keys.add(name)
+        elif new is None:
+            self.kv_keys.discard(name)
+        was = old.session if old is not None else ""
+        now = new.session if new is not None else ""
+        if was != now:
+            if was:
+                _leave(self.keys_of_session, was, name)
+            if now:
+                _enter(self.keys_of_session, now, name)
+
+    def _session_moved(self, session_id: str, old: SessionRow | None, new: SessionRow | None) -> None:
+        if old is not None:
+            node = old.node.lower()
+            _leave(self.sessions_of_node, node, session_id)
+            for check_id in check_ids(old):
+                _remove(self.sessions_of_check, (node, check_id), session_id)
+        if new is not None:
+            node = new.node.lower()
+            _enter(self.sessions_of_node, node, session_id)
+            for check_id in check_ids(new):
+                _add(self.sessions_of_check, (node, check_id), session_id)
 
     def _service_moved(self, key: Key, old: ServiceRow | None, new: ServiceRow | None) -> None:
         if old is None:
@@ -125,16 +171,9 @@ class SecondaryIndexes:
         elif old.service_id == new.service_id:
             return
         if old is not None:
-            place = (node, old.service_id)
-            rest = tuple(one for one in self.checks_of_service[place] if one != check_id)
-            if rest:
-                self.checks_of_service[place] = rest
-            else:
-                del self.checks_of_service[place]
+            _remove(self.checks_of_service, (node, old.service_id), check_id)
         if new is not None:
-            place = (node, new.service_id)
-            there = self.checks_of_service.get(place)
-            self.checks_of_service[place] = (check_id,) if there is None else tuple(sorted((*there, check_id)))
+            _add(self.checks_of_service, (node, new.service_id), check_id)
 
 
 def _id_moved(ids: dict[str, str], name: str, old: NodeRow | AgentRow | None, new: NodeRow | AgentRow | None) -> None:

@@ -7,7 +7,7 @@ part 1 …    a byte stream cut into parts of at most 256 KiB: records of  lengt
               [2, records]           the end: how many records came before it
 ```
 
-A cut is taken when `dump` is called; encoding happens part by part as the caller asks, while the store moves on.
+A cut is taken when `dump` is called; encoding happens step by step as the caller asks, while the store moves on.
 Whether bytes on disk or on the way were damaged is the business of whoever keeps or sends the parts.
 """
 
@@ -17,14 +17,16 @@ from typing import Any
 import msgspec
 
 from lictor_state.codec import WireChange, decode_change
+from lictor_state.cuts import Cut
 from lictor_state.errors import CodecError
 from lictor_state.exactly_once import ProposerState
-from lictor_state.rows import Key, MetaRow, Row, Table
+from lictor_state.rows import Change, Key, MetaRow, Row, Table
 from lictor_state.store import Store
 from lictor_state.streams import STREAM_TABLES, Stream, belongs
 
 FORMAT = 1
 PART_BYTES_MAX = 256 * 1024  # four in flight fit NATS's default pending limits with room for the change feed
+SLICE_STEPS = 256  # rows looked at, or results of proposers, in one step: a quarter of a millisecond
 RECORD_BYTES_MAX = 4 * 1024 * 1024  # far above any row (a KV value is at most 512 KiB); more is damage
 
 _ROW, _PROPOSER, _END = 0, 1, 2
@@ -33,7 +35,9 @@ _LENGTH_BYTES = 4
 _encoder = msgspec.msgpack.Encoder()
 
 
-class _Header(msgspec.Struct, frozen=True, array_like=True):
+class Header(msgspec.Struct, frozen=True, array_like=True):
+    """The first part of a snapshot."""
+
     format: int
     index: int
     meta: MetaRow
@@ -44,7 +48,7 @@ class _Record(msgspec.Struct, frozen=True, array_like=True):
     body: msgspec.Raw
 
 
-_headers = msgspec.msgpack.Decoder(_Header)
+_headers = msgspec.msgpack.Decoder(Header)
 _records = msgspec.msgpack.Decoder(_Record)
 _changes = msgspec.msgpack.Decoder(WireChange)
 _proposers = msgspec.msgpack.Decoder(ProposerState)
@@ -53,91 +57,89 @@ _numbers = msgspec.msgpack.Decoder(int)
 
 def dump(store: Store) -> Iterator[bytes]:
     """The whole state, the proposers' lines included, in parts of at most `PART_BYTES_MAX` bytes."""
-    header = _Header(FORMAT, store.index, store.meta)
-    return _parts(header, store.cut(Table), tuple(store.proposers.dump()), None)
+    return filter(None, dump_slices(store))
+
+
+def dump_slices(store: Store) -> Iterator[bytes]:
+    """As `dump`, in small steps: one that has not filled a part gives nothing (an empty one), so a loop can breathe."""
+    header = Header(FORMAT, store.index, store.meta)
+    return _slices(header, store.cut(Table), store.proposers.cut(), None)
 
 
 def dump_stream(store: Store, stream: Stream) -> Iterator[bytes]:
     """What one stream carries, in the same format, for `StreamRestore` in a view."""
-    header = _Header(FORMAT, store.index, store.meta)
+    return filter(None, dump_stream_slices(store, stream))
+
+
+def dump_stream_slices(store: Store, stream: Stream) -> Iterator[bytes]:
+    """As `dump_stream`, in the steps of `dump_slices`."""
+    header = Header(FORMAT, store.index, store.meta)
     tables = [table for table in Table if table in STREAM_TABLES[stream]]
-    return _parts(header, store.cut(tables), (), stream)
+    return _slices(header, store.cut(tables), (), stream)
 
 
-def _parts(
-    header: _Header,
-    tables: dict[Table, dict[Key, Row]],
-    proposers: tuple[ProposerState, ...],
-    stream: Stream | None,
-) -> Iterator[bytes]:
+def _slices(header: Header, rows: Cut, proposers: Iterable[ProposerState], stream: Stream | None) -> Iterator[bytes]:
     yield _encoder.encode(header)
     buffer = bytearray()
-    count = 0
-
-    def add(kind: int, body: object) -> None:
-        record = _encoder.encode((kind, body))
-        buffer.extend(len(record).to_bytes(_LENGTH_BYTES, "big"))
-        buffer.extend(record)
-
-    for table, rows in tables.items():
-        for key, row in rows.items():
-            if stream is not None and not belongs(stream, table, key):
-                continue
-            add(_ROW, (table, key, row))
+    count = steps = 0
+    for record, weight in _dumped(rows, proposers, stream):
+        if record:
             count += 1
+            buffer += len(record).to_bytes(_LENGTH_BYTES, "big")
+            buffer += record
+        steps += weight
+        if steps >= SLICE_STEPS or len(buffer) >= PART_BYTES_MAX:
+            steps = 0
             while len(buffer) >= PART_BYTES_MAX:
                 yield bytes(buffer[:PART_BYTES_MAX])
                 del buffer[:PART_BYTES_MAX]
-    for state in proposers:
-        add(_PROPOSER, state)
-        count += 1
-        while len(buffer) >= PART_BYTES_MAX:
-            yield bytes(buffer[:PART_BYTES_MAX])
-            del buffer[:PART_BYTES_MAX]
-    add(_END, count)
+            yield b""
+    end = _encoder.encode((_END, count))
+    buffer += len(end).to_bytes(_LENGTH_BYTES, "big") + end
     while buffer:
         yield bytes(buffer[:PART_BYTES_MAX])
         del buffer[:PART_BYTES_MAX]
 
 
-class StreamRestore:
-    """Builds a store from parts that come one at a time, in order."""
+def _dumped(rows: Cut, proposers: Iterable[ProposerState], stream: Stream | None) -> Iterator[tuple[bytes, int]]:
+    """Each record (empty: a row that is not the stream's), and how many steps of work it was."""
+    encode = _encoder.encode
+    for table, key, row in rows:
+        if stream is None or belongs(stream, table, key):
+            yield encode((_ROW, (table, key, row))), 1
+        else:
+            yield b"", 1
+    for state in proposers:
+        yield encode((_PROPOSER, state)), 1 + len(state.results)
+
+
+def read_header(part: bytes) -> Header:
+    """The header in a snapshot's first part. Raises `CodecError` if it is none, or of another format."""
+    header: Header = _decoded(_headers.decode, part)
+    if header.format != FORMAT:
+        raise CodecError(f"snapshot: format {header.format}, this build reads {FORMAT}")
+    return header
+
+
+class RecordReader:
+    """Cuts the bytes behind the header into records; what is fed may end anywhere."""
 
     def __init__(self) -> None:
-        self._store: Store | None = None
-        self._index = 0
         self._buffer = bytearray()
         self._count = 0
-        self._complete = False
+        self.complete = False
 
-    @property
-    def complete(self) -> bool:
-        """Whether the end has been read."""
-        return self._complete
+    def feed(self, part: bytes) -> Iterator[tuple[int, msgspec.Raw, int]]:
+        """Kind, body and length of each record that is whole now; to be read out before the next call.
 
-    def feed(self, part: bytes) -> None:
-        """Take the next part. Raises `CodecError` on anything that is not the continuation of a snapshot."""
-        if self._store is None:
-            self._begin(part)
-            return
-        if self._complete:
+        Raises:
+            CodecError: these bytes are not the continuation of a snapshot.
+        """
+        if self.complete:
             raise CodecError("snapshot: a part after the end")
         self._buffer.extend(part)
-        self._store.fill(self._rows())
-
-    def _begin(self, part: bytes) -> None:
-        header = _decoded(_headers.decode, part)
-        if header.format != FORMAT:
-            raise CodecError(f"snapshot: format {header.format}, this build reads {FORMAT}")
-        self._store = Store(header.meta.cluster_id)
-        self._store.set_meta(header.meta)
-        self._index = header.index
-
-    def _rows(self) -> Iterator[tuple[Table, Key, Row]]:
-        """The rows of all whole records in the buffer; other records take effect on the way."""
-        assert self._store is not None
         buffer, at = self._buffer, 0
-        while len(buffer) - at >= _LENGTH_BYTES and not self._complete:
+        while len(buffer) - at >= _LENGTH_BYTES and not self.complete:
             length = int.from_bytes(buffer[at : at + _LENGTH_BYTES], "big")
             if length > RECORD_BYTES_MAX:
                 raise CodecError(f"snapshot: a record of {length} bytes")
@@ -148,14 +150,9 @@ class StreamRestore:
             record = _decoded(_records.decode, bytes(buffer[start:at]))
             if record.kind == _END:
                 self._end(_decoded(_numbers.decode, record.body), len(buffer) - at)
-                continue
-            self._count += 1
-            if record.kind == _ROW:
-                change = decode_change(_decoded(_changes.decode, record.body))
-                if change is not None and change.row is not None and change.table is not Table.META:
-                    yield change.table, change.key, change.row
-            elif record.kind == _PROPOSER:
-                self._store.proposers.restore((_decoded(_proposers.decode, record.body),))
+            else:
+                self._count += 1
+                yield record.kind, record.body, length
         del buffer[:at]
 
     def _end(self, count: int, rest: int) -> None:
@@ -163,11 +160,52 @@ class StreamRestore:
             raise CodecError(f"snapshot: {self._count} records where {count} were written")
         if rest:
             raise CodecError(f"snapshot: {rest} bytes after the end")
-        self._complete = True
+        self.complete = True
+
+
+def row_of(kind: int, body: msgspec.Raw) -> Change | None:
+    """The row in a record; None if the record is no row, or one of a table that this build does not know."""
+    if kind != _ROW:
+        return None
+    change = decode_change(_decoded(_changes.decode, body))
+    return change if change is not None and change.row is not None and change.table is not Table.META else None
+
+
+class StreamRestore:
+    """Builds a store from parts that come one at a time, in order."""
+
+    def __init__(self) -> None:
+        self._store: Store | None = None
+        self._index = 0
+        self._records = RecordReader()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end has been read."""
+        return self._records.complete
+
+    def feed(self, part: bytes) -> None:
+        """Take the next part. Raises `CodecError` on anything that is not the continuation of a snapshot."""
+        if self._store is None:
+            header = read_header(part)
+            self._store = Store(header.meta.cluster_id)
+            self._store.set_meta(header.meta)
+            self._index = header.index
+        else:
+            self._store.fill(self._rows(self._store, part))
+
+    def _rows(self, store: Store, part: bytes) -> Iterator[tuple[Table, Key, Row]]:
+        """The rows of all records that are whole; other records take effect on the way."""
+        for kind, body, _ in self._records.feed(part):
+            change = row_of(kind, body)
+            if change is not None and change.row is not None:
+                yield change.table, change.key, change.row
+            elif kind == _PROPOSER:
+                store.proposers.restore((_decoded(_proposers.decode, body),))
 
     def finish(self) -> Store:
         """The store, once every part was fed. Raises `CodecError` if parts are missing."""
-        if self._store is None or not self._complete:
+        if self._store is None or not self.complete:
             raise CodecError("snapshot: incomplete")
         self._store.advance(self._index)
         return self._store

@@ -11,11 +11,16 @@ This module knows no command and no rule of the catalog (that is `apply`), and n
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from sys import intern
+from typing import Any, Protocol
 
 from lictor_state.codec import row_hash
+from lictor_state.cuts import Cut, OpenCuts
 from lictor_state.exactly_once import Proposers
+from lictor_state.levels import LEVEL_MAX
 from lictor_state.rows import (
+    AUTOPILOT_KEY,
     AgentRow,
+    AutopilotRow,
     CARootRow,
     Change,
     CheckRow,
@@ -23,27 +28,42 @@ from lictor_state.rows import (
     IndexRow,
     Key,
     KVRow,
+    LockDelayRow,
     MetaRow,
     NodeRow,
     Row,
     ServiceRow,
+    SessionRow,
     Table,
 )
 from lictor_state.secondary_indexes import SecondaryIndexes
 from lictor_state.sharing import Sharing
-from lictor_state.streams import touched_streams
+from lictor_state.streams import STREAMS, touched_streams
 from lictor_state.watches import Watches
 
+RETIRED_STEP = 2048  # rows of a replaced state let go of with each later index: about a millisecond
 UNHASHED_MAX = 1024  # rows whose hash is still owed to the digest: about three milliseconds of work at once
 _DIGEST_MASK = (1 << 64) - 1
 _META_KEY: Key = ("",)
 _SHARING_TABLES = frozenset({Table.NODES, Table.SERVICES, Table.CHECKS, Table.AGENTS})
 
 
+class Staged(Protocol):
+    """A restore under way, as far as the store is concerned: see `staging`."""
+
+    restore_id: str
+    begun_at: int
+    last_at: int
+
+    def state_hash(self) -> int:
+        """64 bits over everything that was staged."""
+
+
 class Store:
     """The state at one index, whole (a member, a catalog's view) or the part that one stream carries."""
 
-    def __init__(self, cluster_id: str) -> None:
+    def __init__(self, cluster_id: str, level: int = LEVEL_MAX) -> None:
+        """An empty state; a cluster that is founded begins at `FOUNDING_LEVEL`, so that members agree on it."""
         self.index = 0
         self.offset = 0
         self.watches = Watches()
@@ -57,25 +77,51 @@ class Store:
         }
         self._cluster_id = cluster_id
         self._epoch = 1
-        self._level = 1
+        self._level = level
         self._stream_last: dict[str, int] = {}
         self._before: dict[tuple[Table, Key], Row | None] = {}
         self._unhashed: dict[tuple[Table, Key], Row | None] = {}
         self._digest = 0
         self._sharing = Sharing()
+        self._restored_at = 0
+        self._retired: list[dict[Any, Any]] = []
+        self.restoring: Staged | None = None
+        """A restore under way; while there is one, no snapshot of the member's state is complete."""
+        self._cuts: OpenCuts[tuple[Table, Key], Row | None] = OpenCuts()
 
     # what the state knows about itself
 
     @property
     def meta(self) -> MetaRow:
         """The row of `META`: cluster, epoch, offset, level, and the last index that changed each stream."""
-        return MetaRow(self._cluster_id, self._epoch, self.offset, self._level, dict(self._stream_last))
+        return MetaRow(
+            self._cluster_id, self._epoch, self.offset, self._level, dict(self._stream_last), self._restored_at
+        )
+
+    @property
+    def epoch(self) -> int:
+        """How many times the whole state was replaced, plus one."""
+        return self._epoch
+
+    @property
+    def level(self) -> int:
+        """The feature level: what every member of the cluster can read."""
+        return self._level
+
+    @property
+    def least_index(self) -> int:
+        """No read is reported below this: 1, or the index of the last restore.
+
+        A restored row is older than what clients have seen of it before; at its own index they would wait in vain.
+        """
+        return self._restored_at or 1
 
     def set_meta(self, meta: MetaRow) -> None:
         """Take over a META row: from a snapshot, or from a change that carries one."""
         self._cluster_id, self._epoch = meta.cluster_id, meta.epoch
         self.offset, self._level = meta.offset, meta.level
         self._stream_last = dict(meta.stream_last)
+        self._restored_at = meta.restored_at
 
     # reading
 
@@ -123,6 +169,18 @@ class Store:
     def ca_root(self, root_id: str) -> CARootRow | None:
         """A root certificate."""
         return self._tables[Table.CA_ROOTS].get((root_id,))  # type: ignore[return-value]  # by its table
+
+    def session(self, session_id: str) -> SessionRow | None:
+        """A session by its id."""
+        return self._tables[Table.SESSIONS].get((session_id,))  # type: ignore[return-value]  # by its table
+
+    def lock_delay(self, key: str) -> LockDelayRow | None:
+        """What keeps a key from being acquired for a while."""
+        return self._tables[Table.LOCK_DELAYS].get((key,))  # type: ignore[return-value]  # by its table
+
+    def autopilot(self) -> AutopilotRow | None:
+        """How the leader looks after the store's members, if anybody has set it."""
+        return self._tables[Table.AUTOPILOT].get(AUTOPILOT_KEY)  # type: ignore[return-value]  # by its table
 
     def index_of(self, name: str) -> int:
         """A reported index by its name; 0 if there is none."""
@@ -187,6 +245,8 @@ class Store:
     def commit(self, index: int) -> tuple[Change, ...]:
         """End the present index: its changes in the order in which rows were first touched; watches are fired."""
         changes = self._settle(index)
+        if self._retired:
+            self._let_go()
         self.watches.fire()
         return changes
 
@@ -210,6 +270,8 @@ class Store:
                 watches.note(touched)
         for stream in touched_streams(before):
             self._stream_last[stream] = index
+        if self._cuts.kept:
+            self._cuts.note(before)
         self._before = {}
         if len(unhashed) > UNHASHED_MAX:
             self._fold_hashes()
@@ -225,6 +287,34 @@ class Store:
             if new is not old and table is not Table.INDEXES:
                 self.by.moved(table, key, new, old)
         self._before = {}
+
+    def adopt(self, index: int, rows: "Store", above: int) -> None:
+        """Replace all rows by those of `rows`, which must not be used afterwards; `commit` has yet to be called.
+
+        The offset rises so that the present index comes after `above` too; the epoch rises by one. Cluster, level and
+        proposers stay: those are this cluster's own, and the answers that it still owes.
+        """
+        log_index = index - self.offset
+        self._retired += (one for one in vars(self.by).values() if isinstance(one, dict))
+        if self._cuts.kept:
+            self._cuts = OpenCuts()  # those who read the old tables go on with them as they are
+        else:
+            self._retired += self._tables.values()
+        self._tables, self.by, self._sharing = rows._tables, rows.by, rows._sharing  # noqa: SLF001  one of ours
+        self._digest, self._unhashed, self._before = rows._digest, rows._unhashed, {}  # noqa: SLF001  as above
+        self.offset = max(self.offset, above + 1 - log_index)
+        self._epoch += 1
+        self._restored_at = log_index + self.offset
+        self._stream_last = dict.fromkeys(STREAMS, self._restored_at)
+        self.watches.note_all()
+
+    def _let_go(self) -> None:
+        """Forget some rows of a replaced state: all at once would hold up everything else."""
+        last = self._retired[-1]
+        for _ in range(min(RETIRED_STEP, len(last))):
+            last.popitem()
+        if not last:
+            self._retired.pop()
 
     # writing: views
 
@@ -261,17 +351,19 @@ class Store:
 
     # the cut and the digest
 
-    def cut(self, tables: Iterable[Table]) -> dict[Table, dict[Key, Row]]:
-        """A consistent copy of tables: rows are immutable, so copying the dicts is enough (4 ms per 100,000 rows)."""
-        return {table: self._tables[table].copy() for table in tables if table is not Table.META}
+    def cut(self, tables: Iterable[Table]) -> Cut:
+        """The rows of tables as they are now, to be read while the store moves on; between two indexes only."""
+        assert not self._before, "a cut lies between two indexes"
+        return Cut(((table, self._tables[table]) for table in tables if table is not Table.META), self._cuts)
 
     def digest(self) -> int:
-        """64 bits over every row, META included: equal states have equal digests.
+        """64 bits over every row, META and a restore under way included: equal states have equal digests.
 
         The sum is kept up to date in steps of at most `UNHASHED_MAX` rows; asking costs what is still owed.
         """
         self._fold_hashes()
-        return (self._digest + row_hash(Table.META, _META_KEY, self.meta)) & _DIGEST_MASK
+        staged = self.restoring.state_hash() if self.restoring is not None else 0
+        return (self._digest + staged + row_hash(Table.META, _META_KEY, self.meta)) & _DIGEST_MASK
 
     def _fold_hashes(self) -> None:
         total = self._digest

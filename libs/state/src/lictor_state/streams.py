@@ -39,6 +39,8 @@ _TABLE_BITS: dict[Table, int] = {
 _INDEX_BITS: dict[str, int] = {
     "kv": _BITS["all"],
     "tombstones": _BITS["all"],
+    "tombstones-reaped": _BITS["all"],
+    "sessions": _BITS["all"],
     "config-entries": _BITS["all"] | _BITS["mesh"],
     "ca-roots": _BITS["all"] | _BITS["mesh"],
 }  # every other index row speaks for nodes, services and checks, which are in all three

@@ -132,8 +132,12 @@ class Watches:
 
     def fire_all(self) -> None:
         """Wake every watch: the whole state was replaced."""
-        self._due.update(self._all)
+        self.note_all()
         self.fire()
+
+    def note_all(self) -> None:
+        """Every row has changed: all watches are due."""
+        self._due.update(self._all)
 
 
 def _leave(slots: dict[_Where, _Slot], where: _Where, watch: Watch) -> bool:

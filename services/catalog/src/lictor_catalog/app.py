@@ -22,6 +22,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from lictor_bus import Bus, DirectLane, Lane, LeaderTracker, NatsLane, Proposer, ReadGate, View, connect, tell_contact
+from lictor_bus.session_renewals import SessionRenewals
+from lictor_bus.store_operator import StoreOperator
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
 from lictor_catalog.ca_service import CAService
@@ -30,6 +32,7 @@ from lictor_catalog.gossip_orders import GossipOrders
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.one_write import OneWrite
 from lictor_catalog.settings import CatalogSettings
+from lictor_catalog.store_operator import OperatorOverBus
 from lictor_catalog.ttl_client import TtlClient
 from lictor_catalog.writes import Writes
 from lictor_kit import Context
@@ -105,6 +108,8 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         cluster=ClusterStatus(leader),
         ttl=TtlClient(bus, lambda: leader.cluster),
         gossip=GossipOrders(bus, lambda: leader.cluster),
+        store_operator=OperatorOverBus(leader, StoreOperator(bus, leader)),
+        renewals=SessionRenewals(bus, leader),
         authority=authority,
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,

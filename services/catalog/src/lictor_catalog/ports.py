@@ -6,7 +6,7 @@
 import asyncio
 from typing import Protocol
 
-from lictor_bus.frames import ReadAnswer
+from lictor_bus.frames import Beacon, Order, ReadAnswer, StatusAnswer
 from lictor_bus.proposer import Committed
 from lictor_state import Store
 from lictor_state.commands import Command
@@ -53,6 +53,27 @@ class ClusterPort(Protocol):
     @property
     def peer_addresses(self) -> list[str]:
         """`host:port` of every voter."""
+
+
+class OperatorPort(Protocol):
+    """The members of the store, for operators."""
+
+    @property
+    def beacon(self) -> Beacon | None:
+        """The newest beacon, None before the first."""
+
+    async def statuses(self) -> list[StatusAnswer]:
+        """What the members tell of themselves."""
+
+    async def order(self, order: Order, member: int) -> str:
+        """Give the leader an order; why it was not done, empty when it was. Raises `ApiError` without a leader."""
+
+
+class RenewalsPort(Protocol):
+    """Renewals of sessions, answered by the leader."""
+
+    async def renew(self, session_id: str) -> bool:
+        """Begin the session's TTL anew; False if there is no such session. Raises `NoLeaderError`."""
 
 
 class GossipPort(Protocol):

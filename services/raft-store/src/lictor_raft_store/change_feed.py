@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from lictor_bus import Bus, frames, subjects
 from lictor_bus.frames import MESSAGE_BYTES_MAX, Beacon, Feed, Member
-from lictor_raft_store.machine import AppliedBatch, StreamChanges
+from lictor_raft_store.machine import STREAMS, AppliedBatch, StreamChanges
 from lictor_state import Store
 from lictor_state.streams import Stream
 
@@ -49,15 +49,26 @@ class ChangeFeed:
         self._subjects: dict[Stream, str] = {}
 
     async def publish(self, store: Store, batch: AppliedBatch) -> None:
-        """Publish what an applied batch changed."""
+        """Publish what an applied batch changed; a restore is only announced, so that views resume whole."""
+        at = batch.restored_at
+        if at:
+            announced = frames.encode(Feed(self._cluster, store.epoch, at, at, [], resume=True))
+            for stream in STREAMS:
+                await self._bus.publish(self._subject(stream), announced)
         for stream, changes in batch.streams.items():
-            subject = self._subjects.get(stream)
-            if subject is None:
-                subject = self._subjects[stream] = subjects.feed(self._cluster, stream)
+            subject = self._subject(stream)
             for message in messages(self._cluster, store.meta.epoch, changes):
                 await self._bus.publish(subject, frames.encode(message))
 
-    async def beacon(self, store: Store, term: int, leader: int, members: tuple[Member, ...], held: str) -> None:
+    def _subject(self, stream: Stream) -> str:
+        subject = self._subjects.get(stream)
+        if subject is None:
+            subject = self._subjects[stream] = subjects.feed(self._cluster, stream)
+        return subject
+
+    async def beacon(
+        self, store: Store, term: int, leader: int, members: tuple[Member, ...], held: str, conf: tuple[int, ...]
+    ) -> None:
         """Say that `leader` leads and how far the state has come."""
         meta = store.meta
         beacon = Beacon(
@@ -70,6 +81,7 @@ class ChangeFeed:
             members,
             meta.level,
             held,
+            conf,
             self._bus.reconnects,
         )
         await self._bus.publish(subjects.beacon(self._cluster), frames.encode(beacon))

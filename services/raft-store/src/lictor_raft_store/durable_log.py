@@ -9,25 +9,51 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from lictor_raft import ConfState, Entry, EntryKind, HardState, MemoryStorage, Snapshot
+from lictor_raft import ConfState, Entry, EntryKind, HardState, MemoryStorage, Snapshot, SnapshotUnavailable
 from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft.storage import FOUNDING_INDEX, FOUNDING_TERM
 from lictor_raft_store.batch import encode_batch
+from lictor_raft_store.record import HardState as StoredHardState
 from lictor_raft_store.record import SnapshotMark
 from lictor_raft_store.recovery import DamagedLog, Recovered
+from lictor_raft_store.room import LogRoom
 from lictor_raft_store.surroundings import Writer
 
 log = structlog.get_logger()
 
 
+class LogStorage(MemoryStorage):
+    """The recent entries in memory, as the core reads them."""
+
+    def __init__(self, conf_state: ConfState | None = None) -> None:
+        super().__init__(conf_state)
+        self.on_snapshot_wanted: Callable[[], None] = lambda: None
+
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot; the founding one is a name without data, so a real one is asked for.
+
+        Raises:
+            SnapshotUnavailable: none with data is there yet; the core asks again later.
+        """
+        newest = super().snapshot()
+        if not newest.reference:
+            self.on_snapshot_wanted()
+            raise SnapshotUnavailable("the first snapshot is being taken")
+        return newest
+
+
 class DurableLog:
     """The log of one member."""
 
-    def __init__(self, writer: Writer, storage: MemoryStorage, observe_sync: Callable[[float], None]) -> None:
+    def __init__(
+        self, writer: Writer, storage: LogStorage, room: LogRoom, observe_sync: Callable[[float], None]
+    ) -> None:
         self._writer = writer
         self.storage = storage
+        self.room = room
         self._observe_sync = observe_sync
         self._unwritten: HardState | None = None
+        self._begun = storage.last_index()  # the last index of the log once all that has been begun is written
 
     def keep(self, hard_state: HardState) -> None:
         """A commit index alone has moved: it may be lost, so it goes to disk with the next batch."""
@@ -37,14 +63,20 @@ class DurableLog:
     async def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> None:
         """Make entries and hard state durable; entries replace what the log holds from their first index on.
 
+        Several may be under way; they are written, and end, in the order of the calls.
+
         Raises:
-            StorageError: the disk failed or is full; the member must stop.
+            StorageError: the disk failed; the member must stop.
         """
-        truncate = entries[0].index if entries and entries[0].index <= self.storage.last_index() else None
+        truncate = entries[0].index if entries and entries[0].index <= self._begun else None
+        if entries:
+            self._begun = entries[-1].index
         batch = encode_batch(entries, hard_state or self._unwritten, truncate_from=truncate)
         self._unwritten = None
         began = time.perf_counter()
+        self.room.begin(len(batch.body))
         await self._writer.append(batch, sync=True)
+        self.room.end(len(batch.body))
         self._observe_sync(time.perf_counter() - began)
         self.storage.append(entries)
         if hard_state is not None:
@@ -53,6 +85,7 @@ class DurableLog:
     async def installed(self, snapshot: Snapshot, hard_state: HardState | None) -> None:
         """A snapshot from the leader replaces the whole log; it is durable in the snapshot store already."""
         mark = SnapshotMark(snapshot.meta.index, snapshot.meta.term, installed=True)
+        self._begun = snapshot.meta.index
         await self._writer.append(encode_batch([], hard_state, snapshot_mark=mark), sync=True)
         self.storage.apply_snapshot(snapshot)
         if hard_state is not None:
@@ -78,6 +111,7 @@ async def open_log(
     recovered: Recovered,
     founders: ConfState,
     snapshot: Snapshot | None,
+    room: LogRoom,
     observe_sync: Callable[[float], None],
 ) -> DurableLog:
     """Join what the disk holds.
@@ -87,21 +121,47 @@ async def open_log(
         recovered: what recovery found in it.
         founders: the founding configuration, for a log that has just been made.
         snapshot: the newest sound snapshot, if there is one.
+        room: what the log has allocated.
         observe_sync: called with the seconds of each sync.
 
     Raises:
         DamagedLog: the log does not reach back to the newest sound snapshot.
     """
-    if recovered.created and founders.voters and snapshot is None:
-        storage = MemoryStorage.founded(founders)
+    if founders.voters and snapshot is None and _is_empty(recovered):
+        storage = LogStorage.founded(founders)
         hard_state = HardState(term=FOUNDING_TERM, commit=FOUNDING_INDEX)
         mark = SnapshotMark(FOUNDING_INDEX, FOUNDING_TERM, installed=True)
         await writer.append(encode_batch([], hard_state, snapshot_mark=mark), sync=True)
-        return DurableLog(writer, storage, observe_sync)
-    return DurableLog(writer, _joined(recovered, founders, snapshot), observe_sync)
+        return DurableLog(writer, storage, room, observe_sync)
+    if snapshot is not None and not _holds(recovered, snapshot.meta):
+        # It came from a leader, and the process ended before the log said so. What it holds is committed, so it takes
+        # the log's place now.
+        durable = DurableLog(writer, LogStorage(), room, observe_sync)
+        await durable.installed(snapshot, _promised(recovered.hard_state, snapshot.meta))
+        log.info("the log begins anew behind a received snapshot", snapshot=snapshot.meta.index)
+        return durable
+    return DurableLog(writer, _joined(recovered, founders, snapshot), room, observe_sync)
 
 
-def _joined(recovered: Recovered, founders: ConfState, snapshot: Snapshot | None) -> MemoryStorage:
+def _is_empty(recovered: Recovered) -> bool:
+    """Whether nothing was ever written: just made, or made by a process that ended before the founding was written."""
+    return not recovered.entries and recovered.hard_state is None and recovered.snapshot_mark is None
+
+
+def _holds(recovered: Recovered, meta: RaftSnapshotMeta) -> bool:
+    """Whether the log holds the entry that a snapshot ends with, or begins behind it."""
+    at = meta.index - recovered.first_index
+    return at < 0 or (at < len(recovered.entries) and recovered.entries[at].term == meta.term)
+
+
+def _promised(hard: StoredHardState | None, meta: RaftSnapshotMeta) -> HardState:
+    """The hard state behind an installed snapshot: a term below the snapshot's is over, and so is its vote."""
+    if hard is None or hard.term < meta.term:
+        return HardState(meta.term, 0, meta.index)
+    return HardState(hard.term, hard.vote, meta.index)
+
+
+def _joined(recovered: Recovered, founders: ConfState, snapshot: Snapshot | None) -> LogStorage:
     """What recovery found, over the newest snapshot."""
     founding = Snapshot(RaftSnapshotMeta(FOUNDING_INDEX, FOUNDING_TERM, founders)) if founders.voters else Snapshot()
     start = snapshot or founding
@@ -112,7 +172,7 @@ def _joined(recovered: Recovered, founders: ConfState, snapshot: Snapshot | None
             f"the log holds entries {base + 1} to {last}, the newest sound snapshot ends at {start.meta.index}: "
             "what lies between is lost. Move this slot's data folder aside and start again: the member joins anew."
         )
-    storage = MemoryStorage(start.meta.conf_state)
+    storage = LogStorage(start.meta.conf_state)
     if base and base == start.meta.index:
         storage.apply_snapshot(start)
     elif base:

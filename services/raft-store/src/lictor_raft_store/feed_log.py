@@ -59,7 +59,7 @@ class FeedLog:
         return found, last, False
 
     def clear(self, start: int) -> None:
-        """Begin anew at store index `start`: a snapshot has replaced the state."""
+        """Begin anew at store index `start`: a snapshot or a restore has replaced the state."""
         for stream in self._kept:
             self._kept[stream] = _Kept(start)
         self.bytes = 0

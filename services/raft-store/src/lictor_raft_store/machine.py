@@ -14,6 +14,8 @@ from lictor_state import Store, apply, apply_noop
 from lictor_state.codec import GroupEncoder, decode_envelope
 from lictor_state.streams import STREAM_TABLES, Stream
 
+STREAMS: tuple[Stream, ...] = tuple(STREAM_TABLES)
+
 _results = msgspec.msgpack.Encoder()
 
 
@@ -31,11 +33,13 @@ class AppliedBatch:
     """What applying a batch of entries came to.
 
     `results` maps a Raft log index to its term, store index and encoded `Result`; `streams` holds the streams that
-    changed.
+    changed. `restored_at` is the store index at which the whole state was replaced, 0 if it was not: then `streams`
+    begins after it, and what was kept of the time before is of another epoch.
     """
 
     results: dict[int, tuple[int, int, bytes]]
     streams: dict[Stream, StreamChanges]
+    restored_at: int = 0
 
 
 class Machine:
@@ -60,6 +64,9 @@ class Machine:
                 done = apply(store, entry.index, decode_envelope(entry.data))
                 if want_results:
                     batch.results[entry.index] = (entry.term, done.index, _results.encode(done.result))
+                if done.restored:
+                    batch.streams, batch.restored_at = {}, done.index
+                    before = dict.fromkeys(STREAMS, done.index)
                 if done.changes:
                     for stream, encoded in encoder.encode(done.index, done.changes).items():
                         changed = batch.streams.get(stream)
@@ -69,6 +76,3 @@ class Machine:
                         changed.groups.append((done.index, encoded))
             self.applied = entry.index
         return batch
-
-
-STREAMS: tuple[Stream, ...] = tuple(STREAM_TABLES)

@@ -3,25 +3,30 @@
 `app` gives it a real bus and a slot; tests give it a bus in memory and folders of their own.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from lictor_bus import Bus, Lane, NatsLane, Presence, PresenceRecord, subjects
-from lictor_bus.frames import Member
+import structlog
+
+from lictor_bus import Bus, Lane, NatsLane, Presence, frames, subjects
+from lictor_bus.frames import Beacon, FrameError
 from lictor_raft import FOUNDING_INDEX, Config, ConfState, Message, RawNode
 from lictor_raft_store.disk import Disk
 from lictor_raft_store.durable_log import DurableLog, open_log
 from lictor_raft_store.feed_log import FeedLog
-from lictor_raft_store.founding_driver import veto
 from lictor_raft_store.leader_duties.leadership import Leadership
-from lictor_raft_store.leader_duties.servers import Server
 from lictor_raft_store.machine import STREAMS, Machine
 from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.node_driver import NodeDriver
+from lictor_raft_store.operator_api import OperatorApi
 from lictor_raft_store.raft_transport import RaftTransport
 from lictor_raft_store.recovery import DamagedLog
+from lictor_raft_store.removal import RemovalWatch
 from lictor_raft_store.resume_api import ResumeApi
+from lictor_raft_store.room import UNCOMMITTED_FRACTION, LogRoom, RoomWatch
+from lictor_raft_store.roster import Roster
 from lictor_raft_store.settings import RaftStoreSettings
 from lictor_raft_store.slots import Slot
 from lictor_raft_store.snapshot_store import SnapshotStore
@@ -32,19 +37,25 @@ from lictor_raft_store.surroundings import Surroundings
 from lictor_raft_store.wal import Wal
 from lictor_state import Store
 
+log = structlog.get_logger()
+
 Spawn = Callable[[str, Coroutine[Any, Any, None]], object]
 """Runs work that may end by itself (a snapshot on its way); its failure ends the member."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreMember:
-    """The parts of a running member; `driver.run()` and `leadership.run()` are its tasks."""
+    """The parts of a running member; `driver.run()` and `leadership.run()` are its tasks.
+
+    `removed` is set once the cluster goes on without this member.
+    """
 
     driver: NodeDriver
     api: StoreApi
     leadership: Leadership
     durable: DurableLog
     resume: ResumeApi
+    removed: asyncio.Event
 
 
 async def open_member(
@@ -74,7 +85,13 @@ async def open_member(
     feed_log = FeedLog(STREAMS, machine.store.index, settings.raft_store_feed_mib * 1024 * 1024)
     tick_s = settings.raft_store_tick_ms / 1000
     driver = NodeDriver(
-        node=node, machine=machine, durable=durable, feed_log=feed_log, tick_s=tick_s, clock=around.clock
+        node=node,
+        machine=machine,
+        durable=durable,
+        feed_log=feed_log,
+        tick_s=tick_s,
+        clock=around.clock,
+        check_invariants=settings.raft_store_check_invariants,
     )
 
     def received(message: Message) -> None:
@@ -85,7 +102,15 @@ async def open_member(
 
     transport = RaftTransport(lane, cluster, slot.member_id, presence.instance, driver.receive, around.clock)
     transfer = SnapshotTransfer(
-        bus, cluster, slot.member_id, snapshots, spawn=spawn, received=received, report=report, offload=around.offload
+        bus,
+        cluster,
+        slot.member_id,
+        snapshots,
+        spawn=spawn,
+        received=received,
+        report=report,
+        offload=around.offload,
+        applied=lambda: driver.machine.applied,
     )
     member_snapshots = MemberSnapshots(
         snapshots,
@@ -98,17 +123,16 @@ async def open_member(
         metrics=metrics,
         offload=around.offload,
     )
-    roster = _Roster(node, presence, slot.member_id, around.clock)
+    roster = Roster(node, presence, cluster, lambda: driver.machine.store, around.clock)
     api = StoreApi(
         bus=bus,
         lane=lane,
         cluster=cluster,
         member_id=slot.member_id,
-        name=presence.node,
-        run_id=presence.instance,
         driver=driver,
-        members=roster.members,
+        roster=roster,
         metrics=metrics,
+        room=RoomWatch(durable.room, node, presence, metrics, around.clock),
     )
     driver.join(transport, member_snapshots, api)
     leadership = Leadership(
@@ -123,11 +147,32 @@ async def open_member(
     )
     resume = ResumeApi(bus, cluster, lambda: (driver.machine.store, driver.feed_log), around.clock)
     await bus.subscribe(subjects.member(cluster, slot.member_id, "resume"), resume.answer)
-    await veto(bus, cluster)
+    removed = await _watch_for_removal(bus, cluster, slot.member_id, driver, around)
     await transport.open()
     await transfer.open()
     await api.open()
-    return StoreMember(driver, api, leadership, durable, resume)
+    await OperatorApi(bus, cluster, slot.member_id, presence.node, presence.instance, driver, roster).open()
+    return StoreMember(driver, api, leadership, durable, resume, removed)
+
+
+async def _watch_for_removal(
+    bus: Bus, cluster: str, member_id: int, driver: NodeDriver, around: Surroundings
+) -> asyncio.Event:
+    """Listen to the leaders' beacons for a configuration without this member."""
+    removed, watch = asyncio.Event(), RemovalWatch(member_id)
+
+    def heard(_subject: str, data: bytes, _reply: str) -> None:
+        try:
+            beacon = frames.decode(data, Beacon)
+        except FrameError as error:
+            log.warning("beacon not understood", reason=str(error))
+            return
+        machine = driver.machine
+        if watch.heard(beacon, applied=machine.applied, store_index=machine.store.index, now=around.clock()):
+            removed.set()
+
+    await bus.subscribe(subjects.beacon(cluster), heard)
+    return removed
 
 
 async def _open_storage(
@@ -146,7 +191,7 @@ async def _open_storage(
         slot.wal_folder,
         cluster_id=cluster,
         member_id=slot.member_id,
-        segment_bytes=settings.raft_store_segment_mib * 1024 * 1024,
+        segment_bytes=_segment_bytes(settings),
     )
     if recovered.created and slot.cluster() is not None:
         raise DamagedLog(
@@ -156,12 +201,15 @@ async def _open_storage(
     slot.write_cluster(cluster.encode())  # after the log exists: a crash in between only repeats the founding's end
     writer = around.start_writer(wal)
     loaded = load_newest(snapshots)
-    durable = await open_log(writer, recovered, founders, loaded[0] if loaded else None, metrics.sync_seconds.observe)
+    room = LogRoom(wal, _segment_bytes(settings))
+    snapshot = loaded[0] if loaded else None
+    durable = await open_log(writer, recovered, founders, snapshot, room, metrics.sync_seconds.observe)
     if loaded is not None:
         return durable, snapshots, Machine(loaded[1], loaded[0].meta.index)
+    applied = FOUNDING_INDEX if founders.voters else 0
     store = Store(cluster)
-    store.advance(FOUNDING_INDEX)
-    return durable, snapshots, Machine(store, FOUNDING_INDEX)
+    store.advance(applied)
+    return durable, snapshots, Machine(store, applied)
 
 
 def _config(member_id: int, settings: RaftStoreSettings, applied: int) -> Config:
@@ -172,51 +220,10 @@ def _config(member_id: int, settings: RaftStoreSettings, applied: int) -> Config
         heartbeat_ticks=max(1, settings.raft_store_heartbeat_ms // tick),
         election_timeout_s=settings.raft_store_election_ms / 1000,
         applied=applied,
+        uncommitted_bytes_max=_segment_bytes(settings) // UNCOMMITTED_FRACTION,
+        async_storage_writes=True,
     )
 
 
-class _Roster:
-    """Who the members are, from the core's configuration and their presence.
-
-    A member that is no longer present keeps what it last told of itself: whether it has failed is a matter of contact,
-    so that a restart, which says goodbye, is no failure.
-    """
-
-    def __init__(self, node: RawNode, presence: Presence, member_id: int, clock: Callable[[], float]) -> None:
-        self._node, self._presence, self._own, self._clock = node, presence, member_id, clock
-        self._told: dict[int, PresenceRecord] = {}
-
-    def members(self) -> tuple[Member, ...]:
-        """The members as beacons name them."""
-        return tuple(
-            Member(one.member_id, one.name, f"{one.address}:{one.port}", one.voter, self._direct(one.member_id))
-            for one in self.servers()
-        )
-
-    def _direct(self, member: int) -> str:
-        """Where a member's direct lane listens."""
-        return str(self._told[member].record.get("direct", ""))
-
-    def servers(self) -> list[Server]:
-        """The members with the leader's contact to them."""
-        status = self._node.status()
-        members = {*status.conf_state.voters, *status.conf_state.learners}
-        self._told.update({int(one.record.get("member", 0)): one for one in self._presence.present("raft-store")})
-        self._told = {member: one for member, one in self._told.items() if member in members}
-        now = self._clock()
-        found = []
-        for member, one in sorted(self._told.items()):
-            peer = status.peers.get(member)
-            contact = None if peer is None or peer.last_contact is None else now - peer.last_contact
-            found.append(
-                Server(
-                    member,
-                    str(one.record.get("name", "")),
-                    one.instance,
-                    str(one.record.get("address", "")),
-                    int(one.record.get("port", 0)),
-                    member in status.conf_state.voters,
-                    0.0 if member == self._own else contact,
-                )
-            )
-        return found
+def _segment_bytes(settings: RaftStoreSettings) -> int:
+    return settings.raft_store_segment_mib * 1024 * 1024

@@ -1,9 +1,9 @@
 """The driver of one Raft member: everything that awaits, around a core that decides (design rule 3.4).
 
-One loop: take in what has arrived (messages, proposals, reads, ticks), then drain the core's Readys: send what may be
-sent at once, begin the write, apply what is committed while the disk syncs, send what had to wait for the sync. What
-arrives during a sync is in the next batch (group commit). The loop never waits for a peer; a failed write ends the
-process.
+One loop: take in what has arrived (messages, proposals, reads, ticks, ended writes), then drain the core's Readys: send
+what may be sent at once, begin the write, apply what is committed, and once a write has ended send what had to wait for
+it (`log_pipeline`). What arrives during a sync is in the next batch (group commit). The loop waits neither for a peer
+nor for the disk; a failed write ends the process.
 
 What it does not know: how proposals and reads come in and are answered (`store_api`), how views resume
 (`resume_api`), what a leader decides about nodes (`leader_duties`).
@@ -16,19 +16,26 @@ from typing import Protocol
 import structlog
 
 from lictor_raft import (
+    LOCAL_APPEND,
+    LOCAL_APPLY,
+    ConfChange,
+    ConfChanges,
     Entry,
     EntryKind,
-    HardState,
     Message,
     MessageKind,
+    Observation,
+    ProposalDropped,
     RawNode,
     ReadState,
     Role,
     Snapshot,
+    check_invariants,
     decode_conf_change,
 )
 from lictor_raft_store.durable_log import DurableLog
 from lictor_raft_store.feed_log import FeedLog
+from lictor_raft_store.log_pipeline import LogPipeline
 from lictor_raft_store.machine import AppliedBatch, Machine
 
 INBOX_MESSAGES_MAX = 65_536
@@ -95,6 +102,7 @@ class NodeDriver:
         feed_log: FeedLog,
         tick_s: float,
         clock: Callable[[], float],
+        check_invariants: bool = False,
     ) -> None:
         self.node, self.machine, self.durable, self.feed_log = node, machine, durable, feed_log
         self.clock = clock
@@ -102,10 +110,15 @@ class NodeDriver:
         self._inbox: list[Message] = []
         self._steps: list[Callable[[], None]] = []
         self._wake = asyncio.Event()
+        self._pipeline = LogPipeline(durable, self._install, self._wake.set)
+        self._own_id = node.status().id
+        self._check_invariants = check_invariants
+        self._observation: Observation | None = None
         self._transport: Transport
         self._snapshots: Snapshots
         self._host: Host
         self.inbox_dropped = 0
+        self._change: tuple[int, int, asyncio.Future[bool]] | None = None
 
     def join(self, transport: Transport, snapshots: Snapshots, host: Host) -> None:
         """Join the parts that the loop calls; before `run`."""
@@ -128,14 +141,36 @@ class NodeDriver:
         """There is something to take in."""
         self._wake.set()
 
-    async def hand_over(self, timeout_s: float) -> bool:
-        """Give leadership to the follower that holds most of the log; whether it is gone."""
+    async def change_members(self, change: ConfChange | ConfChanges) -> bool:
+        """Have the configuration changed, as leader; whether this leader saw the change applied."""
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.post(lambda: self._propose_change(change, done))
+        return await done
+
+    def _propose_change(self, change: ConfChange | ConfChanges, done: asyncio.Future[bool]) -> None:
+        try:
+            index = self.node.propose_conf_change(change)
+        except ProposalDropped as error:
+            log.info("change of the configuration refused", reason=error.reason)
+            done.set_result(False)
+        else:
+            self._end_change(applied=False)
+            self._change = (index, self.node.term, done)
+
+    def _end_change(self, *, applied: bool) -> None:
+        """The change that somebody waits for is applied, or this member cannot tell what becomes of it."""
+        if self._change is not None and not self._change[2].done():
+            self._change[2].set_result(applied)
+        self._change = None
+
+    async def hand_over(self, timeout_s: float, to: int = 0) -> bool:
+        """Give leadership to `to`, or (0) to the voter that holds most of the log; whether it is gone."""
         status = self.node.status()
         peers = {one: peer for one, peer in status.peers.items() if one != status.id and not peer.is_learner}
         if status.role is not Role.LEADER or not peers:
             return status.role is not Role.LEADER
-        best = max(peers, key=lambda one: (peers[one].recent_active, peers[one].match))
-        self.post(lambda: self.node.transfer_leader(best))
+        heir = to or max(peers, key=lambda one: (peers[one].recent_active, peers[one].match))
+        self.post(lambda: self.node.transfer_leader(heir))
         deadline = self.clock() + timeout_s
         while self.node.role is Role.LEADER and self.clock() < deadline:  # noqa: ASYNC110  asked once per process life
             await asyncio.sleep(self._tick_s)
@@ -149,19 +184,29 @@ class NodeDriver:
             LogDamaged: the cluster counts on something that this disk has lost.
         """
         next_tick = self.clock() + self._tick_s
-        while True:
-            if not (self._inbox or self._steps or self._host.waiting or self.node.has_ready()):
-                await self._sleep(next_tick - self.clock())
-            now = self.clock()
-            next_tick = max(next_tick, now - TICKS_LATE_MAX_S)
-            while now >= next_tick:
-                self.node.tick(now)
-                next_tick += self._tick_s
-            self._take_in(now)
-            while self.node.has_ready():
-                await self._cycle()
-                self._step_messages(self.clock())
-            await self._host.flush(self.clock())
+        try:
+            while True:
+                if not self._has_work():
+                    await self._sleep(next_tick - self.clock())
+                now = self.clock()
+                next_tick = max(next_tick, now - TICKS_LATE_MAX_S)
+                while now >= next_tick:
+                    self.node.tick(now)
+                    next_tick += self._tick_s
+                await self._take_in(now)
+                while self.node.has_ready():
+                    await self._work_off()
+                    await self._deliver(self._pipeline.ended())
+                    self._step_messages(self.clock())
+                await self._host.flush(self.clock())
+        finally:
+            self._end_change(applied=False)
+            await self._pipeline.close()
+
+    def _has_work(self) -> bool:
+        return bool(
+            self._inbox or self._steps or self._host.waiting or self._pipeline.has_ended or self.node.has_ready()
+        )
 
     async def _sleep(self, seconds: float) -> None:
         self._wake.clear()
@@ -172,7 +217,8 @@ class NodeDriver:
         await self._wake.wait()
         timer.cancel()
 
-    def _take_in(self, now: float) -> None:
+    async def _take_in(self, now: float) -> None:
+        await self._deliver(self._pipeline.ended())
         steps, self._steps = self._steps, []
         for step in steps:
             step()
@@ -181,37 +227,47 @@ class NodeDriver:
 
     def _step_messages(self, now: float) -> None:
         messages, self._inbox = self._inbox, []
-        for message in messages:
+        for message in self.durable.room.admit(messages):
             self.node.step(message, now)
 
-    async def _cycle(self) -> None:
-        """One Ready; the disk syncs new entries while committed ones are applied."""
+    async def _deliver(self, answers: Sequence[Message]) -> None:
+        """Hand out what had to wait for the disk or the state: to this member's core, and to others."""
+        if not answers:
+            return
+        now, own = self.clock(), self._own_id
+        for answer in answers:
+            if answer.to == own:
+                self.node.step(answer, now)
+        await self._send([answer for answer in answers if answer.to != own])
+
+    async def _work_off(self) -> None:
+        """One Ready: send, begin the write, and apply what is committed while the disk syncs."""
         ready = self.node.ready(self.clock())
-        await self._send(ready.messages)
-        writing: asyncio.Task[None] | None = None
-        if ready.snapshot is not None:
-            self.machine = self._snapshots.install(ready.snapshot)
-            self.feed_log.clear(self.machine.store.index)
-            await self.durable.installed(ready.snapshot, ready.hard_state)
-        elif ready.must_sync:
-            writing = asyncio.create_task(self._write(ready.hard_state, ready.entries), name="log write")
-        elif ready.hard_state is not None:
-            self.durable.keep(ready.hard_state)
-        try:
-            if ready.soft_state is not None:
-                self._host.role_changed(ready.soft_state.role)
-            if ready.committed_entries:
-                await self._apply(ready.committed_entries)
-        finally:
-            if writing is not None:
-                await writing
-        await self._send(ready.messages_after_append)
-        self.node.advance(ready)
+        if ready.soft_state is not None:
+            self._host.role_changed(ready.soft_state.role)
+            if ready.soft_state.role is not Role.LEADER:
+                self._end_change(applied=False)
+        committed: list[Message] = []
+        to_others: list[Message] = []
+        for message in ready.messages:
+            if message.to == LOCAL_APPEND:
+                self._pipeline.begin(message, must_sync=ready.must_sync)
+            elif message.to == LOCAL_APPLY:
+                committed.append(message)
+            else:
+                to_others.append(message)
+        await self._send(to_others)
+        for message in committed:
+            await self._apply(message.entries)
+            await self._deliver(message.responses)
         if ready.read_states or ready.reads_dropped:
             self._host.reads_confirmed(ready.read_states, ready.reads_dropped)
+        if self._check_invariants:
+            self._observation = check_invariants(self.node, self._observation)
 
-    async def _write(self, hard_state: HardState | None, entries: Sequence[Entry]) -> None:
-        await self.durable.append(hard_state, entries)
+    def _install(self, snapshot: Snapshot) -> None:
+        self.machine = self._snapshots.install(snapshot)
+        self.feed_log.clear(self.machine.store.index)
 
     async def _send(self, messages: Sequence[Message]) -> None:
         if not messages:
@@ -226,10 +282,17 @@ class NodeDriver:
 
     async def _apply(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            if entry.kind is EntryKind.CONF_CHANGE:
-                conf_state = self.node.apply_conf_change(decode_conf_change(entry.data))
+            if entry.kind is not EntryKind.NORMAL:
+                conf_state = self.node.apply_conf_change(decode_conf_change(entry))
                 self.durable.storage.set_conf_state(conf_state)
+                log.info(
+                    "configuration", voters=len(conf_state.voters), learners=len(conf_state.learners), index=entry.index
+                )
+                if self._change is not None and self._change[0] == entry.index:
+                    self._end_change(applied=self._change[1] == entry.term)
         batch = self.machine.apply(entries, want_results=self.node.role is Role.LEADER)
+        if batch.restored_at:
+            self.feed_log.clear(batch.restored_at)
         for stream, changes in batch.streams.items():
             self.feed_log.add(stream, changes)
         await self._host.entries_applied(entries, batch)

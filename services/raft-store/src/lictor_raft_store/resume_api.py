@@ -68,7 +68,7 @@ class ResumeApi:
         if ask.session:
             return self._part(ask)
         store, feed_log = self._state()
-        if store.index < ask.target:
+        if not store.index or store.index < ask.target:
             return ResumeAnswer("declined")
         if ask.epoch == store.meta.epoch:
             kept = feed_log.since(stream, ask.index, MESSAGE_BYTES_MAX)

@@ -29,7 +29,7 @@ class RaftStoreSettings(Settings):
         default=0,
         ge=0,
         le=99,
-        description="slots; how many members may share one volume, others wait as spares; 0 takes the expected number",
+        description="slots; how many members may share one volume, others wait as spares; 0 takes up to 99",
     )
     raft_store_heartbeat_ms: int = Field(
         default=100,
@@ -57,4 +57,8 @@ class RaftStoreSettings(Settings):
     )
     raft_store_feed_mib: int = Field(
         default=64, ge=1, le=4_096, description="MiB; recent changes kept for views that resume; beyond: a snapshot"
+    )
+    raft_store_check_invariants: bool = Field(
+        default=False,
+        description="true or false; check the core's invariants after every step and stop at a violation; costs CPU",
     )

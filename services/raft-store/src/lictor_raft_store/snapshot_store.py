@@ -81,7 +81,8 @@ class SnapshotStore:
         """Start writing a snapshot that another member announced. Raises ValueError when `meta` is out of bounds."""
         if not 0 <= meta.size <= SNAPSHOT_BYTES_MAX:
             raise ValueError(f"snapshot size: {meta.size}, 0 to {SNAPSHOT_BYTES_MAX} bytes")
-        return SnapshotReceiver(self, self._disk, self._temporary(meta.index, meta.term), meta)
+        path = f"{self._folder}/received-{snapshot_name(meta.index, meta.term)}.tmp"  # one of our own may be under way
+        return SnapshotReceiver(self, self._disk, path, meta)
 
     def metas(self) -> list[SnapshotMeta]:
         """The snapshots whose head and foot are sound, the newest first; their chunks are not read."""

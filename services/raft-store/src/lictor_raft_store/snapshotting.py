@@ -85,6 +85,13 @@ class MemberSnapshots:
         self._offload = offload
         self._last = durable.storage.first_index() - 1
         self._taking = False
+        self._machine: Machine | None = None
+        durable.storage.on_snapshot_wanted = self._wanted
+
+    def _wanted(self) -> None:
+        """Somebody needs a snapshot, and there is none with data yet."""
+        if self._machine is not None and not self._taking and self._machine.applied > self._last:
+            self._begin(self._machine)
 
     def offer(self, message: Message) -> None:
         """Offer the snapshot that the core wants to send."""
@@ -101,8 +108,13 @@ class MemberSnapshots:
 
     def entries_applied(self, machine: Machine) -> None:
         """Take a snapshot when enough has been applied since the last one."""
-        if self._taking or machine.applied - self._last < self._every:
-            return
+        self._machine = machine
+        if not self._taking and machine.applied - self._last >= self._every:
+            self._begin(machine)
+
+    def _begin(self, machine: Machine) -> None:
+        if machine.store.restoring is not None:
+            return  # what is staged is in the log only: a snapshot now would cut its beginning off
         self._taking, self._last = True, machine.applied
         conf_state = self._node.status().conf_state
         term = self._durable.storage.term(machine.applied)

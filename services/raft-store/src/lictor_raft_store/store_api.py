@@ -1,4 +1,4 @@
-"""What a member answers over the bus: proposals, strong reads, status, and, while it leads, the feed and beacons.
+"""What a member answers over the bus: proposals, strong reads, and, while it leads, the feed and beacons.
 
 Callbacks only queue; everything that touches the core happens inside the driver's loop. A batch of proposals becomes
 consecutive log entries; its answer goes out when the last is applied. Under a lease a read takes the commit index at
@@ -12,14 +12,16 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
-from lictor_bus import Bus, Lane, frames, subjects
-from lictor_bus.frames import FrameError, Member, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk, StatusAnswer
-from lictor_raft import Entry, ProposalDropped, ReadDropped, ReadState, Role
+from lictor_bus import Bus, Lane, frames
+from lictor_bus.frames import FrameError, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk
+from lictor_raft import NO_MEMBER, Entry, ProposalDropped, ReadDropped, ReadState, Role
 from lictor_raft_store.change_feed import ChangeFeed
 from lictor_raft_store.machine import AppliedBatch
 from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.node_driver import NodeDriver
 from lictor_raft_store.pending import OpenBatches, OpenReads
+from lictor_raft_store.room import RoomWatch
+from lictor_raft_store.roster import Roster
 from lictor_state import CodecError
 from lictor_state.codec import decode_envelope, encode_envelope
 from lictor_state.commands import Command, Envelope, Result
@@ -44,15 +46,15 @@ class StoreApi:
         lane: Lane,
         cluster: str,
         member_id: int,
-        name: str,
-        run_id: str,
         driver: NodeDriver,
-        members: Callable[[], tuple[Member, ...]],
+        roster: Roster,
         metrics: StoreMetrics,
+        room: RoomWatch,
     ) -> None:
         self.cluster = cluster
-        self._member_id, self._name, self._run_id = member_id, name, run_id
-        self._bus, self._lane, self.driver, self._members, self._metrics = bus, lane, driver, members, metrics
+        self._member_id = member_id
+        self._bus, self._lane, self.driver, self._roster, self._metrics = bus, lane, driver, roster, metrics
+        self.room = room
         self._feed = ChangeFeed(bus, cluster)
         self._proposals: list[tuple[list[bytes], str]] = []
         self._asks: list[tuple[bool, str]] = []
@@ -70,7 +72,6 @@ class StoreApi:
         """Begin to listen."""
         await self._lane.serve("propose", self._on_propose)
         await self._lane.serve("read", self._on_read)
-        await self._bus.subscribe(subjects.member(self.cluster, self._member_id, "status"), self._on_status)
 
     @property
     def leading(self) -> bool:
@@ -83,7 +84,9 @@ class StoreApi:
         return bool(self._proposals or self._asks)
 
     async def propose_own(self, command: Command, timeout_s: float = 5.0) -> tuple[int, Result] | None:
-        """Propose one of the leader's own decisions; None when it was not applied here in time."""
+        """Propose one of the leader's own decisions; None when it was not applied here in time, or has no room."""
+        if self.room.reason:
+            return None
         reply = f"own.{next(self._own_ids)}"
         waiting = self._own[reply] = asyncio.get_running_loop().create_future()
         self._proposals.append(([encode_envelope(Envelope(0, 0, 0, command))], reply))
@@ -150,6 +153,7 @@ class StoreApi:
 
     async def flush(self, now: float) -> None:
         """Send due answers and beacons."""
+        self.room.look()
         due = self._reads.due(self.driver.machine.applied)
         if due:
             store = self.driver.machine.store
@@ -164,7 +168,12 @@ class StoreApi:
         if self._lead_term and now >= self._beacon_due and self.driver.node.lease_read(now) is not None:
             self._beacon_due = now + BEACON_EVERY_S
             await self._feed.beacon(
-                self.driver.machine.store, self._lead_term, self._member_id, self._members(), self.hold_reason()
+                self.driver.machine.store,
+                self._lead_term,
+                self._member_id,
+                self._roster.members(),
+                self.hold_reason(),
+                self._roster.conf_ids(),
             )
 
     # -- proposals
@@ -187,19 +196,49 @@ class StoreApi:
         self.driver.wake()
 
     def _propose(self, proposals: list[tuple[list[bytes], str]]) -> None:
-        """Propose everything that waits, each batch as consecutive entries of one term."""
+        """Propose everything that waits, each batch as consecutive entries of one term.
+
+        All of it at once: the core then makes one append of it for each peer, and not one for each batch.
+        """
+        if no_room := self.room.reason:
+            for _, reply in proposals:
+                self._reply(reply, self._no_space(no_room))
+            return
+        together: list[tuple[list[bytes], str]] = []
+        count = 0
         for envelopes, reply in proposals:
-            if not self._batches.room_for(len(envelopes)):
+            if self._batches.room_for(len(envelopes), ahead=count):
+                together.append((envelopes, reply))
+                count += len(envelopes)
+            else:
                 self._reply(reply, ProposeAnswer("full"))
-                continue
-            try:
-                indexes = self.driver.node.propose_many(envelopes)
-            except ProposalDropped as error:
+        if self._propose_together(together):
+            return
+        for one in together:  # too much at once: perhaps some of it is not
+            if not self._propose_together([one]):
                 leads = self.driver.node.role is Role.LEADER
-                log.debug("proposal dropped", reason=str(error))
-                self._reply(reply, ProposeAnswer("full") if leads else self._propose_refusal())
-                continue
-            self._batches.add(reply, indexes.start, len(envelopes), self.driver.node.term)
+                self._reply(one[1], ProposeAnswer("full") if leads else self._propose_refusal())
+
+    def _propose_together(self, proposals: list[tuple[list[bytes], str]]) -> bool:
+        """Propose some batches at once, all or none."""
+        try:
+            indexes = self.driver.node.propose_many([one for envelopes, _ in proposals for one in envelopes])
+        except ProposalDropped as error:
+            log.debug("proposal dropped", reason=str(error))
+            return False
+        first = indexes.start
+        for envelopes, reply in proposals:
+            self._batches.add(reply, first, len(envelopes), self.driver.node.term)
+            first += len(envelopes)
+        return True
+
+    def _no_space(self, reason: str) -> ProposeAnswer:
+        """The disk is full; while leadership goes to somebody else, ask again instead."""
+        node = self.driver.node
+        if node.role is not Role.LEADER:
+            return self._propose_refusal()
+        handing_over = node.status().transferee != NO_MEMBER
+        return ProposeAnswer("full") if handing_over else ProposeAnswer("no-space", reason=reason)
 
     def _propose_refusal(self) -> ProposeAnswer:
         return ProposeAnswer("not-leader", self.driver.node.leader, self.driver.node.term)
@@ -221,7 +260,7 @@ class StoreApi:
         for listener in self.on_leadership:
             listener(leading)
 
-    # -- reads and status
+    # -- reads
 
     def _on_read(self, data: bytes, reply: str) -> None:
         try:
@@ -254,18 +293,3 @@ class StoreApi:
 
     def _read_refusal(self) -> ReadAnswer:
         return ReadAnswer("not-leader", self.driver.node.leader, self.driver.node.term)
-
-    async def _on_status(self, _subject: str, _data: bytes, reply: str) -> None:
-        status, machine = self.driver.node.status(), self.driver.machine
-        answer = StatusAnswer(
-            self._member_id,
-            self._name,
-            status.term,
-            status.role.name.lower(),
-            status.leader,
-            status.commit,
-            machine.applied,
-            machine.store.digest(),
-            self._run_id,
-        )
-        await self._bus.publish(reply, frames.encode(answer))

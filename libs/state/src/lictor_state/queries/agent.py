@@ -21,7 +21,7 @@ def service(store: Store, node: str, service_id: str) -> Answer[ServiceRow | Non
     row = store.service(node, service_id)
     if row is not None and not row.agent:
         row = None
-    index = row.modify_index if row is not None else max(1, store.index_of(reported.SERVICES))
+    index = max(store.least_index, row.modify_index if row is not None else store.index_of(reported.SERVICES))
     return Answer(index, row, (("row", Table.SERVICES, (node.lower(), service_id)),), absent=row is None)
 
 

@@ -41,7 +41,7 @@ def index_token(name: str) -> Token:
 
 def whole(store: Store, *names: str) -> tuple[int, tuple[Token, ...]]:
     """The newest of some reported indexes, and the tokens that wait for any of them."""
-    return max(1, *(store.index_of(name) for name in names)), tuple(index_token(name) for name in names)
+    return max(store.least_index, *(store.index_of(name) for name in names)), tuple(index_token(name) for name in names)
 
 
 def has_meta(row: NodeRow | None, wanted: dict[str, str] | None) -> bool:

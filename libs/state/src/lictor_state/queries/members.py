@@ -8,5 +8,5 @@ from lictor_state.store import Store
 def members(store: Store) -> Answer[list[AgentRow]]:
     """All agents by node name, left and failed ones included."""
     rows = [row for _, row in store.rows(Table.AGENTS) if isinstance(row, AgentRow)]
-    index = max((row.modify_index for row in rows), default=1)
+    index = max((store.least_index, *(row.modify_index for row in rows)))
     return Answer(index, rows, (("table", Table.AGENTS),))

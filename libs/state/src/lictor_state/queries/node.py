@@ -24,12 +24,12 @@ def node(store: Store, name_or_id: str) -> Answer[NodeServices | None]:
     if found is None:
         name = reported.of_node(name_or_id.lower())
         tokens: tuple[Token, ...] = (index_token(name), index_token(reported.NODE_EXTINCTION))
-        return Answer(max(1, store.index_of(reported.NODE_EXTINCTION)), None, tokens, absent=True)
+        return Answer(max(store.least_index, store.index_of(reported.NODE_EXTINCTION)), None, tokens, absent=True)
     lower = found.node.lower()
     name = reported.of_node(lower)
     rows = (store.service(lower, one) for one in store.by.services_of_node.get(lower, ()))
     value = NodeServices(found, tuple(row for row in rows if row is not None))
-    return Answer(max(1, store.index_of(name)), value, (index_token(name),))
+    return Answer(max(store.least_index, store.index_of(name)), value, (index_token(name),))
 
 
 def _find(store: Store, name_or_id: str) -> NodeRow | None:

@@ -58,15 +58,15 @@ def instances_index(store: Store, name: str, *, with_checks: bool) -> tuple[int,
     """The reported index of an instance list and its tokens; `name` is its own index row's."""
     own = store.index_of(name)
     if own:
-        return own, (index_token(name),)
+        return max(store.least_index, own), (index_token(name),)
     tokens = (index_token(name), index_token(reported.SERVICE_EXTINCTION))
     extinct = store.index_of(reported.SERVICE_EXTINCTION)
     if extinct:
-        return extinct, tokens
+        return max(store.least_index, extinct), tokens
     tables = (
         (reported.NODES, reported.SERVICES, reported.CHECKS) if with_checks else (reported.NODES, reported.SERVICES)
     )
-    return max(1, *(store.index_of(table) for table in tables)), tokens
+    return max(store.least_index, *(store.index_of(table) for table in tables)), tokens
 
 
 def instances(

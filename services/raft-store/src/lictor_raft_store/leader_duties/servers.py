@@ -4,10 +4,10 @@ What the catalog says of a server follows the leader's contact with it: present 
 id of this start), silent ones become critical, returned ones pass again. Pure: rows and presence in, commands out.
 """
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lictor_bus.server_ids import node_id
 from lictor_state.commands import AgentDecision, AgentJoin, Command
 from lictor_state.rows import AgentRow
 
@@ -26,11 +26,6 @@ class Server:
     port: int
     voter: bool
     contact_age_s: float | None
-
-
-def node_id(member_id: int) -> str:
-    """A server's node id: a UUID made of its member id, so that it is the same on every start (RFC 9562, version 5)."""
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"lictor raft-store {member_id:x}"))
 
 
 def namesakes(servers: Sequence[Server]) -> list[str]:

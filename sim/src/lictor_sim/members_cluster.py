@@ -1,0 +1,311 @@
+"""A cluster of whole members in one process, from one seed: the real service code in virtual time.
+
+Three, five or seven members (by the seed) with disks, clocks and a network of their own, and clients that write, read
+and follow. `members_faults` breaks what can break; here is what stays together: starting and restarting processes,
+deciding whether the end of one was due to a fault that was set, and the end of a run: everything is healed, and the
+cluster owes progress. Then all members and views must be equal, and the history of the clients must be possible.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+import structlog
+
+from lictor_bus import Bus
+from lictor_raft import ConfState
+from lictor_raft_store.disk import DiskFull, StorageFailed
+from lictor_raft_store.founding_driver import veto
+from lictor_raft_store.settings import RaftStoreSettings
+from lictor_raft_store.sim_disk import PowerLost
+from lictor_raft_store.slots import Slot, claim_slot
+from lictor_sim.members_bus import NetworkFaults, SimBus, SimNetwork
+from lictor_sim.members_checks import Oracle, require
+from lictor_sim.members_client import ClientProcess
+from lictor_sim.members_disk import MachineDisk
+from lictor_sim.members_history import History
+from lictor_sim.members_process import VOLUME, MachineRoom, MemberProcess
+from lictor_sim.seeds import SeedReport
+from lictor_sim.virtual_loop import Owner, VirtualLoop
+
+CLUSTER = "11111111-2222-4333-8444-555555555555"
+SIZES = (3, 5, 3, 7)
+CLIENTS = 2
+RECOVERY_S = 15.0
+"""A healed cluster must have written, and all members and views must have caught up, within this time."""
+
+SETTINGS: dict[str, Any] = {
+    "raft_store_heartbeat_ms": 50,
+    "raft_store_election_ms": 300,
+    "raft_store_tick_ms": 25,
+    "raft_store_segment_mib": 1,
+    "raft_store_snapshot_entries": 30,
+    "raft_store_trailing_entries": 8,
+    "raft_store_feed_mib": 1,
+}
+"""Fast elections, and logs and feeds so short that snapshots are needed all the time."""
+
+
+class MembersCluster:
+    """Machines, members, clients and the network between them."""
+
+    def __init__(self, seed: int, size: int | None = None, faults: NetworkFaults | None = None) -> None:
+        self.seed = seed
+        self.dice = Random(seed)
+        self.size = size or SIZES[seed % len(SIZES)]
+        self.loop = VirtualLoop()
+        self.loop.set_exception_handler(self._callback_failed)
+        self.network = SimNetwork(self.loop, self.dice, faults or NetworkFaults())
+        self.network.tap = self._tap
+        self.oracle = Oracle(CLUSTER)
+        self.history = History()
+        self.settings = RaftStoreSettings(**SETTINGS)
+        self.rooms = {number: MachineRoom(number, self.loop, self.dice) for number in range(1, self.size + 1)}
+        self.processes: dict[int, MemberProcess] = {}
+        self.clients: dict[int, ClientProcess] = {}
+        self.wiped: set[int] = set()
+        self.disk_faults: set[int] = set()
+        self.calm = False
+        self.counts: dict[str, int] = {}
+        self.start_writer: Callable[[Any], Any] | None = None
+        self.clients_at_start = CLIENTS
+        self._owners: list[Owner] = []
+        self._member_ids: dict[int, int] = {}
+        self._client_runs = 0
+        self._finding: asyncio.Future[None] = self.loop.create_future()
+        self._trace = hashlib.blake2b(digest_size=8)
+        self.founders = ConfState(tuple(sorted(self._mint(room) for room in self.rooms.values())))
+
+    def _mint(self, room: MachineRoom) -> int:
+        """The member id of a machine's slot, made before the first start, because the founders must be known."""
+        slot = claim_slot(room.disk, VOLUME, self.dice.getrandbits, slots=1, try_lock=room.try_lock)
+        slot.release()
+        return slot.member_id
+
+    def count(self, what: str) -> None:
+        """Count something for the report."""
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    # -- processes
+
+    def start_member(self, number: int) -> None:
+        """Start a member's process, unless it runs."""
+        running = self.processes.get(number)
+        if running is not None and running.alive:
+            return
+        self.count("starts")
+        process = self.processes[number] = MemberProcess(
+            room=self.rooms[number],
+            loop=self.loop,
+            network=self.network,
+            oracle=self.oracle,
+            dice=self.dice,
+            settings=self.settings,
+            membership=self._membership,
+            failed=self._member_failed,
+            start_writer=self.start_writer,
+        )
+        self._owners.append(process.owner)
+
+    async def _membership(self, _process: MemberProcess, bus: Bus, slot: Slot) -> tuple[str, ConfState]:
+        """What the slot says; the cluster was founded before the run."""
+        await veto(bus, CLUSTER)
+        return CLUSTER, self.founders if slot.member_id in self.founders.voters else ConfState()
+
+    def start_client(self, number: int) -> None:
+        """Start a client, in place of the one that ran under this number."""
+        self._client_runs += 1
+        client = self.clients[number] = ClientProcess(
+            number=number,
+            run=self._client_runs,
+            loop=self.loop,
+            network=self.network,
+            oracle=self.oracle,
+            history=self.history,
+            dice=self.dice,
+            failed=lambda one, error: self.found(error, one.name),
+        )
+        self._owners.append(client.owner)
+
+    def kill_member(self, number: int, *, power: bool) -> None:
+        """End a member's process: as `kill -9` does, or with the machine's power."""
+        process = self.processes[number]
+        if process.alive:
+            process.kill()
+        room = self.rooms[number]
+        room.disk = room.disk.crash(self.dice) if power else room.disk.copy()
+
+    def restart_later(self, number: int, longest_s: float = 1.0) -> None:
+        """Start a member again, soon."""
+        self.loop.call_later(self.dice.random() * longest_s, self.start_member, number)
+
+    def wipe(self, number: int) -> None:
+        """A machine comes back with an empty disk: it may not vote under its old id."""
+        self.kill_member(number, power=True)
+        self.rooms[number].disk = MachineDisk()
+        self.wiped.add(number)
+        self.count("wiped")
+        self.restart_later(number)
+
+    def _member_failed(self, process: MemberProcess, error: BaseException) -> None:
+        """A member's process has ended by itself: by a fault that was set, or it is a finding."""
+        number = process.room.number
+        if isinstance(error, PowerLost):
+            self.count("power lost inside an operation")
+            self.loop.call_soon(self._power_lost, process)
+        elif isinstance(error, DiskFull | StorageFailed) and number in self.disk_faults:
+            self.count("ended by a disk fault")
+            process.room.disk = process.room.disk.copy()
+            if process.room.disk.capacity_bytes is None:
+                self.disk_faults.discard(number)
+            self.restart_later(number)
+        else:
+            self.found(error, process.room.name)
+
+    def _power_lost(self, process: MemberProcess) -> None:
+        process.room.disk = process.room.disk.crash(self.dice)
+        self.restart_later(process.room.number)
+
+    # -- findings
+
+    def found(self, error: BaseException, where: str) -> None:
+        """Something that must not happen has happened: the run ends."""
+        if not self._finding.done():
+            error.add_note(f"in {where} at {self.loop.now:.3f} s")
+            self._finding.set_exception(error)
+
+    def _callback_failed(self, _loop: object, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, PowerLost):
+            return
+        if error is not None:
+            self.found(error, str(context.get("message", "a callback")))
+
+    def _tap(self, bus: SimBus, subject: str, data: bytes) -> None:
+        self._trace.update(f"{self.loop.now:.9f} {bus.name} {subject} ".encode() + data)
+        number = next((one for one, process in self.processes.items() if process.owner is bus.owner), 0)
+        process = self.processes.get(number)
+        try:
+            self.oracle.saw_publish(process.slot.member_id if process and process.slot else 0, subject, data)
+        except AssertionError as error:
+            self.found(error, bus.name)
+
+    # -- a run
+
+    def run(self, seconds: float, faults: Callable[["MembersCluster"], Any] | None = None) -> SeedReport:
+        """Run under faults for some virtual seconds, then healed until everything is equal; and judge."""
+        broken = None
+        ended_at = 0.0
+        with _silent():
+            try:
+                self.loop.run_until_complete(self._until_found(self._story(seconds, faults)))
+                self.history.judge(self.oracle)
+            except Exception as error:  # noqa: BLE001  whatever is raised here is a finding that belongs to the seed
+                notes = "; ".join(getattr(error, "__notes__", []))
+                broken = f"{type(error).__name__}: {error} {notes}"
+            finally:
+                ended_at = self.loop.now
+                for process in self.processes.values():
+                    process.kill()
+                self.loop.end(self._owners)
+        answered = list(self.history.answered())
+        counts = {
+            "terms led": len(self.oracle.leaders),
+            "entries committed": len(self.oracle.entries),
+            "writes": sum(call.command is not None for call in answered),
+            "strong reads": sum(call.command is None for call in answered),
+            "states compared": self.oracle.digest_checks,
+            "views compared": self.oracle.view_checks,
+            "undecided histories": self.history.undecided,
+            "messages": self.network.messages,
+            "virtual ms": round(ended_at * 1000),
+            **dict(sorted(self.counts.items())),
+        }
+        trace = int.from_bytes(self._trace.digest(), "big")
+        return SeedReport(level="member", seed=self.seed, broken=broken, counts=counts, trace=trace)
+
+    async def _until_found(self, story: Any) -> None:
+        telling = asyncio.ensure_future(story)
+        await asyncio.wait({telling, self._finding}, return_when=asyncio.FIRST_COMPLETED)
+        if self._finding.done():
+            telling.cancel()
+            self._finding.result()
+        self._finding.cancel()
+        telling.result()
+
+    async def _story(self, seconds: float, faults: Callable[["MembersCluster"], Any] | None) -> None:
+        for number in self.rooms:
+            self.start_member(number)
+        for number in range(1, self.clients_at_start + 1):
+            self.start_client(number)
+        breaking = asyncio.ensure_future(faults(self)) if faults is not None else None
+        await asyncio.sleep(seconds)
+        if breaking is not None:
+            breaking.cancel()
+        self.heal()
+        await self._must_make_progress()
+
+    def heal(self) -> None:
+        """All faults end: everything runs, every link works, disks have room."""
+        self.calm = True
+        self.network.heal()
+        for number, room in self.rooms.items():
+            room.disk.power_off_at = room.disk.power_off_after_snapshot = None
+            room.disk.fail_at.clear()
+            room.disk.capacity_bytes = None
+            process = self.processes[number]
+            if process.alive:
+                process.resume()
+            else:
+                self.start_member(number)
+        for client in self.clients.values():
+            self.loop.release(client.owner)
+
+    async def _must_make_progress(self) -> None:
+        deadline = self.loop.now + RECOVERY_S
+        client = self.clients[1]
+        for client in self.clients.values():
+            client.busy = False
+        target = 0
+        while not target:
+            require(self.loop.now < deadline, "no write within the time that a healed cluster has")
+            written = asyncio.ensure_future(client.set_once(0))
+            await asyncio.wait({written})
+            target = written.result().index
+        while not self._settled(target):
+            require(self.loop.now < deadline, f"not settled in time: {self._standing()}")
+            await asyncio.sleep(0.1)
+        for client in self.clients.values():
+            client.watch.look()
+            for view in (client.view, client.part):
+                if view.index == self.oracle.store.index:
+                    self.oracle.saw_final_view(view)
+
+    def _settled(self, target: int) -> bool:
+        members = [self.processes[number] for number in self.rooms if number not in self.wiped]
+        views = [view for client in self.clients.values() for view in (client.view, client.part)]
+        return (
+            self.oracle.store.index >= target
+            and all(one.alive and one.applied == self.oracle.applied for one in members)
+            and all(view.index == self.oracle.store.index for view in views)
+        )
+
+    def _standing(self) -> str:
+        members = [f"{one.room.name} {one.applied if one.alive else 'down'}" for one in self.processes.values()]
+        views = [f"{one.name} {one.view.index} {one.part.index}" for one in self.clients.values()]
+        return f"log {self.oracle.applied}; {', '.join(members)}; {', '.join(views)}"
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """What members log is not shown while they are simulated."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
