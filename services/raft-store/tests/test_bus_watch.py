@@ -5,7 +5,7 @@ import pytest
 from lictor_raft_store.bus_watch import BusWatch, Candidate
 
 PATIENCE_S = 1.0
-CUT_S = 1.5  # an announcement every half second, and one election timeout
+CUT_S = 1.0  # two announcements that did not come back
 GOOD, CUT, UNKNOWN = True, False, None
 
 
@@ -13,11 +13,15 @@ def voter(member, bus_works, match=10, *, active=True):
     return Candidate(member, bus_works, active, match)
 
 
+def asked(watch, echo_age_s, voters, *moments):
+    return [watch.decide(now, echo_age_s, voters) for now in moments]
+
+
 @pytest.mark.parametrize(
     ("echo_age_s", "voters", "chosen"),
     [
         (0.4, [voter(2, GOOD)], 0),  # nothing is wrong
-        (1.4, [voter(2, GOOD)], 0),  # a reconnect
+        (0.9, [voter(2, GOOD)], 0),  # one announcement is late
         (CUT_S, [voter(2, GOOD)], 2),
         (CUT_S, [voter(2, CUT), voter(3, CUT)], 0),  # nobody is better off: no churn
         (CUT_S, [voter(2, UNKNOWN), voter(3, UNKNOWN)], 0),  # no direct lane: check-quorum decides
@@ -29,15 +33,22 @@ def voter(member, bus_works, match=10, *, active=True):
     ],
 )
 def test_a_leader_hands_over_when_its_own_nats_is_gone_and_another_voters_is_not(echo_age_s, voters, chosen):
-    assert BusWatch(PATIENCE_S).decide(100.0, echo_age_s, voters) == chosen
+    assert asked(BusWatch(PATIENCE_S), echo_age_s, voters, 100.0, 100.9, 101.0) == [0, 0, chosen]
+
+
+def test_being_better_off_must_last_an_election_timeout_without_a_break():
+    watch, voters = BusWatch(PATIENCE_S), [voter(2, GOOD)]
+    assert asked(watch, CUT_S, voters, 100.0, 100.9) == [0, 0]
+    assert asked(watch, 0.1, voters, 100.95) == [0]  # we hear ourselves again
+    assert asked(watch, CUT_S, voters, 101.0, 101.9) == [0, 0]
+    assert asked(watch, CUT_S, [voter(2, CUT)], 101.95) == [0]  # and now nobody is better off
+    assert asked(watch, CUT_S, voters, 102.0, 102.9, 103.0) == [0, 0, 2]
 
 
 def test_it_asks_once_an_election_timeout_and_then_somebody_else():
-    watch = BusWatch(PATIENCE_S)
-    voters = [voter(2, GOOD, 9), voter(3, GOOD, 7)]
-    assert [watch.decide(now, CUT_S, voters) for now in (100.0, 100.5, 101.0, 101.9, 102.0)] == [2, 0, 3, 0, 2]
+    watch, voters = BusWatch(PATIENCE_S), [voter(2, GOOD, 9), voter(3, GOOD, 7)]
+    assert asked(watch, CUT_S, voters, 99.0, 100.0, 100.5, 101.0, 101.9, 102.0) == [0, 2, 0, 3, 0, 2]
 
 
 def test_one_that_did_not_take_it_is_asked_again_when_there_is_no_other():
-    watch = BusWatch(PATIENCE_S)
-    assert [watch.decide(now, CUT_S, [voter(2, GOOD)]) for now in (100.0, 101.0)] == [2, 2]
+    assert asked(BusWatch(PATIENCE_S), CUT_S, [voter(2, GOOD)], 99.0, 100.0, 101.0) == [0, 2, 2]
