@@ -9,7 +9,7 @@ Every process has a name (`nats-1`, `raft-store-2`, `catalog-1`), a folder of it
 lists NATS server k first and the others after it, as a deployment with one NATS server beside each raft-store does.
 When the `with` block fails, the ends of all logs are printed and the folder stays where pytest keeps it.
 
-What it does not do: no network faults (see `lossy` loops in the simulator), no waiting beyond readiness and leadership.
+What it does not do: no network faults, no waiting beyond readiness and leadership.
 """
 
 import contextlib
@@ -165,9 +165,9 @@ class RealCluster:
         """
         self.folder = folder
         self._ports = free_ports()
+        self._own_nats_only = own_nats_only
         self._settings = settings or {}
         self._expect = stores
-        self._own_nats_only = own_nats_only
         self.programs: dict[str, Program] = {}
         self._add_nats(nats)
         for number in range(1, stores + 1):
@@ -193,6 +193,7 @@ class RealCluster:
             if count > 1:
                 others = ",".join(f"nats://{HOST}:{one}" for one in routes if one != route)
                 command += ["--cluster_name", "chaos", "--cluster", f"nats://{HOST}:{route}", "--routes", others]
+                command += ["--no_advertise"] if self._own_nats_only else []  # else clients learn of the others
             name = f"nats-{number}"
             self._add(Program(name, command, self.folder / name, self._log(name), port=port, monitor=monitor))
 

@@ -40,6 +40,9 @@ def dev(
     context: typer.Context,
     servers: Annotated[int, typer.Option(min=1, max=7, help="How many raft-stores.")] = 3,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Start the demo applications and sidecars.")] = True,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Raft, proposals and read asks go over TCP beside NATS.")
+    ] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the data of earlier runs first.")] = False,
     http_port: Annotated[int | None, typer.Option(help="HTTP API (8500).")] = None,
@@ -55,6 +58,7 @@ def dev(
     options = Options(
         servers=servers,
         demo=demo,
+        direct=direct,
         data_dir=data_dir,
         port_offset=port_offset,
         http_port=http_port,

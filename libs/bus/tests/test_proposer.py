@@ -89,6 +89,21 @@ def test_a_new_leader_gets_what_the_old_one_never_answered(in_world):
     in_world(story)
 
 
+def test_an_answer_lost_with_the_leaders_nats_connection_is_asked_for_again_at_its_next_beacon(in_world):
+    async def story(world):
+        await world.proposer.propose(KVSet("warm", b"up"))
+        world.store.lose_answers = 1
+        writing = asyncio.ensure_future(world.proposer.propose(KVSet("a", b"1", cas=0)))
+        while world.store.lose_answers:  # noqa: ASYNC110  a test may poll
+            await asyncio.sleep(0)
+        world.store.bus.reconnects += 1
+        await world.store.beacon()
+        done = await asyncio.wait_for(writing, 1.0)  # and not after the attempt's timeout of five
+        assert done.result.value is True
+
+    in_world(story)
+
+
 def test_a_leader_without_space_is_told_at_once_in_its_own_words_and_asked_again_with_the_next_command(in_world):
     async def story(world):
         world.store.refuse_with = ProposeAnswer("no-space", reason="No space left for the log of server-2")

@@ -24,6 +24,7 @@ followers' election timeout of a second. Only pings that were sent count, so tha
 
 RECONNECT_WAIT_S = 0.1
 CONNECT_TIMEOUT_S = 1.0
+CLOSE_S = 1.0
 UNSENT_BYTES_MAX = 16 * 1024 * 1024
 """Bytes that wait for the socket: twice the largest change that the feed carries. Beyond it messages are dropped and
 requests fail, since a server that takes nothing is frozen, and will be left."""
@@ -66,6 +67,10 @@ class Bus(Protocol):
     @property
     def connected(self) -> bool:
         """Whether messages can be sent right now."""
+
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was made anew; messages may have been lost each time."""
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
         """Send to whoever listens; dropped while disconnected."""
@@ -110,6 +115,10 @@ class _Client(Client):
             writer.transport.abort()
         self._pending = []  # subscriptions are sent anew by the reconnect itself
         self._pending_data_size = 0
+        # Whether questions or their answers got through is unknown: their askers hear it now and not after a timeout.
+        for waiting in list(self._resp_map.values()):
+            if not waiting.done():
+                waiting.set_exception(nats.errors.ConnectionReconnectingError())
         await super()._attempt_reconnect()
 
 
@@ -119,7 +128,7 @@ class NatsBus:
     def __init__(self) -> None:
         self._client: Client = _Client()
         self._overflow: dict[int, Callable[[], None]] = {}
-        self.reconnects = 0
+        self._reconnects = 0
         self.dropped_publishes = 0
         self._quiet_error = ""
 
@@ -127,6 +136,11 @@ class NatsBus:
     def connected(self) -> bool:
         """Whether messages can be sent right now."""
         return self._client.is_connected
+
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was made anew."""
+        return self._reconnects
 
     async def open(self, servers: list[str], name: str) -> None:
         """Connect, retrying until it works; says once per reason why it does not."""
@@ -172,7 +186,7 @@ class NatsBus:
         log.warning("nats disconnected")
 
     async def _on_reconnected(self) -> None:
-        self.reconnects += 1
+        self._reconnects += 1
         self._quiet_error = ""
         log.info("nats reconnected", server=str(self._client.connected_url and self._client.connected_url.netloc))
 
@@ -230,7 +244,8 @@ class NatsBus:
                 await asyncio.wait_for(self._client.flush(), 1.0)
             except (nats.errors.Error, TimeoutError, OSError) as error:
                 log.debug("closing without flush", reason=str(error))
-            await self._client.close()
+            # nats-py waits there for a socket that a frozen server may hold open: the process ends without it
+            await asyncio.wait([asyncio.ensure_future(self._client.close())], timeout=CLOSE_S)
 
 
 async def connect(urls: str, name: str) -> NatsBus:

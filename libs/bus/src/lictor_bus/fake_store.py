@@ -69,6 +69,7 @@ class FakeStore:
             dict(meta.stream_last),
             members,
             level=meta.level,
+            reconnects=self.bus.reconnects,
         )
         await self.bus.publish(subjects.beacon(self.cluster), frames.encode(beacon))
 

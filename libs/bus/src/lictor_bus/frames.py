@@ -33,6 +33,8 @@ class Beacon(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     `applied` is the store index applied; `stream_last` names, per stream, the last index that changed it: a view at
     or beyond it may move its index to `applied`. `conf` has the ids of the whole configuration as of that index.
+    `reconnects` counts how often the leader's NATS connection was made anew: when it grows, questions to the leader and
+    answers from it may have been lost.
     """
 
     cluster: str
@@ -45,6 +47,7 @@ class Beacon(msgspec.Struct, frozen=True, gc=False, array_like=True):
     level: int = 1
     held: str = ""
     conf: tuple[int, ...] = ()
+    reconnects: int = 0
 
 
 class ProposeBatch(msgspec.Struct, frozen=True, gc=False, array_like=True):

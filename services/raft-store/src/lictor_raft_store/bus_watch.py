@@ -3,7 +3,8 @@
 With the direct lane Raft goes on without NATS, and the leader would keep its place while the feed, beacons and
 decisions that only NATS carries reach nobody. What counts is the own presence echo: a message to ourselves through
 NATS, which a frozen server does not return although the connection stands. Only members that said over the direct lane
-that their own NATS works are asked: when nobody is better off, a change would help nobody, and the leader stays.
+that their own NATS works are asked: when nobody is better off, a change would help nobody, and the leader stays. When
+all lose NATS and get it back, some get it sooner: being better off counts when it lasts for an election timeout.
 
 Without the direct lane there is nothing to decide: a leader cut off from NATS is cut off from its voters, and steps
 down by check-quorum.
@@ -16,8 +17,8 @@ from dataclasses import dataclass
 import structlog
 
 from lictor_bus import Lane, Presence
-from lictor_bus.presence import ANNOUNCE_EVERY_S
 from lictor_raft import Role
+from lictor_raft_store.direct import ECHO_FRESH_S
 from lictor_raft_store.node_driver import NodeDriver
 
 LOOK_EVERY_S = 0.1
@@ -41,8 +42,9 @@ class BusWatch:
     """Decides whom to hand leadership to, and when. Pure."""
 
     def __init__(self, patience_s: float) -> None:
-        """`patience_s` is one election timeout: a shorter silence is a reconnect."""
+        """`patience_s` is one election timeout: for so long somebody must be better off, or it is a reconnect."""
         self._patience_s = patience_s
+        self._worse_since: float | None = None
         self._asked_at = float("-inf")
         self._asked = 0
 
@@ -54,10 +56,13 @@ class BusWatch:
             echo_age_s: seconds since this member last heard its own announcement through NATS.
             candidates: the other voters.
         """
-        if echo_age_s < ANNOUNCE_EVERY_S + self._patience_s or now - self._asked_at < self._patience_s:
-            return 0
         able = [one for one in candidates if one.bus_works and one.active]
-        if not able:
+        if echo_age_s < ECHO_FRESH_S or not able:
+            self._worse_since = None
+            return 0
+        if self._worse_since is None:
+            self._worse_since = now
+        if now - max(self._worse_since, self._asked_at) < self._patience_s:
             return 0
         # Whoever did not take it the last time comes last.
         best = max(able, key=lambda one: (one.member_id != self._asked, one.match))
@@ -73,6 +78,7 @@ async def watch_bus(
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         if driver.node.role is not Role.LEADER:
+            watch = BusWatch(patience_s)
             continue
         status = driver.node.status()
         candidates = [

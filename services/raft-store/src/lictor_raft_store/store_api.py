@@ -208,23 +208,41 @@ class StoreApi:
         self.driver.wake()
 
     def _propose(self, proposals: list[tuple[list[bytes], str]]) -> None:
-        """Propose everything that waits, each batch as consecutive entries of one term."""
+        """Propose everything that waits, each batch as consecutive entries of one term.
+
+        All of it at once: the core then makes one append of it for each peer, and not one for each batch.
+        """
         if no_room := self.room.reason:
             for _, reply in proposals:
                 self._reply(reply, self._no_space(no_room))
             return
+        together: list[tuple[list[bytes], str]] = []
+        count = 0
         for envelopes, reply in proposals:
-            if not self._batches.room_for(len(envelopes)):
+            if self._batches.room_for(len(envelopes), ahead=count):
+                together.append((envelopes, reply))
+                count += len(envelopes)
+            else:
                 self._reply(reply, ProposeAnswer("full"))
-                continue
-            try:
-                indexes = self.driver.node.propose_many(envelopes)
-            except ProposalDropped as error:
+        if self._propose_together(together):
+            return
+        for one in together:  # too much at once: perhaps some of it is not
+            if not self._propose_together([one]):
                 leads = self.driver.node.role is Role.LEADER
-                log.debug("proposal dropped", reason=str(error))
-                self._reply(reply, ProposeAnswer("full") if leads else self._propose_refusal())
-                continue
-            self._batches.add(reply, indexes.start, len(envelopes), self.driver.node.term)
+                self._reply(one[1], ProposeAnswer("full") if leads else self._propose_refusal())
+
+    def _propose_together(self, proposals: list[tuple[list[bytes], str]]) -> bool:
+        """Propose some batches at once, all or none."""
+        try:
+            indexes = self.driver.node.propose_many([one for envelopes, _ in proposals for one in envelopes])
+        except ProposalDropped as error:
+            log.debug("proposal dropped", reason=str(error))
+            return False
+        first = indexes.start
+        for envelopes, reply in proposals:
+            self._batches.add(reply, first, len(envelopes), self.driver.node.term)
+            first += len(envelopes)
+        return True
 
     def _no_space(self, reason: str) -> ProposeAnswer:
         """The disk is full; while leadership goes to somebody else, ask again instead."""
