@@ -32,8 +32,9 @@ def require(holds: bool, claim: str) -> None:
 
 
 def rows_digest(store: Store) -> int:
-    """The digest of everything but META: what a view of the stream `all` has in common with the state."""
-    return (store.digest() - row_hash(Table.META, ("",), store.meta)) & _MASK
+    """The digest of all rows but META: what a view of the stream `all` has in common with the state."""
+    staged = store.restoring.state_hash() if store.restoring is not None else 0
+    return (store.digest() - staged - row_hash(Table.META, ("",), store.meta)) & _MASK
 
 
 class Oracle:
@@ -43,6 +44,7 @@ class Oracle:
         self.store = Store(cluster)
         self.store.advance(FOUNDING_INDEX)
         self.entries: dict[int, Entry] = {}
+        self.store_indexes: dict[int, int] = {}
         self.applied = FOUNDING_INDEX
         self.leaders: dict[int, int] = {}
         self.publishers: dict[int, int] = {}
@@ -96,6 +98,7 @@ class Oracle:
                     self._groups[stream, done.index] = encoded
         self.entries[entry.index] = entry
         self.applied = entry.index
+        self.store_indexes[entry.index] = store.index
         self._digests[entry.index] = store.digest()
         self._rows_digests[store.index] = rows_digest(store)
 
@@ -141,7 +144,7 @@ class Oracle:
 
 
 class ViewWatch:
-    """Follows one view: no index goes back within an epoch, and what it holds is the state there."""
+    """Follows one view: its index never goes back, what it reports not within an epoch; it holds the state there."""
 
     def __init__(self, oracle: Oracle, view: View) -> None:
         self._oracle, self._view = oracle, view
@@ -154,7 +157,7 @@ class ViewWatch:
         """Check now."""
         store = self._view.store
         if store.meta.epoch > self._epoch:
-            self._epoch, self._index, self._reported = store.meta.epoch, 0, {}
+            self._epoch, self._reported = store.meta.epoch, {}
         require(store.index >= self._index, f"a view went from {self._index} back to {store.index}")
         self._index = store.index
         for name in _WATCHED_INDEXES:
