@@ -44,6 +44,7 @@ class Cluster:
         self.settings = RaftStoreSettings(**{**FAST, **settings})
         self.volumes = {number: str(tmp_path / str(number)) for number in (1, 2, 3)}
         self.running: dict[int, Running] = {}
+        self.disks: dict[int, Any] = {}
         self.failures: list[BaseException] = []
         self.founders = ConfState()
 
@@ -80,7 +81,7 @@ class Cluster:
 
         member = await open_member(
             bus=bus,
-            disk=RealDisk(),
+            disk=self.disks.get(number) or RealDisk(),
             slot=slot,
             cluster=CLUSTER,
             founders=self.founders if slot.member_id in self.founders.voters else ConfState(),
@@ -153,9 +154,10 @@ async def until(condition, timeout_s=15.0):
             await asyncio.sleep(0.01)
 
 
-def run(tmp_path, story, **settings):
+def run(tmp_path, story, make_disk=RealDisk, **settings):
     async def main():
         cluster = Cluster(tmp_path, **settings)
+        cluster.disks = {number: make_disk() for number in cluster.volumes}
         client = Client(cluster.hub)
         await cluster.start_all()
         await client.start()

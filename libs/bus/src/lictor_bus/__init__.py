@@ -10,12 +10,15 @@ from lictor_bus.connection import (
     connect,
 )
 from lictor_bus.contact import tell_contact
+from lictor_bus.direct_lane import DirectLane
 from lictor_bus.fake import FakeBus, Hub
+from lictor_bus.lanes import Lane, NatsLane
 from lictor_bus.leader import LeaderTracker
 from lictor_bus.presence import Presence, PresenceRecord
 from lictor_bus.proposer import (
     Committed,
     NoLeaderError,
+    NoSpaceError,
     OutcomeUnknownError,
     OverloadedError,
     ProposeError,
@@ -31,12 +34,16 @@ __all__ = [
     "BusError",
     "BusTimeoutError",
     "Committed",
+    "DirectLane",
     "FakeBus",
     "Hub",
+    "Lane",
     "LeaderTracker",
     "NatsBus",
+    "NatsLane",
     "NoLeaderError",
     "NoRespondersError",
+    "NoSpaceError",
     "OutcomeUnknownError",
     "OverloadedError",
     "Presence",

@@ -41,6 +41,7 @@ class FakeStore:
         self.leading = True
         self.publishing = True
         self.lose_answers = 0
+        self.refuse_with: ProposeAnswer | None = None
         self.keep_changes = True
         self.batches: list[int] = []
         self.asks = 0
@@ -90,6 +91,9 @@ class FakeStore:
         batch = frames.decode(data, ProposeBatch)
         if not self.leading:
             await self.bus.publish(reply, frames.encode(ProposeAnswer("not-leader", 0, self.term)))
+            return
+        if self.refuse_with is not None:
+            await self.bus.publish(reply, frames.encode(self.refuse_with))
             return
         self.batches.append(len(batch.envelopes))
         results = []

@@ -17,6 +17,9 @@ from lictor_bus.frames import Beacon, FoundingHello, FrameError
 LEADER_FRESH_S = 3.0
 """A beacon comes every 250 ms; three seconds without one, and the leader counts as unknown."""
 
+GAP_S = 0.7
+"""After a longer silence at least two beacons were lost, and with them perhaps a question or its answer."""
+
 FOREIGN_FRESH_S = 10.0
 VETO_EVERY_S = 0.5
 
@@ -64,11 +67,12 @@ class LeaderTracker:
         if known and (heard.epoch, heard.term) < (known.epoch, known.term):
             return
         new_leader = known is None or (heard.leader, heard.term) != (known.leader, known.term)
+        back = self.silence_s() > GAP_S
         self.beacon = heard
         self.heard_at = self._clock()
         for listener in self._listeners:
             listener(heard)
-        if new_leader:
+        if new_leader or back:
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()
 
@@ -109,7 +113,7 @@ class LeaderTracker:
         return leader if term >= self.term else self.leader
 
     async def changed(self) -> None:
-        """Wait until another leader or term is heard of."""
+        """Wait until another leader or term is heard of, or the leader again after a silence: ask (again) now."""
         await self._changed.wait()
 
     async def wait_for_cluster(self) -> Beacon:

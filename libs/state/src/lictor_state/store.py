@@ -16,8 +16,11 @@ from typing import Any, Protocol
 from lictor_state.codec import row_hash
 from lictor_state.cuts import Cut, OpenCuts
 from lictor_state.exactly_once import Proposers
+from lictor_state.levels import LEVEL_MAX
 from lictor_state.rows import (
+    AUTOPILOT_KEY,
     AgentRow,
+    AutopilotRow,
     CARootRow,
     Change,
     CheckRow,
@@ -59,7 +62,8 @@ class Staged(Protocol):
 class Store:
     """The state at one index, whole (a member, a catalog's view) or the part that one stream carries."""
 
-    def __init__(self, cluster_id: str) -> None:
+    def __init__(self, cluster_id: str, level: int = LEVEL_MAX) -> None:
+        """An empty state; a cluster that is founded begins at `FOUNDING_LEVEL`, so that members agree on it."""
         self.index = 0
         self.offset = 0
         self.watches = Watches()
@@ -73,7 +77,7 @@ class Store:
         }
         self._cluster_id = cluster_id
         self._epoch = 1
-        self._level = 1
+        self._level = level
         self._stream_last: dict[str, int] = {}
         self._before: dict[tuple[Table, Key], Row | None] = {}
         self._unhashed: dict[tuple[Table, Key], Row | None] = {}
@@ -98,6 +102,11 @@ class Store:
     def epoch(self) -> int:
         """How many times the whole state was replaced, plus one."""
         return self._epoch
+
+    @property
+    def level(self) -> int:
+        """The feature level: what every member of the cluster can read."""
+        return self._level
 
     @property
     def least_index(self) -> int:
@@ -168,6 +177,10 @@ class Store:
     def lock_delay(self, key: str) -> LockDelayRow | None:
         """What keeps a key from being acquired for a while."""
         return self._tables[Table.LOCK_DELAYS].get((key,))  # type: ignore[return-value]  # by its table
+
+    def autopilot(self) -> AutopilotRow | None:
+        """How the leader looks after the store's members, if anybody has set it."""
+        return self._tables[Table.AUTOPILOT].get(AUTOPILOT_KEY)  # type: ignore[return-value]  # by its table
 
     def index_of(self, name: str) -> int:
         """A reported index by its name; 0 if there is none."""

@@ -21,7 +21,8 @@ import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from lictor_bus import Bus, LeaderTracker, Proposer, ReadGate, View, connect, tell_contact
+from lictor_bus import Bus, DirectLane, Lane, LeaderTracker, NatsLane, Proposer, ReadGate, View, connect, tell_contact
+from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.store_operator import StoreOperator
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
@@ -84,8 +85,9 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     leader = LeaderTracker(bus, settings.cluster)
     await leader.start()
     view = View(bus, leader, "all")
-    proposer = Proposer(bus, leader, f"{ROLE} {settings.node}")
-    gate = ReadGate(bus, leader)
+    lane = _lane(context, bus, leader, settings)
+    proposer = Proposer(bus, leader, f"{ROLE} {settings.node}", lane=lane)
+    gate = ReadGate(bus, leader, lane=lane)
     metrics = CatalogMetrics(context.metrics)
     writes = Writes(proposer, view)
     authority = CAService(view, writes, settings.datacenter, now=time.time, dice=secrets.token_bytes, metrics=metrics)
@@ -107,6 +109,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         ttl=TtlClient(bus, lambda: leader.cluster),
         gossip=GossipOrders(bus, lambda: leader.cluster),
         store_operator=OperatorOverBus(leader, StoreOperator(bus, leader)),
+        renewals=SessionRenewals(bus, leader),
         authority=authority,
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
@@ -134,6 +137,18 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         await asyncio.wait([serving])
 
     context.on_stop(finish)
+
+
+def _lane(context: Context, bus: Bus, leader: LeaderTracker, settings: CatalogSettings) -> Lane:
+    """How proposals and read asks travel: over NATS, or directly to the members that the beacons name."""
+    over_nats = NatsLane(bus, lambda: leader.cluster)
+    if not settings.direct:
+        return over_nats
+    direct = DirectLane(over_nats, lambda: leader.cluster, uuid.uuid4().hex, time.monotonic)
+    leader.listen(lambda beacon: direct.learn({one.member_id: one.direct for one in beacon.members}))
+    context.spawn("direct lane", direct.run())
+    context.on_stop(direct.close)
+    return direct
 
 
 def _spare_the_collector(view: View) -> None:

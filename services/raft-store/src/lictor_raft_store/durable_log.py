@@ -16,6 +16,7 @@ from lictor_raft_store.batch import encode_batch
 from lictor_raft_store.record import HardState as StoredHardState
 from lictor_raft_store.record import SnapshotMark
 from lictor_raft_store.recovery import DamagedLog, Recovered
+from lictor_raft_store.room import LogRoom
 from lictor_raft_store.surroundings import Writer
 
 log = structlog.get_logger()
@@ -44,9 +45,12 @@ class LogStorage(MemoryStorage):
 class DurableLog:
     """The log of one member."""
 
-    def __init__(self, writer: Writer, storage: LogStorage, observe_sync: Callable[[float], None]) -> None:
+    def __init__(
+        self, writer: Writer, storage: LogStorage, room: LogRoom, observe_sync: Callable[[float], None]
+    ) -> None:
         self._writer = writer
         self.storage = storage
+        self.room = room
         self._observe_sync = observe_sync
         self._unwritten: HardState | None = None
         self._begun = storage.last_index()  # the last index of the log once all that has been begun is written
@@ -62,7 +66,7 @@ class DurableLog:
         Several may be under way; they are written, and end, in the order of the calls.
 
         Raises:
-            StorageError: the disk failed or is full; the member must stop.
+            StorageError: the disk failed; the member must stop.
         """
         truncate = entries[0].index if entries and entries[0].index <= self._begun else None
         if entries:
@@ -70,7 +74,9 @@ class DurableLog:
         batch = encode_batch(entries, hard_state or self._unwritten, truncate_from=truncate)
         self._unwritten = None
         began = time.perf_counter()
+        self.room.begin(len(batch.body))
         await self._writer.append(batch, sync=True)
+        self.room.end(len(batch.body))
         self._observe_sync(time.perf_counter() - began)
         self.storage.append(entries)
         if hard_state is not None:
@@ -105,6 +111,7 @@ async def open_log(
     recovered: Recovered,
     founders: ConfState,
     snapshot: Snapshot | None,
+    room: LogRoom,
     observe_sync: Callable[[float], None],
 ) -> DurableLog:
     """Join what the disk holds.
@@ -114,6 +121,7 @@ async def open_log(
         recovered: what recovery found in it.
         founders: the founding configuration, for a log that has just been made.
         snapshot: the newest sound snapshot, if there is one.
+        room: what the log has allocated.
         observe_sync: called with the seconds of each sync.
 
     Raises:
@@ -124,15 +132,15 @@ async def open_log(
         hard_state = HardState(term=FOUNDING_TERM, commit=FOUNDING_INDEX)
         mark = SnapshotMark(FOUNDING_INDEX, FOUNDING_TERM, installed=True)
         await writer.append(encode_batch([], hard_state, snapshot_mark=mark), sync=True)
-        return DurableLog(writer, storage, observe_sync)
+        return DurableLog(writer, storage, room, observe_sync)
     if snapshot is not None and not _holds(recovered, snapshot.meta):
         # It came from a leader, and the process ended before the log said so. What it holds is committed, so it takes
         # the log's place now.
-        durable = DurableLog(writer, LogStorage(), observe_sync)
+        durable = DurableLog(writer, LogStorage(), room, observe_sync)
         await durable.installed(snapshot, _promised(recovered.hard_state, snapshot.meta))
         log.info("the log begins anew behind a received snapshot", snapshot=snapshot.meta.index)
         return durable
-    return DurableLog(writer, _joined(recovered, founders, snapshot), observe_sync)
+    return DurableLog(writer, _joined(recovered, founders, snapshot), room, observe_sync)
 
 
 def _is_empty(recovered: Recovered) -> bool:

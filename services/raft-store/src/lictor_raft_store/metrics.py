@@ -13,5 +13,6 @@ class StoreMetrics:
         self.commit = metrics.gauge("commit_index", "The Raft commit index.")
         self.store_index = metrics.gauge("store_index", "The store index applied.")
         self.sync_seconds = metrics.histogram("sync_seconds", "Duration of one durable write of the log.")
+        self.room = metrics.gauge("log_short_of_room_count", "1 while the disk has no room for the log to grow.")
         self.snapshots = metrics.counter("snapshots_total", "Snapshots taken by this member.")
         self.installs = metrics.counter("snapshot_installs_total", "Snapshots received and installed.")

@@ -41,10 +41,15 @@ class Roster:
         """The members of the configuration as beacons name them."""
         conf = set(self.conf_ids())
         return tuple(
-            Member(one.member_id, one.name, f"{one.address}:{one.port}", one.voter)
+            Member(one.member_id, one.name, f"{one.address}:{one.port}", one.voter, self._direct(one.member_id))
             for one in self.servers()
             if one.member_id in conf
         )
+
+    def _direct(self, member: int) -> str:
+        """Where a member's direct lane listens, empty for nowhere."""
+        told = self._told.get(member)
+        return "" if told is None else _text(told.record, "direct")
 
     def joining(self) -> list[Server]:
         """The processes that have our cluster, are present, and stand in no configuration."""

@@ -10,7 +10,11 @@ class RaftStoreSettings(Settings):
 
     raft_store_port: Port = Field(
         default=8300,
-        description="TCP port; the server port shown to Consul's clients; nothing listens there, all traffic is NATS",
+        description="TCP port; the server port shown to Consul's clients; nothing listens there",
+    )
+    raft_store_direct_port: Port = Field(
+        default=0,
+        description="TCP port; the direct lane, with LICTOR_DIRECT=on; 0 takes a free one, since NATS announces it",
     )
     raft_store_name: str = Field(
         default="",

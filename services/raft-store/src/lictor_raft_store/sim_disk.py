@@ -202,11 +202,11 @@ class SimDisk:
             raise self.fail_at[self.operations]
 
     def require_room(self, inode: _Inode, length: int) -> None:
-        """Raise DiskFull when `inode` cannot grow to `length` bytes."""
-        if self.capacity_bytes is None:
+        """Raise DiskFull when `inode` cannot grow to `length` bytes; what it has it keeps, however full the disk is."""
+        if self.capacity_bytes is None or length <= len(inode.volatile):
             return
         used = sum(len(other.volatile) for other in self._names.values() if other is not inode)
-        if used + max(length, len(inode.volatile)) > self.capacity_bytes:
+        if used + length > self.capacity_bytes:
             raise DiskFull(f"simulated disk of {self.capacity_bytes} bytes: no room left")
 
 

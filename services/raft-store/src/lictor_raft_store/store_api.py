@@ -12,14 +12,15 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
-from lictor_bus import Bus, frames, subjects
+from lictor_bus import Bus, Lane, frames
 from lictor_bus.frames import FrameError, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk
-from lictor_raft import Entry, ProposalDropped, ReadDropped, ReadState, Role
+from lictor_raft import NO_MEMBER, Entry, ProposalDropped, ReadDropped, ReadState, Role
 from lictor_raft_store.change_feed import ChangeFeed
 from lictor_raft_store.machine import AppliedBatch
 from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.node_driver import NodeDriver
 from lictor_raft_store.pending import OpenBatches, OpenReads
+from lictor_raft_store.room import RoomWatch
 from lictor_raft_store.roster import Roster
 from lictor_state import CodecError
 from lictor_state.codec import decode_envelope, encode_envelope
@@ -42,15 +43,18 @@ class StoreApi:
         self,
         *,
         bus: Bus,
+        lane: Lane,
         cluster: str,
         member_id: int,
         driver: NodeDriver,
         roster: Roster,
         metrics: StoreMetrics,
+        room: RoomWatch,
     ) -> None:
         self.cluster = cluster
         self._member_id = member_id
-        self._bus, self.driver, self._roster, self._metrics = bus, driver, roster, metrics
+        self._bus, self._lane, self.driver, self._roster, self._metrics = bus, lane, driver, roster, metrics
+        self.room = room
         self._feed = ChangeFeed(bus, cluster)
         self._proposals: list[tuple[list[bytes], str]] = []
         self._asks: list[tuple[bool, str]] = []
@@ -66,8 +70,8 @@ class StoreApi:
 
     async def open(self) -> None:
         """Begin to listen."""
-        for verb, callback in (("propose", self._on_propose), ("read", self._on_read)):
-            await self._bus.subscribe(subjects.member(self.cluster, self._member_id, verb), callback)
+        await self._lane.serve("propose", self._on_propose)
+        await self._lane.serve("read", self._on_read)
 
     @property
     def leading(self) -> bool:
@@ -80,7 +84,9 @@ class StoreApi:
         return bool(self._proposals or self._asks)
 
     async def propose_own(self, command: Command, timeout_s: float = 5.0) -> tuple[int, Result] | None:
-        """Propose one of the leader's own decisions; None when it was not applied here in time."""
+        """Propose one of the leader's own decisions; None when it was not applied here in time, or has no room."""
+        if self.room.reason:
+            return None
         reply = f"own.{next(self._own_ids)}"
         waiting = self._own[reply] = asyncio.get_running_loop().create_future()
         self._proposals.append(([encode_envelope(Envelope(0, 0, 0, command))], reply))
@@ -147,6 +153,7 @@ class StoreApi:
 
     async def flush(self, now: float) -> None:
         """Send due answers and beacons."""
+        self.room.look()
         due = self._reads.due(self.driver.machine.applied)
         if due:
             store = self.driver.machine.store
@@ -171,7 +178,7 @@ class StoreApi:
 
     # -- proposals
 
-    def _on_propose(self, _subject: str, data: bytes, reply: str) -> None:
+    def _on_propose(self, data: bytes, reply: str) -> None:
         try:
             batch = frames.decode(data, ProposeBatch)
             for envelope in batch.envelopes:
@@ -190,6 +197,10 @@ class StoreApi:
 
     def _propose(self, proposals: list[tuple[list[bytes], str]]) -> None:
         """Propose everything that waits, each batch as consecutive entries of one term."""
+        if no_room := self.room.reason:
+            for _, reply in proposals:
+                self._reply(reply, self._no_space(no_room))
+            return
         for envelopes, reply in proposals:
             if not self._batches.room_for(len(envelopes)):
                 self._reply(reply, ProposeAnswer("full"))
@@ -202,6 +213,14 @@ class StoreApi:
                 self._reply(reply, ProposeAnswer("full") if leads else self._propose_refusal())
                 continue
             self._batches.add(reply, indexes.start, len(envelopes), self.driver.node.term)
+
+    def _no_space(self, reason: str) -> ProposeAnswer:
+        """The disk is full; while leadership goes to somebody else, ask again instead."""
+        node = self.driver.node
+        if node.role is not Role.LEADER:
+            return self._propose_refusal()
+        handing_over = node.status().transferee != NO_MEMBER
+        return ProposeAnswer("full") if handing_over else ProposeAnswer("no-space", reason=reason)
 
     def _propose_refusal(self) -> ProposeAnswer:
         return ProposeAnswer("not-leader", self.driver.node.leader, self.driver.node.term)
@@ -217,7 +236,7 @@ class StoreApi:
     async def _send_outbox(self) -> None:
         outbox, self._outbox = self._outbox, []
         for reply, data in outbox:
-            await self._bus.publish(reply, data)
+            await self._lane.answer(reply, data)
 
     def _tell_leadership(self, *, leading: bool) -> None:
         for listener in self.on_leadership:
@@ -225,7 +244,7 @@ class StoreApi:
 
     # -- reads
 
-    def _on_read(self, _subject: str, data: bytes, reply: str) -> None:
+    def _on_read(self, data: bytes, reply: str) -> None:
         try:
             ask = frames.decode(data, ReadAsk)
         except FrameError as error:

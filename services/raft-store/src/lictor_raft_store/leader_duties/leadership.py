@@ -13,6 +13,7 @@ from lictor_bus import Bus, BusError, Presence, frames, subjects
 from lictor_bus.frames import AliveAnswer, FailureReport, FrameError, HoldRequest
 from lictor_raft_store.leader_duties import servers
 from lictor_raft_store.leader_duties.failure_judge import ASK_TIMEOUT_S, Ask, FailureJudge
+from lictor_raft_store.leader_duties.idle_restore import IdleRestore
 from lictor_raft_store.leader_duties.servers import Server
 from lictor_raft_store.store_api import StoreApi
 from lictor_state.commands import AgentDecision, Command
@@ -42,6 +43,7 @@ class Leadership:
         self._datacenter, self._version = datacenter, version
         self._brake_fraction, self._clock = brake_fraction, clock
         self.judge: FailureJudge | None = None
+        self._idle_restore = IdleRestore()
         self._wake = asyncio.Event()
         self._namesakes: list[str] = []
         store.on_leadership.append(self._on_leadership)
@@ -55,6 +57,7 @@ class Leadership:
 
     def _on_leadership(self, leading: bool) -> None:
         self.judge = FailureJudge(self._clock(), self._brake_fraction) if leading else None
+        self._idle_restore = IdleRestore()
         self._wake.set()
 
     async def run(self) -> None:
@@ -106,6 +109,10 @@ class Leadership:
             if not isinstance(one, Ask):
                 log.info("node decision", node=one.node, decision=one.decision, reason=one.reason)
                 wanted.append(AgentDecision(one.node, one.run_id, one.status_index, one.decision, one.reason))
+        given_up = self._idle_restore.judge(self._store.driver.machine.store, self._clock())
+        if given_up is not None:
+            log.warning("a restore is given up: nothing came for a while", restore=given_up.restore_id)
+            wanted.append(given_up)
         for command in wanted:
             await self._propose(command)
 
@@ -126,6 +133,8 @@ class Leadership:
         judge.answer(ask.node, ask.run_id, alive=alive)
 
     async def _propose(self, command: Command) -> None:
+        if self._store.room.reason:
+            return  # told once where the shortage began; the decision is made again while it is due
         done = await self._store.propose_own(command)
         if done is None:
             log.warning("leader's decision was not applied in time", command=type(command).__name__)
