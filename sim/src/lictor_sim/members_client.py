@@ -13,6 +13,7 @@ from typing import Any
 from lictor_bus import (
     LeaderTracker,
     NoLeaderError,
+    NoSpaceError,
     OutcomeUnknownError,
     OverloadedError,
     Presence,
@@ -155,7 +156,7 @@ class ClientProcess:
         call = history.begin(process, kind, key, argument, self.loop.now, command)
         try:
             done = await self.proposer.propose(command, WRITE_TIMEOUT_S)
-        except (NoLeaderError, OverloadedError):
+        except (NoLeaderError, NoSpaceError, OverloadedError):
             history.never(call)
         except OutcomeUnknownError:
             return call
@@ -228,7 +229,7 @@ class ClientProcess:
         """Propose a command that belongs to no history; whether it was applied."""
         try:
             done = await self.proposer.propose(command, WRITE_TIMEOUT_S)
-        except (NoLeaderError, OverloadedError, OutcomeUnknownError):
+        except (NoLeaderError, NoSpaceError, OverloadedError, OutcomeUnknownError):
             return False
         return not done.result.error
 
