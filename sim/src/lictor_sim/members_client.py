@@ -26,7 +26,8 @@ from lictor_sim.members_bus import SERVERS, SimBus, SimNetwork
 from lictor_sim.members_checks import Oracle, ViewWatch, require
 from lictor_sim.members_history import LOCKS, Call, History
 from lictor_sim.virtual_loop import Owner, VirtualLoop
-from lictor_state.commands import CatalogRegister, Command, KVDelete, KVSet, SessionCreate, SessionDestroy
+from lictor_state.commands import CatalogRegister, Command, KVDelete, KVSet, RaiseLevel, SessionCreate, SessionDestroy
+from lictor_state.levels import LEVEL_MAX
 from lictor_state.streams import STREAMS, Stream
 
 KEYS = ("kv/a", "kv/b", "kv/c")
@@ -222,6 +223,8 @@ class ClientProcess:
         session = f"{self.dice.getrandbits(128):032x}"
         while not await self._settled(CatalogRegister(self.name, "10.1.0.1", "dc1")):  # noqa: ASYNC110  asks anew
             await asyncio.sleep(THINK_S_MAX)
+        if self.view.store.level < LEVEL_MAX:  # sessions need a level at which all members know them
+            await self._settled(RaiseLevel(LEVEL_MAX))
         await self._settled(SessionCreate(session, self.name, node_checks=(), lock_delay_ns=0))
         return session
 

@@ -159,7 +159,7 @@ def fill_disk(cluster: MembersCluster, number: int) -> None:
     def make_room() -> None:
         room.disk.capacity_bytes = None
 
-    cluster.loop.call_later(cluster.dice.random() * OUTAGE_S_MAX, make_room)
+    cluster.loop.call_later(cluster.dice.random() * LONG_S_MAX, make_room)
 
 
 def cut_links(cluster: MembersCluster, number: int) -> None:
@@ -257,7 +257,7 @@ _FAULTS: list[tuple[Callable[[MembersCluster, int], None], float]] = [
     (hand_over, 1),
     (wipe, 0.2),
     (fail_disk, 0.5),
-    (fill_disk, 0.5),
+    (fill_disk, 1),
     (cut_links, 4),
     (mend_links, 2),
     (stop_server, 1),
