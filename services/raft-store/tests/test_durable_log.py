@@ -10,6 +10,7 @@ from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft_store.batch import encode_batch
 from lictor_raft_store.durable_log import open_log
 from lictor_raft_store.record import SnapshotMark
+from lictor_raft_store.room import LogRoom
 from lictor_raft_store.sim_disk import PowerLost, SimDisk
 from lictor_raft_store.wal import Wal
 
@@ -34,7 +35,8 @@ class InlineWriter:
 
 async def opened(disk, founders=FOUNDERS, snapshot=None):
     wal, recovered = Wal.open(disk, "wal", cluster_id="c", member_id=1, segment_bytes=4096)
-    return await open_log(InlineWriter(wal), recovered, founders, snapshot, lambda _seconds: None)
+    room = LogRoom(wal, 4096)
+    return await open_log(InlineWriter(wal), recovered, founders, snapshot, room, lambda _seconds: None)
 
 
 def received(index, term):
@@ -114,3 +116,15 @@ def test_the_mark_of_an_own_snapshot_is_no_reason_to_begin_anew():
     wal.close()
     durable = asyncio.run(opened(disk, snapshot=received(50, 2)))
     assert durable.storage.last_index() == 60
+
+
+def test_an_own_snapshot_that_a_leaders_has_overtaken_changes_nothing():
+    async def story():
+        durable = await opened(SimDisk())
+        await durable.append(HardState(2, 0, 60), [Entry(2, index) for index in range(2, 61)])
+        await durable.installed(received(90, 3), HardState(3, 0, 90))
+        await durable.taken(50, FOUNDERS, b"own", 5)
+        assert durable.storage.snapshot() == received(90, 3)
+        assert durable.storage.first_index() == 91
+
+    asyncio.run(story())

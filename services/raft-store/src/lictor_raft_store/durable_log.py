@@ -54,6 +54,7 @@ class DurableLog:
         self._observe_sync = observe_sync
         self._unwritten: HardState | None = None
         self._begun = storage.last_index()  # the last index of the log once all that has been begun is written
+        self._replaced_up_to = 0  # by a leader's snapshot, also when its mark is only on its way to the disk
 
     def keep(self, hard_state: HardState) -> None:
         """A commit index alone has moved: it may be lost, so it goes to disk with the next batch."""
@@ -85,14 +86,19 @@ class DurableLog:
     async def installed(self, snapshot: Snapshot, hard_state: HardState | None) -> None:
         """A snapshot from the leader replaces the whole log; it is durable in the snapshot store already."""
         mark = SnapshotMark(snapshot.meta.index, snapshot.meta.term, installed=True)
-        self._begun = snapshot.meta.index
+        self._begun = self._replaced_up_to = snapshot.meta.index
         await self._writer.append(encode_batch([], hard_state, snapshot_mark=mark), sync=True)
         self.storage.apply_snapshot(snapshot)
         if hard_state is not None:
             self.storage.set_hard_state(hard_state)
 
     async def taken(self, index: int, conf_state: ConfState, reference: bytes, trailing: int) -> None:
-        """A snapshot of this member's own state is durable: entries far enough behind it may go."""
+        """A snapshot of this member's own state is durable: entries far enough behind it may go.
+
+        One that was overtaken by a leader's snapshot while it was written says nothing new.
+        """
+        if index <= self._replaced_up_to:
+            return
         snapshot = self.storage.create_snapshot(index, conf_state, reference)
         mark = SnapshotMark(index, snapshot.meta.term)
         await self._writer.append(encode_batch([], None, snapshot_mark=mark), sync=True)
