@@ -29,6 +29,9 @@ from lictor_sim.virtual_loop import Owner, VirtualLoop
 
 VOLUME = "volume"
 OFFLOAD_S_MAX = 0.003
+OFFLOAD_SLOW, OFFLOAD_SLOW_S_MAX = 0.05, 1.0
+"""Some calls in threads take long, as on a machine whose disk is busy: then what they prepare comes late."""
+
 ALONE = 0.3
 """How often the log's writer takes only the first of what waits."""
 
@@ -206,7 +209,8 @@ class MemberProcess:
         self.spawn("leadership", member.leadership.run())
 
     async def _offload(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        await asyncio.sleep(self.dice.random() * OFFLOAD_S_MAX)
+        slow = self.dice.random() < OFFLOAD_SLOW
+        await asyncio.sleep(self.dice.random() * (OFFLOAD_SLOW_S_MAX if slow else OFFLOAD_S_MAX))
         return function(*arguments)
 
     # -- ends
