@@ -18,6 +18,7 @@ from lictor_raft_store.store_api import StoreApi
 from lictor_sim.members_cluster import MembersCluster
 from lictor_sim.members_disk import SimWriter, sync_times
 from lictor_sim.members_faults import usual_faults
+from lictor_state import apply_kv
 from lictor_state.exactly_once import Line, Recorded
 from lictor_state.snapshot import dump, restore
 
@@ -100,6 +101,15 @@ def test_a_strong_read_that_does_not_wait_for_its_index_is_found(monkeypatch):
 
     monkeypatch.setattr(View, "reach", at_once)
     assert "misses the write" in next(findings())
+
+
+def test_a_lock_that_is_given_to_everybody_who_asks_is_found(monkeypatch):
+    def acquire(store, index, command, old):
+        lock_index = old.lock_index + 1 if old is not None else 1
+        return apply_kv._write(store, index, command, old, lock_index, command.acquire)
+
+    monkeypatch.setattr(apply_kv, "_acquire", acquire)
+    assert "history of lock/" in next(findings())
 
 
 def flips(cluster):

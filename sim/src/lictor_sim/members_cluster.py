@@ -28,7 +28,7 @@ from lictor_sim.members_checks import Oracle, require
 from lictor_sim.members_client import ClientProcess
 from lictor_sim.members_disk import MachineDisk
 from lictor_sim.members_history import History
-from lictor_sim.members_process import VOLUME, MachineRoom, MemberProcess
+from lictor_sim.members_process import VOLUME, MachineRoom, MemberProcess, RemovedError
 from lictor_sim.seeds import SeedReport
 from lictor_sim.virtual_loop import Owner, VirtualLoop
 
@@ -157,6 +157,10 @@ class MembersCluster:
         if isinstance(error, PowerLost):
             self.count("power lost inside an operation")
             self.loop.call_soon(self._power_lost, process)
+        elif isinstance(error, RemovedError) and process.slot is not None:
+            self.count("removed")
+            process.slot.set_aside()
+            self.restart_later(number)
         elif isinstance(error, DiskFull | StorageFailed) and number in self.disk_faults:
             self.count("ended by a disk fault")
             process.room.disk = process.room.disk.copy()

@@ -69,6 +69,10 @@ class MachineRoom:
         self._locked.clear()
 
 
+class RemovedError(Exception):
+    """This member is in its cluster's configuration no more: its life ends, and the next one begins aside."""
+
+
 class _Watched:
     """Stands before the driver's host and shows the oracle what the driver does."""
 
@@ -207,6 +211,11 @@ class MemberProcess:
         driver.join(parts[0], parts[1], _Watched(self, parts[2], driver))
         self.spawn("raft", driver.run())
         self.spawn("leadership", member.leadership.run())
+        self.spawn("removal", self._until_removed(member.removed))
+
+    async def _until_removed(self, removed: asyncio.Event) -> None:
+        await removed.wait()
+        raise RemovedError
 
     async def _offload(self, function: Callable[..., Any], *arguments: Any) -> Any:
         slow = self.dice.random() < OFFLOAD_SLOW
