@@ -23,7 +23,7 @@ from lictor_raft_store.founding_driver import veto
 from lictor_raft_store.settings import RaftStoreSettings
 from lictor_raft_store.sim_disk import PowerLost
 from lictor_raft_store.slots import Slot, claim_slot
-from lictor_sim.members_bus import NetworkFaults, SimBus, SimNetwork
+from lictor_sim.members_bus import SERVERS, NetworkFaults, SimBus, SimNetwork
 from lictor_sim.members_checks import Oracle, require
 from lictor_sim.members_client import ClientProcess
 from lictor_sim.members_disk import MachineDisk
@@ -35,6 +35,9 @@ from lictor_sim.virtual_loop import Owner, VirtualLoop
 CLUSTER = "11111111-2222-4333-8444-555555555555"
 SIZES = (3, 5, 3, 7)
 CLIENTS = 2
+CORE_FIRST = 0.4
+"""How often a run ends with a majority that is sound in a world that stays broken, before everything is healed."""
+
 RECOVERY_S = 15.0
 """A healed cluster must have written, and all members and views must have caught up, within this time."""
 
@@ -69,6 +72,7 @@ class MembersCluster:
         self.clients: dict[int, ClientProcess] = {}
         self.wiped: set[int] = set()
         self.disk_faults: set[int] = set()
+        self.kept_down: set[int] = set()
         self.calm = False
         self.counts: dict[str, int] = {}
         self.start_writer: Callable[[Any], Any] | None = None
@@ -95,7 +99,7 @@ class MembersCluster:
     def start_member(self, number: int) -> None:
         """Start a member's process, unless it runs."""
         running = self.processes.get(number)
-        if running is not None and running.alive:
+        if (running is not None and running.alive) or number in self.kept_down:
             return
         self.count("starts")
         process = self.processes[number] = MemberProcess(
@@ -250,24 +254,51 @@ class MembersCluster:
         await asyncio.sleep(seconds)
         if breaking is not None:
             breaking.cancel()
-        self.heal()
+            if self.clients and self.dice.random() < CORE_FIRST:
+                await self._core_must_write()
+        self.heal(list(self.rooms))
         await self._must_make_progress()
 
-    def heal(self) -> None:
-        """All faults end: everything runs, every link works, disks have room."""
+    def heal(self, members: list[int]) -> None:
+        """All faults end for these members, for the network and for the clients."""
         self.calm = True
+        self.kept_down.clear()
         self.network.heal()
-        for number, room in self.rooms.items():
-            room.disk.power_off_at = room.disk.power_off_after_snapshot = None
-            room.disk.fail_at.clear()
-            room.disk.capacity_bytes = None
-            process = self.processes[number]
+        for number in members:
+            disk, process = self.rooms[number].disk, self.processes[number]
+            disk.power_off_at = disk.power_off_after_snapshot = disk.capacity_bytes = None
+            disk.fail_at.clear()
             if process.alive:
                 process.resume()
             else:
                 self.start_member(number)
         for client in self.clients.values():
             self.loop.release(client.owner)
+
+    async def _core_must_write(self) -> None:
+        """Heal a majority, keep the others and a server of the bus broken, and demand a write."""
+        dice = self.dice
+        spare = max(0, (self.size - 1) // 2 - len(self.wiped))
+        broken = dice.sample([number for number in self.rooms if number not in self.wiped], dice.randint(0, spare))
+        core = [number for number in self.rooms if number not in broken]
+        self.heal(core)
+        self.network.stop_server(dice.randrange(SERVERS))
+        everyone = [*(room.name for room in self.rooms.values()), *(client.name for client in self.clients.values())]
+        for number in broken:
+            name = self.rooms[number].name
+            shape = dice.choice(("down", "paused", "deaf", "mute"))
+            self.count(f"kept {shape}")
+            if shape == "down":
+                self.kept_down.add(number)
+                self.kill_member(number, power=True)
+            elif shape == "paused":
+                self.processes[number].pause()
+            else:
+                deaf = shape == "deaf"
+                self.network.cut |= {(one, name) if deaf else (name, one) for one in everyone if one != name}
+        deadline = self.loop.now + RECOVERY_S
+        while not (await self.clients[1].set_once(1)).index:
+            require(self.loop.now < deadline, f"no write with a sound majority: {self._standing()}")
 
     async def _must_make_progress(self) -> None:
         deadline = self.loop.now + RECOVERY_S
@@ -277,7 +308,7 @@ class MembersCluster:
         target = 0
         while not target:
             require(self.loop.now < deadline, "no write within the time that a healed cluster has")
-            written = asyncio.ensure_future(client.set_once(0))
+            written = asyncio.ensure_future(client.set_once(client.number))
             await asyncio.wait({written})
             target = written.result().index
         while not self._settled(target):
