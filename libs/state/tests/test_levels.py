@@ -9,7 +9,7 @@ from lictor_state import commands as c
 from lictor_state.levels import FOUNDING_LEVEL, LEVEL_MAX, SECOND, level_of, too_early
 from lictor_state.rows import Table
 
-NEW = [
+NEW: list[c.Command] = [
     c.SessionCreate("s", "n1"),
     c.KVSet("k", b"v", acquire="s"),
     c.KVSet("k", b"v", release="s"),
@@ -32,7 +32,8 @@ def test_a_command_is_refused_below_the_level_that_introduced_it_and_taken_from_
 
 
 def test_what_the_first_build_knew_needs_no_level() -> None:
-    for command in (c.KVSet("k", b"v"), c.KVDelete("k"), c.RaiseLevel(2), c.AgentDecision("n", "r", 1, "failed", at=9)):
+    old: list[c.Command] = [c.KVSet("k", b"v"), c.RaiseLevel(2), c.AgentDecision("n", "r", 1, "failed", at=9)]
+    for command in old:
         assert level_of(command) == FOUNDING_LEVEL
         assert too_early(command, FOUNDING_LEVEL) == ""
 

@@ -14,6 +14,7 @@ from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.settings import RaftStoreSettings
 from lictor_raft_store.slots import Slot, claim_slot
 from lictor_state.commands import KVSet
+from lictor_state.levels import LEVEL_MAX
 
 CLUSTER = "11111111-2222-4333-8444-555555555555"
 FAST = {
@@ -71,7 +72,7 @@ class Cluster:
             "address": "127.0.0.1",
             "port": 8300,
             "cluster": CLUSTER,
-            "applied": 0,
+            "applied": 1,
         }
         presence = Presence(bus, "raft-store", f"server-{number}", f"run-{number}-{random.random()}", record)
         tasks: list[asyncio.Task[Any]] = []
@@ -92,6 +93,7 @@ class Cluster:
         )
         for work in (presence.run(), member.driver.run(), member.leadership.run()):
             spawn("", work)
+        presence.update({**presence.record, "applied": min(member.driver.node.status().last_index, 1)})
         self.running[number] = Running(slot, bus, member, presence, tasks)
 
     async def guarded(self, work):
@@ -161,6 +163,7 @@ def run(tmp_path, story, make_disk=RealDisk, **settings):
         client = Client(cluster.hub)
         await cluster.start_all()
         await client.start()
+        await until(lambda: client.tracker.beacon is not None and client.tracker.beacon.level == LEVEL_MAX)
         try:
             await asyncio.wait_for(story(cluster, client), 60)
             assert cluster.failures == []

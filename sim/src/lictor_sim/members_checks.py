@@ -18,6 +18,7 @@ from lictor_raft_store.machine import Machine
 from lictor_sim.raft_checks import PropertyBrokenError
 from lictor_state import Store, apply, apply_noop
 from lictor_state.codec import GroupEncoder, decode_envelope, row_hash
+from lictor_state.levels import FOUNDING_LEVEL
 from lictor_state.rows import Table
 from lictor_state.streams import STREAM_TABLES, STREAMS, Stream, belongs
 
@@ -41,7 +42,7 @@ class Oracle:
     """What the whole cluster has done so far."""
 
     def __init__(self, cluster: str) -> None:
-        self.store = Store(cluster)
+        self.store = Store(cluster, FOUNDING_LEVEL)
         self.store.advance(FOUNDING_INDEX)
         self.entries: dict[int, Entry] = {}
         self.store_indexes: dict[int, int] = {}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from lictor_raft import EntryKind
 from lictor_sim.linearizability import UNKNOWN, Operation, Outcome, check
 from lictor_sim.linearizable_objects import Lock, VersionedCell
 from lictor_sim.members_checks import Oracle, require
@@ -84,7 +85,7 @@ class History:
     def _judge_by_index(self, oracle: Oracle) -> None:
         commands: dict[Command, list[int]] = {}
         for raft_index, entry in oracle.entries.items():
-            if entry.data:
+            if entry.kind is EntryKind.NORMAL and entry.data:
                 envelope = decode_envelope(entry.data)
                 if isinstance(envelope.command, KVSet | KVDelete):
                     commands.setdefault(envelope.command, []).append(oracle.store_indexes[raft_index])

@@ -28,6 +28,7 @@ from lictor_sim.members_disk import MachineDisk, SimWriter, sync_times
 from lictor_sim.virtual_loop import Owner, VirtualLoop
 
 VOLUME = "volume"
+WALL_AT_START = 1_750_000_000.0
 OFFLOAD_S_MAX = 0.003
 OFFLOAD_SLOW, OFFLOAD_SLOW_S_MAX = 0.05, 1.0
 """Some calls in threads take long, as on a machine whose disk is busy: then what they prepare comes late."""
@@ -146,6 +147,7 @@ class MemberProcess:
         draw = sync_times(dice, 0.003, 0.01, 0.3)
         self.around = Surroundings(
             clock=room.clock,
+            wall=lambda: WALL_AT_START + room.clock(),
             dice=dice.randint,
             offload=self._offload,
             start_writer=start_writer or (lambda wal: SimWriter(wal, draw, lambda: dice.random() < ALONE)),

@@ -17,6 +17,7 @@ import msgspec
 from lictor_raft import FOUNDING_INDEX, Entry, EntryKind
 from lictor_state import Store, apply, apply_noop
 from lictor_state.codec import decode_envelope
+from lictor_state.levels import FOUNDING_LEVEL
 from lictor_state.snapshot import dump, restore
 
 _encoder = msgspec.msgpack.Encoder()
@@ -30,7 +31,7 @@ def write_log(path: Path, entries: Iterable[Entry]) -> None:
 
 def digests(entries: Sequence[Entry], cluster: str, restore_at: int = 0) -> Iterator[tuple[int, int]]:
     """The index and digest after each entry; at the Raft index `restore_at` the state goes through a snapshot."""
-    store = Store(cluster)
+    store = Store(cluster, FOUNDING_LEVEL)
     store.advance(FOUNDING_INDEX)
     for entry in entries:
         if entry.kind is EntryKind.NORMAL and entry.data:

@@ -26,6 +26,7 @@ from lictor_bus.proposer import (
     RefusedError,
 )
 from lictor_bus.reader import ReadGate
+from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.view import View
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Proposer",
     "ReadGate",
     "RefusedError",
+    "SessionRenewals",
     "View",
     "connect",
     "tell_contact",

@@ -61,7 +61,14 @@ class FakeStore:
         meta = self.store.meta
         members = (Member(self.member_id, "server-1", "127.0.0.1:8300"),)
         beacon = Beacon(
-            self.cluster, meta.epoch, self.term, self.member_id, self.store.index, dict(meta.stream_last), members
+            self.cluster,
+            meta.epoch,
+            self.term,
+            self.member_id,
+            self.store.index,
+            dict(meta.stream_last),
+            members,
+            level=meta.level,
         )
         await self.bus.publish(subjects.beacon(self.cluster), frames.encode(beacon))
 

@@ -21,6 +21,7 @@ from lictor_bus.frames import MESSAGE_BYTES_MAX, ProposeAnswer, ProposeBatch
 from lictor_bus.lanes import Lane, NatsLane
 from lictor_bus.leader import LeaderTracker
 from lictor_state.commands import Command, Envelope, RegisterProposer, Result
+from lictor_state.levels import too_early
 
 BATCHES_IN_FLIGHT_MAX = 4
 """More would only queue at the leader, which groups what waits during its disk write anyway."""
@@ -61,7 +62,7 @@ class OutcomeUnknownError(ProposeError):
 
 
 class RefusedError(ProposeError):
-    """The leader could not read the command: builds that do not fit together."""
+    """Members of the store could not read the command: builds that do not fit together."""
 
 
 class NoSpaceError(ProposeError):
@@ -138,7 +139,11 @@ class Proposer:
             OutcomeUnknownError: it was sent, and no answer came in time.
             NoSpaceError: the leader's disk is full.
             OverloadedError: too many wait already.
+            RefusedError: not every member of the store can read it yet.
         """
+        early = too_early(command, self._leader.beacon.level) if self._leader.beacon else ""
+        if early:
+            raise RefusedError(early)
         if len(self._queue) >= WAITING_MAX:
             raise OverloadedError
         loop = asyncio.get_running_loop()

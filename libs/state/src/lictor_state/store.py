@@ -138,6 +138,10 @@ class Store:
         rows = self._tables[table]
         return ((key, rows[key]) for key in sorted(rows))
 
+    def unsorted_rows(self, table: Table) -> Iterable[tuple[Key, Row]]:
+        """All rows of a table in no order that means anything: for a leader's own bookkeeping, never for an answer."""
+        return self._tables[table].items()
+
     def count(self, table: Table) -> int:
         """How many rows a table has."""
         return 1 if table is Table.META else len(self._tables[table])

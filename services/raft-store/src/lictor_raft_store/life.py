@@ -127,7 +127,10 @@ class Lives:
         )
 
     def _introduce(self, bus: Bus) -> Presence:
-        """This process's presence; `applied` 0 says that it has never been a member of its cluster."""
+        """This process's presence; `applied` 0 says that it has never been a member of its cluster.
+
+        Until its log is open nobody can tell: what it was before, and was removed as, must not be added again.
+        """
         settings = self._settings
         address = settings.raft_store_advertise or _own_address(settings.bind)
         record = {
@@ -136,7 +139,7 @@ class Lives:
             "address": address,
             "port": settings.raft_store_port,
             "cluster": "",
-            "applied": 0,
+            "applied": 1,
         }
         return Presence(bus, "raft-store", self._name, uuid.uuid4().hex, record)
 
@@ -179,10 +182,11 @@ class Lives:
             readiness.set("member", ok=added, reason=NOT_ADDED.format(cluster))
             no_room = member.api.room.reason
             readiness.set("disk", ok=not no_room, reason=no_room)
-            presence.update({**presence.record, "applied": min(status.applied, 1)})
+            presence.update({**presence.record, "applied": min(max(status.applied, status.last_index), 1)})
             self._metrics.term.set(status.term)
             self._metrics.commit.set(status.commit)
             self._metrics.store_index.set(driver.machine.store.index)
+            self._metrics.level.set(driver.machine.store.level)
             await asyncio.sleep(READINESS_EVERY_S)
 
 

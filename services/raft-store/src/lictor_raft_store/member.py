@@ -36,6 +36,7 @@ from lictor_raft_store.store_api import StoreApi
 from lictor_raft_store.surroundings import Surroundings
 from lictor_raft_store.wal import Wal
 from lictor_state import Store
+from lictor_state.levels import FOUNDING_LEVEL
 
 log = structlog.get_logger()
 
@@ -140,11 +141,12 @@ async def open_member(
         api,
         presence,
         roster.servers,
-        datacenter=settings.datacenter,
-        version=settings.consul_version,
-        brake_fraction=settings.fail_brake,
-        clock=around.clock,
+        member_id=slot.member_id,
+        settings=settings,
+        around=around,
+        metrics=metrics,
     )
+    presence.update({**presence.record, "level": settings.raft_store_level_max})
     resume = ResumeApi(bus, cluster, lambda: (driver.machine.store, driver.feed_log), around.clock)
     await bus.subscribe(subjects.member(cluster, slot.member_id, "resume"), resume.answer)
     removed = await _watch_for_removal(bus, cluster, slot.member_id, driver, around)
@@ -207,7 +209,7 @@ async def _open_storage(
     if loaded is not None:
         return durable, snapshots, Machine(loaded[1], loaded[0].meta.index)
     applied = FOUNDING_INDEX if founders.voters else 0
-    store = Store(cluster)
+    store = Store(cluster, FOUNDING_LEVEL)
     store.advance(applied)
     return durable, snapshots, Machine(store, applied)
 

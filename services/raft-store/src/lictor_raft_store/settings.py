@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from lictor_kit.settings import Port, Settings
+from lictor_state.levels import LEVEL_MAX
 
 
 class RaftStoreSettings(Settings):
@@ -57,6 +58,18 @@ class RaftStoreSettings(Settings):
     )
     raft_store_feed_mib: int = Field(
         default=64, ge=1, le=4_096, description="MiB; recent changes kept for views that resume; beyond: a snapshot"
+    )
+    raft_store_reap_hours: float = Field(
+        default=72.0,
+        gt=0,
+        le=8760,
+        description="hours; failed and left nodes are forgotten after this; long enough for a weekend and a day",
+    )
+    raft_store_level_max: int = Field(
+        default=LEVEL_MAX,
+        ge=1,
+        le=LEVEL_MAX,
+        description="feature level; the highest to announce; less keeps the way back to an older build open",
     )
     raft_store_check_invariants: bool = Field(
         default=False,

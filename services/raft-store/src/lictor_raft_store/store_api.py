@@ -25,6 +25,7 @@ from lictor_raft_store.roster import Roster
 from lictor_state import CodecError
 from lictor_state.codec import decode_envelope, encode_envelope
 from lictor_state.commands import Command, Envelope, Result
+from lictor_state.levels import too_early
 
 BEACON_EVERY_S = 0.25
 BATCHES_WAITING_MAX = 4_096
@@ -66,6 +67,7 @@ class StoreApi:
         self._beacon_due = 0.0
         self._lead_term = 0
         self.on_leadership: list[Callable[[bool], None]] = []
+        self.on_applied: list[Callable[[AppliedBatch], None]] = []
         self.hold_reason: Callable[[], str] = str
 
     async def open(self) -> None:
@@ -84,8 +86,8 @@ class StoreApi:
         return bool(self._proposals or self._asks)
 
     async def propose_own(self, command: Command, timeout_s: float = 5.0) -> tuple[int, Result] | None:
-        """Propose one of the leader's own decisions; None when it was not applied here in time, or has no room."""
-        if self.room.reason:
+        """Propose one of the leader's own decisions; None when it was not applied here in time, or may not be now."""
+        if self.room.reason or too_early(command, self.driver.machine.store.level):
             return None
         reply = f"own.{next(self._own_ids)}"
         waiting = self._own[reply] = asyncio.get_running_loop().create_future()
@@ -126,6 +128,11 @@ class StoreApi:
             self._beacon_due = 0.0
             log.info("leading", term=term, index=self.driver.machine.store.index)
             self._tell_leadership(leading=True)
+        elif self._lead_term:
+            for listener in self.on_applied:
+                listener(batch)
+        if batch.level_raised:
+            self._beacon_due = 0.0
         await self._send_outbox()
         await self._feed.publish(self.driver.machine.store, batch)
 
@@ -181,15 +188,20 @@ class StoreApi:
     def _on_propose(self, data: bytes, reply: str) -> None:
         try:
             batch = frames.decode(data, ProposeBatch)
-            for envelope in batch.envelopes:
-                decode_envelope(envelope)  # what apply could not read must never enter the log
+            # what this build cannot read, or that of another member, must never enter the log: it would have to stop
+            level = self.driver.machine.store.level
+            commands = [decode_envelope(envelope).command for envelope in batch.envelopes]
+            early = next(filter(None, (too_early(command, level) for command in commands)), "")
         except (FrameError, CodecError) as error:
             log.warning("proposal not understood", reason=str(error))
             self._reply(reply, ProposeAnswer("refused", reason=str(error)))
         else:
             if batch.cluster != self.cluster or self.driver.node.role is not Role.LEADER:
                 self._reply(reply, self._propose_refusal())
-            elif len(self._proposals) >= BATCHES_WAITING_MAX:
+            elif early and self.leading:
+                log.warning("proposal too early", reason=early)
+                self._reply(reply, ProposeAnswer("refused", reason=early))
+            elif early or len(self._proposals) >= BATCHES_WAITING_MAX:  # a new leader has yet to apply the level
                 self._reply(reply, ProposeAnswer("full"))
             else:
                 self._proposals.append((batch.envelopes, reply))
