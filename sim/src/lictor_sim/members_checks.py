@@ -9,7 +9,7 @@ Raft's own properties (one leader a term, nothing committed is ever different) a
 say; the histories of clients are judged by `members_history`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lictor_bus import View, frames, subjects
 from lictor_bus.frames import Beacon, Feed
@@ -50,6 +50,7 @@ class Oracle:
         self.leaders: dict[int, int] = {}
         self.publishers: dict[int, int] = {}
         self.digest_checks = self.view_checks = self.feed_checks = 0
+        self.on_level: Callable[[int], None] = lambda _level: None
         self._cluster = cluster
         self._digests = {FOUNDING_INDEX: self.store.digest()}
         self._rows_digests = {self.store.index: rows_digest(self.store)}
@@ -90,6 +91,7 @@ class Oracle:
 
     def _apply(self, entry: Entry) -> None:
         store = self.store
+        level = store.level
         if entry.kind is not EntryKind.NORMAL or not entry.data:
             apply_noop(store, entry.index)
         else:
@@ -97,6 +99,8 @@ class Oracle:
             if done.changes:
                 for stream, encoded in GroupEncoder().encode(done.index, done.changes).items():
                     self._groups[stream, done.index] = encoded
+        if store.level > level:
+            self.on_level(store.level)
         self.entries[entry.index] = entry
         self.applied = entry.index
         self.store_indexes[entry.index] = store.index

@@ -20,14 +20,14 @@ from lictor_bus import (
     ProposeError,
     Proposer,
     ReadGate,
+    RefusedError,
     View,
 )
 from lictor_sim.members_bus import SERVERS, SimBus, SimNetwork
 from lictor_sim.members_checks import Oracle, ViewWatch, require
 from lictor_sim.members_history import LOCKS, Call, History
 from lictor_sim.virtual_loop import Owner, VirtualLoop
-from lictor_state.commands import CatalogRegister, Command, KVDelete, KVSet, RaiseLevel, SessionCreate, SessionDestroy
-from lictor_state.levels import LEVEL_MAX
+from lictor_state.commands import CatalogRegister, Command, KVDelete, KVSet, SessionCreate, SessionDestroy
 from lictor_state.streams import STREAMS, Stream
 
 KEYS = ("kv/a", "kv/b", "kv/c")
@@ -161,8 +161,9 @@ class ClientProcess:
             history.never(call)
         except OutcomeUnknownError:
             return call
-        except ProposeError as error:
-            raise AssertionError(f"{kind} was refused: {error}") from error
+        except RefusedError as error:
+            require("feature level" in str(error), f"{kind} was refused: {error}")
+            history.never(call)
         else:
             if kind == "acquire" and "invalid session" in done.result.error:
                 history.never(call)
@@ -223,8 +224,6 @@ class ClientProcess:
         session = f"{self.dice.getrandbits(128):032x}"
         while not await self._settled(CatalogRegister(self.name, "10.1.0.1", "dc1")):  # noqa: ASYNC110  asks anew
             await asyncio.sleep(THINK_S_MAX)
-        if self.view.store.level < LEVEL_MAX:  # sessions need a level at which all members know them
-            await self._settled(RaiseLevel(LEVEL_MAX))
         await self._settled(SessionCreate(session, self.name, node_checks=(), lock_delay_ns=0))
         return session
 
@@ -232,7 +231,7 @@ class ClientProcess:
         """Propose a command that belongs to no history; whether it was applied."""
         try:
             done = await self.proposer.propose(command, WRITE_TIMEOUT_S)
-        except (NoLeaderError, NoSpaceError, OverloadedError, OutcomeUnknownError):
+        except ProposeError:
             return False
         return not done.result.error
 

@@ -31,12 +31,17 @@ from lictor_sim.members_history import History
 from lictor_sim.members_process import VOLUME, MachineRoom, MemberProcess, RemovedError
 from lictor_sim.seeds import SeedReport
 from lictor_sim.virtual_loop import Owner, VirtualLoop
+from lictor_state.levels import FOUNDING_LEVEL
 
 CLUSTER = "11111111-2222-4333-8444-555555555555"
 SIZES = (3, 5, 3, 7)
 CLIENTS = 2
 CORE_FIRST = 0.4
 """How often a run ends with a majority that is sound in a world that stays broken, before everything is healed."""
+
+MIXED = 0.4
+UPGRADED_S_MAX = 6.0
+"""How often some members are of an older build, which does not know the newest feature level, and until when."""
 
 RECOVERY_S = 15.0
 """A healed cluster must have written, and all members and views must have caught up, within this time."""
@@ -66,13 +71,18 @@ class MembersCluster:
         self.network.tap = self._tap
         self.oracle = Oracle(CLUSTER)
         self.history = History()
+        self.oracle.on_level = self._level_raised
         self.settings = RaftStoreSettings(**SETTINGS)
+        self.old_settings = RaftStoreSettings(**{**SETTINGS, "raft_store_level_max": FOUNDING_LEVEL})
         self.rooms = {number: MachineRoom(number, self.loop, self.dice) for number in range(1, self.size + 1)}
         self.processes: dict[int, MemberProcess] = {}
         self.clients: dict[int, ClientProcess] = {}
         self.wiped: set[int] = set()
         self.disk_faults: set[int] = set()
         self.kept_down: set[int] = set()
+        self.announced: dict[int, int] = {}
+        self.old_builds: dict[int, float] = {}
+        """Members that hold the feature level down, and when their next start is the upgrade."""
         self.calm = False
         self.counts: dict[str, int] = {}
         self.start_writer: Callable[[Any], Any] | None = None
@@ -82,6 +92,9 @@ class MembersCluster:
         self._client_runs = 0
         self._finding: asyncio.Future[None] = self.loop.create_future()
         self._trace = hashlib.blake2b(digest_size=8)
+        if self.dice.random() < MIXED:
+            some = self.dice.sample(list(self.rooms), self.dice.randint(1, self.size))
+            self.old_builds = {number: self.dice.random() * UPGRADED_S_MAX for number in some}
         self.founders = ConfState(tuple(sorted(self._mint(room) for room in self.rooms.values())))
 
     def _mint(self, room: MachineRoom) -> int:
@@ -102,13 +115,15 @@ class MembersCluster:
         if (running is not None and running.alive) or number in self.kept_down:
             return
         self.count("starts")
+        settings = self.old_settings if self.loop.now < self.old_builds.get(number, 0.0) else self.settings
+        self.announced[number] = settings.raft_store_level_max
         process = self.processes[number] = MemberProcess(
             room=self.rooms[number],
             loop=self.loop,
             network=self.network,
             oracle=self.oracle,
             dice=self.dice,
-            settings=self.settings,
+            settings=settings,
             membership=self._membership,
             failed=self._member_failed,
             start_writer=self.start_writer,
@@ -154,6 +169,14 @@ class MembersCluster:
         self.wiped.add(number)
         self.count("wiped")
         self.restart_later(number)
+
+    def _level_raised(self, level: int) -> None:
+        """The log says that every member knows a level: all of them must have announced it."""
+        self.count("level raised")
+        require(
+            bool(self.wiped) or min(self.announced.values()) >= level,
+            f"level {level} was reached, announced are {sorted(self.announced.items())}",
+        )
 
     def _member_failed(self, process: MemberProcess, error: BaseException) -> None:
         """A member's process has ended by itself: by a fault that was set, or it is a finding."""
