@@ -23,12 +23,14 @@ from lictor_raft_store.founding_driver import veto
 from lictor_raft_store.settings import RaftStoreSettings
 from lictor_raft_store.sim_disk import PowerLost
 from lictor_raft_store.slots import Slot, claim_slot
+from lictor_raft_store.surroundings import Writer
+from lictor_raft_store.wal import Wal
 from lictor_sim.members_bus import SERVERS, NetworkFaults, SimBus, SimNetwork
 from lictor_sim.members_checks import Oracle, require
 from lictor_sim.members_client import ClientProcess
-from lictor_sim.members_disk import MachineDisk
+from lictor_sim.members_disk import MachineDisk, SimWriter, sync_times
 from lictor_sim.members_history import History
-from lictor_sim.members_process import VOLUME, MachineRoom, MemberProcess, RemovedError
+from lictor_sim.members_process import ALONE, VOLUME, MachineRoom, MemberProcess, RemovedError
 from lictor_sim.seeds import SeedReport
 from lictor_sim.virtual_loop import Owner, VirtualLoop
 from lictor_state.levels import FOUNDING_LEVEL
@@ -38,6 +40,9 @@ SIZES = (3, 5, 3, 7)
 CLIENTS = 2
 CORE_FIRST = 0.4
 """How often a run ends with a majority that is sound in a world that stays broken, before everything is healed."""
+
+SLOW_DISKS = 0.2
+"""How often all disks are slow: then a crash finds much that is written and not synced."""
 
 MIXED = 0.4
 UPGRADED_S_MAX = 6.0
@@ -85,7 +90,10 @@ class MembersCluster:
         """Members that hold the feature level down, and when their next start is the upgrade."""
         self.calm = False
         self.counts: dict[str, int] = {}
-        self.start_writer: Callable[[Any], Any] | None = None
+        self.start_writer: Callable[[Wal], Writer] | None = None
+        if self.dice.random() < SLOW_DISKS:
+            times = sync_times(self.dice, 0.06, 0.2, 0.5)
+            self.start_writer = lambda wal: SimWriter(wal, times, lambda: self.dice.random() < ALONE)
         self.clients_at_start = CLIENTS
         self._owners: list[Owner] = []
         self._member_ids: dict[int, int] = {}
