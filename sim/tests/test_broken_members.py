@@ -12,13 +12,17 @@ from lictor_bus import View
 from lictor_bus.feed_order import FeedOrder, Verdict
 from lictor_raft_store import durable_log, snapshot_store
 from lictor_raft_store.batch import encode_batch
+from lictor_raft_store.leader_duties import autopilot_driver
 from lictor_raft_store.machine import Machine
 from lictor_raft_store.snapshot_store import SnapshotReceiver
 from lictor_raft_store.store_api import StoreApi
 from lictor_sim.members_cluster import MembersCluster
 from lictor_sim.members_disk import SimWriter, sync_times
 from lictor_sim.members_faults import usual_faults
+from lictor_state import apply_kv
+from lictor_state.commands import RaiseLevel
 from lictor_state.exactly_once import Line, Recorded
+from lictor_state.levels import LEVEL_MAX
 from lictor_state.snapshot import dump, restore
 
 SEEDS = range(24)
@@ -48,13 +52,23 @@ class HastyWriter(SimWriter):
         await asyncio.sleep(0)
 
 
-def test_acknowledging_before_the_sync_is_found():
-    def prepare(cluster):
-        times = sync_times(cluster.dice, 0.003, 0.01, 0.3)
-        cluster.start_writer = lambda wal: HastyWriter(wal, times)
+def on_slow_disks(writer):
+    """Syncs take up to 60 ms, some up to half a second."""
 
-    seeds = range(24, 48)  # it takes power cut on a majority within one sync: about one seed in thirty
-    assert next(findings(prepare, seeds), None) is not None
+    def prepare(cluster):
+        times = sync_times(cluster.dice, 0.06, 0.2, 0.5)
+        cluster.start_writer = lambda wal: writer(wal, times)
+
+    return prepare
+
+
+def test_acknowledging_before_the_sync_is_found():
+    assert next(findings(on_slow_disks(HastyWriter)), None) is not None
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_slow_disks_are_survived(seed):
+    assert list(findings(on_slow_disks(SimWriter), [seed])) == []
 
 
 def test_a_table_of_outcomes_that_is_trimmed_by_age_is_found(monkeypatch):
@@ -101,6 +115,23 @@ def test_a_strong_read_that_does_not_wait_for_its_index_is_found(monkeypatch):
 
     monkeypatch.setattr(View, "reach", at_once)
     assert "misses the write" in next(findings())
+
+
+def test_a_lock_that_is_given_to_everybody_who_asks_is_found(monkeypatch):
+    def acquire(store, index, command, old):
+        lock_index = old.lock_index + 1 if old is not None else 1
+        return apply_kv._write(store, index, command, old, lock_index, command.acquire)
+
+    monkeypatch.setattr(apply_kv, "_acquire", acquire)
+    assert "history of lock/" in next(findings())
+
+
+def test_a_level_that_is_raised_before_every_member_knows_it_is_found(monkeypatch):
+    def at_once(_servers, level):
+        return RaiseLevel(LEVEL_MAX) if level < LEVEL_MAX else None
+
+    monkeypatch.setattr(autopilot_driver, "raise_level", at_once)
+    assert "was reached, announced are" in next(findings())
 
 
 def flips(cluster):

@@ -117,7 +117,7 @@ def test_a_view_too_far_behind_is_given_a_snapshot_and_wakes_its_watchers(in_wor
 
 
 def test_a_view_whose_snapshot_is_gone_at_the_member_asks_again(in_world, until):
-    class ForgetsTwice(dict):
+    class ForgetsTwice(dict[int, list[bytes]]):
         left = 2
 
         def get(self, key, default=None):

@@ -115,3 +115,15 @@ def test_the_mark_of_an_own_snapshot_is_no_reason_to_begin_anew():
     wal.close()
     durable = asyncio.run(opened(disk, snapshot=received(50, 2)))
     assert durable.storage.last_index() == 60
+
+
+def test_an_own_snapshot_that_a_leaders_has_overtaken_changes_nothing():
+    async def story():
+        durable = await opened(SimDisk())
+        await durable.append(HardState(2, 0, 60), [Entry(2, index) for index in range(2, 61)])
+        await durable.installed(received(90, 3), HardState(3, 0, 90))
+        await durable.taken(50, FOUNDERS, b"own", 5)
+        assert durable.storage.snapshot() == received(90, 3)
+        assert durable.storage.first_index() == 91
+
+    asyncio.run(story())

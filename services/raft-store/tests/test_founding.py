@@ -137,10 +137,9 @@ def test_whatever_is_lost_or_restarted_never_two_clusters(seed, count, loss):
 
 def test_a_member_whose_promise_is_needed_gives_it_though_its_own_list_has_changed():
     founding = Founding(5, 1, 3, "unused", None)
-    promise = {"promise": (1, 5, 7), "promised_cluster": "c"}
     for round_number in range(3):
         now = round_number * ROUND_S
-        founding.heard(FoundingHello(1, 1, 3, (1, 2, 5), **promise), now)
+        founding.heard(FoundingHello(1, 1, 3, (1, 2, 5), (1, 5, 7), "c"), now)
         founding.heard(FoundingHello(2, 2, 3, (1, 2, 5)), now)
         founding.hello(now)
     assert founding.decide(now) == MakePromise(Promise((1, 5, 7), "c"))

@@ -24,7 +24,9 @@ class Side:
         self.disk = SimDisk()
         self.store = SnapshotStore(self.disk, "snapshots")
         self.applied = 0
-        self.received, self.reports, self.tasks = [], [], []
+        self.received: list[Message] = []
+        self.reports: list[tuple[int, bool]] = []
+        self.tasks: list[asyncio.Future[None]] = []
         self.transfer = SnapshotTransfer(
             self.bus,
             "c",

@@ -318,15 +318,20 @@ class SimNetwork:
             if one.queue:
                 groups.setdefault(one.queue, []).append(one)
             else:
-                self._carry(bus, connection, one.bus, partial(one.put, one.bus.connection, subject, data, reply))
+                self._carry(bus, connection, one.bus, partial(one.put, one.bus.connection, subject, data, reply), reply)
         for members in groups.values():
             one = self.dice.choice(members)
-            self._carry(bus, connection, one.bus, partial(one.put, one.bus.connection, subject, data, reply))
+            self._carry(bus, connection, one.bus, partial(one.put, one.bus.connection, subject, data, reply), reply)
         if not heard and reply.startswith(f"_INBOX.{bus.name}."):
             self._carry(bus, connection, bus, partial(bus.answered, bus.connection, reply, None))
 
-    def _carry(self, source: SimBus, connection: int, target: SimBus, arrive: Callable[[], None]) -> None:
-        """Bring a message to a connection: in order, unless it is lost, repeated, or over a link that is cut."""
+    def _carry(
+        self, source: SimBus, connection: int, target: SimBus, arrive: Callable[[], None], reply: str = ""
+    ) -> None:
+        """Bring a message to a connection: in order, unless it is lost, repeated, or over a link that is cut.
+
+        A request is not repeated: NATS delivers at most once, and who is told "not taken" relies on it.
+        """
         if (source.owner.name, target.owner.name) in self.cut:
             return
         roll = self.dice.random()
@@ -335,7 +340,7 @@ class SimNetwork:
         if not self.calm:
             if roll < faults.loss:
                 return
-            if roll < faults.loss + faults.repetition:
+            if roll < faults.loss + faults.repetition and not reply:
                 self._arrive_at(self.loop.now + delay + self.dice.random() * faults.long_delay_s_max, target, arrive)
             elif roll < faults.loss + faults.repetition + faults.long_delay:
                 delay += self.dice.random() * faults.long_delay_s_max

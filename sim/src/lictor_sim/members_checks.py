@@ -9,7 +9,7 @@ Raft's own properties (one leader a term, nothing committed is ever different) a
 say; the histories of clients are judged by `members_history`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lictor_bus import View, frames, subjects
 from lictor_bus.frames import Beacon, Feed
@@ -33,8 +33,9 @@ def require(holds: bool, claim: str) -> None:
 
 
 def rows_digest(store: Store) -> int:
-    """The digest of everything but META: what a view of the stream `all` has in common with the state."""
-    return (store.digest() - row_hash(Table.META, ("",), store.meta)) & _MASK
+    """The digest of all rows but META: what a view of the stream `all` has in common with the state."""
+    staged = store.restoring.state_hash() if store.restoring is not None else 0
+    return (store.digest() - staged - row_hash(Table.META, ("",), store.meta)) & _MASK
 
 
 class Oracle:
@@ -44,10 +45,12 @@ class Oracle:
         self.store = Store(cluster, FOUNDING_LEVEL)
         self.store.advance(FOUNDING_INDEX)
         self.entries: dict[int, Entry] = {}
+        self.store_indexes: dict[int, int] = {}
         self.applied = FOUNDING_INDEX
         self.leaders: dict[int, int] = {}
         self.publishers: dict[int, int] = {}
         self.digest_checks = self.view_checks = self.feed_checks = 0
+        self.on_level: Callable[[int], None] = lambda _level: None
         self._cluster = cluster
         self._digests = {FOUNDING_INDEX: self.store.digest()}
         self._rows_digests = {self.store.index: rows_digest(self.store)}
@@ -88,6 +91,7 @@ class Oracle:
 
     def _apply(self, entry: Entry) -> None:
         store = self.store
+        level = store.level
         if entry.kind is not EntryKind.NORMAL or not entry.data:
             apply_noop(store, entry.index)
         else:
@@ -95,8 +99,11 @@ class Oracle:
             if done.changes:
                 for stream, encoded in GroupEncoder().encode(done.index, done.changes).items():
                     self._groups[stream, done.index] = encoded
+        if store.level > level:
+            self.on_level(store.level)
         self.entries[entry.index] = entry
         self.applied = entry.index
+        self.store_indexes[entry.index] = store.index
         self._digests[entry.index] = store.digest()
         self._rows_digests[store.index] = rows_digest(store)
 
@@ -142,7 +149,7 @@ class Oracle:
 
 
 class ViewWatch:
-    """Follows one view: no index goes back within an epoch, and what it holds is the state there."""
+    """Follows one view: its index never goes back, what it reports not within an epoch; it holds the state there."""
 
     def __init__(self, oracle: Oracle, view: View) -> None:
         self._oracle, self._view = oracle, view
@@ -155,7 +162,7 @@ class ViewWatch:
         """Check now."""
         store = self._view.store
         if store.meta.epoch > self._epoch:
-            self._epoch, self._index, self._reported = store.meta.epoch, 0, {}
+            self._epoch, self._reported = store.meta.epoch, {}
         require(store.index >= self._index, f"a view went from {self._index} back to {store.index}")
         self._index = store.index
         for name in _WATCHED_INDEXES:

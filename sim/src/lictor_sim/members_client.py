@@ -1,6 +1,7 @@
 """A client as a process of the simulation: the real proposer, read gate, views and presence, and workers that use them.
 
 Workers set, compare and set, delete and read a few contended keys, and set keys that nobody else writes, once each.
+Holders take and give back locks with sessions, which they and others end.
 Followers wait on a view as blocking queries do. What they see goes to the history, which is judged at the end.
 """
 
@@ -12,22 +13,25 @@ from typing import Any
 from lictor_bus import (
     LeaderTracker,
     NoLeaderError,
+    NoSpaceError,
     OutcomeUnknownError,
     OverloadedError,
     Presence,
     ProposeError,
     Proposer,
     ReadGate,
+    RefusedError,
     View,
 )
 from lictor_sim.members_bus import SERVERS, SimBus, SimNetwork
 from lictor_sim.members_checks import Oracle, ViewWatch, require
-from lictor_sim.members_history import Call, History
+from lictor_sim.members_history import LOCKS, Call, History
 from lictor_sim.virtual_loop import Owner, VirtualLoop
-from lictor_state.commands import Command, KVDelete, KVSet
+from lictor_state.commands import CatalogRegister, Command, KVDelete, KVSet, SessionCreate, SessionDestroy
 from lictor_state.streams import STREAMS, Stream
 
 KEYS = ("kv/a", "kv/b", "kv/c")
+LOCK_KEYS = (f"{LOCKS}a", f"{LOCKS}b")
 WRITE_TIMEOUT_S = 2.0
 REACH_TIMEOUT_S = 1.0
 THINK_S_MAX = 0.06
@@ -95,6 +99,7 @@ class ClientProcess:
         await self.view.ready.wait()
         for worker in range(self._workers):
             self.spawn("worker", self._work(worker))
+        self.spawn("holder", self._hold((self.number * 100 + self._run_number) * 10 + self._workers))
         self.spawn("follower", self._follow())
 
     def kill(self) -> None:
@@ -152,13 +157,17 @@ class ClientProcess:
         call = history.begin(process, kind, key, argument, self.loop.now, command)
         try:
             done = await self.proposer.propose(command, WRITE_TIMEOUT_S)
-        except (NoLeaderError, OverloadedError):
+        except (NoLeaderError, NoSpaceError, OverloadedError):
             history.never(call)
         except OutcomeUnknownError:
             return call
-        except ProposeError as error:
-            raise AssertionError(f"{kind} was refused: {error}") from error
+        except RefusedError as error:
+            require("feature level" in str(error), f"{kind} was refused: {error}")
+            history.never(call)
         else:
+            if kind == "acquire" and "invalid session" in done.result.error:
+                history.never(call)
+                return call
             require(not done.result.error, f"{kind} of {key}: {done.result.error}")
             history.written(call, done.index, done.result.value, self.loop.now)
         return call
@@ -176,8 +185,55 @@ class ClientProcess:
             return
         self.watch.look()
         row = self.view.store.kv(key)
-        found = (row.value, row.modify_index) if row is not None else None
-        self._history.read(call, found, self.view.index, self.loop.now)
+        if key.startswith(LOCKS):
+            holding = (row.session or None, row.lock_index) if row is not None else (None, 0)
+            self._history.looked(call, holding, self.view.index, self.loop.now)
+        else:
+            found = (row.value, row.modify_index) if row is not None else None
+            self._history.looked(call, found, self.view.index, self.loop.now)
+
+    # -- locks
+
+    async def _hold(self, process: int) -> None:
+        """Take and give back locks with a session, and end it, or somebody else's, now and then."""
+        session = await self._open_session()
+        while session:
+            await asyncio.sleep(self.dice.random() * THINK_S_MAX)
+            if not self.busy:
+                continue
+            key, roll = self.dice.choice(LOCK_KEYS), self.dice.random()
+            if roll < 0.25:
+                await self.read(process, key, consistent=self.dice.random() < 0.5)
+            elif roll < 0.65:
+                command = KVSet(key, self._value(process), acquire=session)
+                call = await self._write(process, "acquire", key, session, command)
+                if not call.happened:
+                    session = await self._open_session()
+            elif roll < 0.95:
+                await self._write(process, "release", key, session, KVSet(key, self._value(process), release=session))
+            else:
+                row = self.view.store.kv(key)
+                ended = row.session if row is not None and row.session else session
+                for one in LOCK_KEYS:  # it gives back whatever it holds, by the time that the answer comes or later
+                    self._history.begin(process, "release", one, ended, self.loop.now)
+                await self._settled(SessionDestroy(ended))
+                if ended == session:
+                    session = await self._open_session()
+
+    async def _open_session(self) -> str:
+        session = f"{self.dice.getrandbits(128):032x}"
+        while not await self._settled(CatalogRegister(self.name, "10.1.0.1", "dc1")):  # noqa: ASYNC110  asks anew
+            await asyncio.sleep(THINK_S_MAX)
+        await self._settled(SessionCreate(session, self.name, node_checks=(), lock_delay_ns=0))
+        return session
+
+    async def _settled(self, command: Command) -> bool:
+        """Propose a command that belongs to no history; whether it was applied."""
+        try:
+            done = await self.proposer.propose(command, WRITE_TIMEOUT_S)
+        except ProposeError:
+            return False
+        return not done.result.error
 
     async def _follow(self) -> None:
         """Wait for what comes, as a blocking query does: woken by the change, or by the time limit."""

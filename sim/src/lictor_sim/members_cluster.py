@@ -23,18 +23,31 @@ from lictor_raft_store.founding_driver import veto
 from lictor_raft_store.settings import RaftStoreSettings
 from lictor_raft_store.sim_disk import PowerLost
 from lictor_raft_store.slots import Slot, claim_slot
-from lictor_sim.members_bus import NetworkFaults, SimBus, SimNetwork
+from lictor_raft_store.surroundings import Writer
+from lictor_raft_store.wal import Wal
+from lictor_sim.members_bus import SERVERS, NetworkFaults, SimBus, SimNetwork
 from lictor_sim.members_checks import Oracle, require
 from lictor_sim.members_client import ClientProcess
-from lictor_sim.members_disk import MachineDisk
+from lictor_sim.members_disk import MachineDisk, SimWriter, sync_times
 from lictor_sim.members_history import History
-from lictor_sim.members_process import VOLUME, MachineRoom, MemberProcess
+from lictor_sim.members_process import ALONE, VOLUME, MachineRoom, MemberProcess, RemovedError
 from lictor_sim.seeds import SeedReport
 from lictor_sim.virtual_loop import Owner, VirtualLoop
+from lictor_state.levels import FOUNDING_LEVEL
 
 CLUSTER = "11111111-2222-4333-8444-555555555555"
 SIZES = (3, 5, 3, 7)
 CLIENTS = 2
+CORE_FIRST = 0.4
+"""How often a run ends with a majority that is sound in a world that stays broken, before everything is healed."""
+
+SLOW_DISKS = 0.2
+"""How often all disks are slow: then a crash finds much that is written and not synced."""
+
+MIXED = 0.4
+UPGRADED_S_MAX = 6.0
+"""How often some members are of an older build, which does not know the newest feature level, and until when."""
+
 RECOVERY_S = 15.0
 """A healed cluster must have written, and all members and views must have caught up, within this time."""
 
@@ -63,21 +76,33 @@ class MembersCluster:
         self.network.tap = self._tap
         self.oracle = Oracle(CLUSTER)
         self.history = History()
+        self.oracle.on_level = self._level_raised
         self.settings = RaftStoreSettings(**SETTINGS)
+        self.old_settings = RaftStoreSettings(**{**SETTINGS, "raft_store_level_max": FOUNDING_LEVEL})
         self.rooms = {number: MachineRoom(number, self.loop, self.dice) for number in range(1, self.size + 1)}
         self.processes: dict[int, MemberProcess] = {}
         self.clients: dict[int, ClientProcess] = {}
         self.wiped: set[int] = set()
         self.disk_faults: set[int] = set()
+        self.kept_down: set[int] = set()
+        self.announced: dict[int, int] = {}
+        self.old_builds: dict[int, float] = {}
+        """Members that hold the feature level down, and when their next start is the upgrade."""
         self.calm = False
         self.counts: dict[str, int] = {}
-        self.start_writer: Callable[[Any], Any] | None = None
+        self.start_writer: Callable[[Wal], Writer] | None = None
+        if self.dice.random() < SLOW_DISKS:
+            times = sync_times(self.dice, 0.06, 0.2, 0.5)
+            self.start_writer = lambda wal: SimWriter(wal, times, lambda: self.dice.random() < ALONE)
         self.clients_at_start = CLIENTS
         self._owners: list[Owner] = []
         self._member_ids: dict[int, int] = {}
         self._client_runs = 0
         self._finding: asyncio.Future[None] = self.loop.create_future()
         self._trace = hashlib.blake2b(digest_size=8)
+        if self.dice.random() < MIXED:
+            some = self.dice.sample(list(self.rooms), self.dice.randint(1, self.size))
+            self.old_builds = {number: self.dice.random() * UPGRADED_S_MAX for number in some}
         self.founders = ConfState(tuple(sorted(self._mint(room) for room in self.rooms.values())))
 
     def _mint(self, room: MachineRoom) -> int:
@@ -95,16 +120,18 @@ class MembersCluster:
     def start_member(self, number: int) -> None:
         """Start a member's process, unless it runs."""
         running = self.processes.get(number)
-        if running is not None and running.alive:
+        if (running is not None and running.alive) or number in self.kept_down:
             return
         self.count("starts")
+        settings = self.old_settings if self.loop.now < self.old_builds.get(number, 0.0) else self.settings
+        self.announced[number] = settings.raft_store_level_max
         process = self.processes[number] = MemberProcess(
             room=self.rooms[number],
             loop=self.loop,
             network=self.network,
             oracle=self.oracle,
             dice=self.dice,
-            settings=self.settings,
+            settings=settings,
             membership=self._membership,
             failed=self._member_failed,
             start_writer=self.start_writer,
@@ -151,12 +178,24 @@ class MembersCluster:
         self.count("wiped")
         self.restart_later(number)
 
+    def _level_raised(self, level: int) -> None:
+        """The log says that every member knows a level: all of them must have announced it."""
+        self.count("level raised")
+        require(
+            bool(self.wiped) or min(self.announced.values()) >= level,
+            f"level {level} was reached, announced are {sorted(self.announced.items())}",
+        )
+
     def _member_failed(self, process: MemberProcess, error: BaseException) -> None:
         """A member's process has ended by itself: by a fault that was set, or it is a finding."""
         number = process.room.number
         if isinstance(error, PowerLost):
             self.count("power lost inside an operation")
             self.loop.call_soon(self._power_lost, process)
+        elif isinstance(error, RemovedError) and process.slot is not None:
+            self.count("removed")
+            process.slot.set_aside()
+            self.restart_later(number)
         elif isinstance(error, DiskFull | StorageFailed) and number in self.disk_faults:
             self.count("ended by a disk fault")
             process.room.disk = process.room.disk.copy()
@@ -246,24 +285,51 @@ class MembersCluster:
         await asyncio.sleep(seconds)
         if breaking is not None:
             breaking.cancel()
-        self.heal()
+            if self.clients and self.dice.random() < CORE_FIRST:
+                await self._core_must_write()
+        self.heal(list(self.rooms))
         await self._must_make_progress()
 
-    def heal(self) -> None:
-        """All faults end: everything runs, every link works, disks have room."""
+    def heal(self, members: list[int]) -> None:
+        """All faults end for these members, for the network and for the clients."""
         self.calm = True
+        self.kept_down.clear()
         self.network.heal()
-        for number, room in self.rooms.items():
-            room.disk.power_off_at = room.disk.power_off_after_snapshot = None
-            room.disk.fail_at.clear()
-            room.disk.capacity_bytes = None
-            process = self.processes[number]
+        for number in members:
+            disk, process = self.rooms[number].disk, self.processes[number]
+            disk.power_off_at = disk.power_off_after_snapshot = disk.capacity_bytes = None
+            disk.fail_at.clear()
             if process.alive:
                 process.resume()
             else:
                 self.start_member(number)
         for client in self.clients.values():
             self.loop.release(client.owner)
+
+    async def _core_must_write(self) -> None:
+        """Heal a majority, keep the others and a server of the bus broken, and demand a write."""
+        dice = self.dice
+        spare = max(0, (self.size - 1) // 2 - len(self.wiped))
+        broken = dice.sample([number for number in self.rooms if number not in self.wiped], dice.randint(0, spare))
+        core = [number for number in self.rooms if number not in broken]
+        self.heal(core)
+        self.network.stop_server(dice.randrange(SERVERS))
+        everyone = [*(room.name for room in self.rooms.values()), *(client.name for client in self.clients.values())]
+        for number in broken:
+            name = self.rooms[number].name
+            shape = dice.choice(("down", "paused", "deaf", "mute"))
+            self.count(f"kept {shape}")
+            if shape == "down":
+                self.kept_down.add(number)
+                self.kill_member(number, power=True)
+            elif shape == "paused":
+                self.processes[number].pause()
+            else:
+                deaf = shape == "deaf"
+                self.network.cut |= {(one, name) if deaf else (name, one) for one in everyone if one != name}
+        deadline = self.loop.now + RECOVERY_S
+        while not (await self.clients[1].set_once(1)).index:
+            require(self.loop.now < deadline, f"no write with a sound majority: {self._standing()}")
 
     async def _must_make_progress(self) -> None:
         deadline = self.loop.now + RECOVERY_S
@@ -273,7 +339,7 @@ class MembersCluster:
         target = 0
         while not target:
             require(self.loop.now < deadline, "no write within the time that a healed cluster has")
-            written = asyncio.ensure_future(client.set_once(0))
+            written = asyncio.ensure_future(client.set_once(client.number))
             await asyncio.wait({written})
             target = written.result().index
         while not self._settled(target):

@@ -3,7 +3,7 @@
 The disk is `lictor_raft_store.sim_disk.SimDisk`: bytes, sectors, names. When its power goes in the middle of an
 operation, the process is killed before anything else can happen. `SimWriter` has the face and the order of
 `lictor_raft_store.log_writer.LogWriter`: what waits while a sync runs is one group with one sync, a storage error is
-final. Its syncs take virtual time, during which a crash may come.
+final, a full disk is waited for. Its syncs take virtual time, during which a crash may come.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from random import Random
 
 from lictor_raft_store.batch import EncodedBatch
 from lictor_raft_store.disk import StorageError, StorageFailed
-from lictor_raft_store.log_writer import GROUP_BYTES_MAX
+from lictor_raft_store.log_writer import GROUP_BYTES_MAX, ROOM_RETRY_S
 from lictor_raft_store.sim_disk import PowerLost, SimDisk
-from lictor_raft_store.wal import Wal
+from lictor_raft_store.wal import NoRoom, Wal
 
 
 class MachineDisk(SimDisk):
@@ -64,6 +64,9 @@ class SimWriter:
         self._failure: StorageError | None = None
         self._closed = False
         self._task: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._room_due = self._loop.time() + ROOM_RETRY_S
+        self._loop.call_later(ROOM_RETRY_S, self._look_for_room)
 
     async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:
         """As `LogWriter.append`."""
@@ -89,21 +92,36 @@ class SimWriter:
             raise StorageFailed("log writer: closed")
         job = _Job(asyncio.get_running_loop().create_future(), batch, sync, drop_before)
         self._queue.append(job)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._work(), name="wal writer")
+        self._wake()
         return await job.done
 
+    def _wake(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = self._loop.create_task(self._work(), name="wal writer")
+
+    def _look_for_room(self) -> None:
+        """The thread of the real writer wakes up for it also when nobody writes."""
+        if self._failure is None and not self._closed:
+            if not self._wal.has_spare:
+                self._wake()
+            self._loop.call_later(ROOM_RETRY_S, self._look_for_room)
+
     async def _work(self) -> None:
-        while self._queue and self._failure is None:
+        while self._failure is None:
             group = self._next_group()
             try:
                 await self._perform(group)
+                if not self._wal.has_spare and self._loop.time() >= self._room_due:
+                    self._room_due = self._loop.time() + ROOM_RETRY_S
+                    self._wal.seek_room()
             except (StorageError, ValueError) as error:
                 self._fail(group, error)
             else:
                 for job in group:
                     if not job.done.done():
                         job.done.set_result(0)
+            if not self._queue:
+                return
 
     def _next_group(self) -> list[_Job]:
         group: list[_Job] = []
@@ -121,9 +139,18 @@ class SimWriter:
     async def _perform(self, group: list[_Job]) -> None:
         batches = [job.batch for job in group if job.batch is not None]
         if not batches:
-            self._wal.drop_before(group[0].drop_before)
+            for job in group:
+                self._wal.drop_before(job.drop_before)
             return
-        self._wal.write(batches, sync=False)
+        while True:
+            try:
+                self._wal.write(batches, sync=False)
+            except NoRoom:
+                await asyncio.sleep(ROOM_RETRY_S)
+                if self._closed:
+                    raise
+            else:
+                break
         if any(job.sync for job in group):
             await asyncio.sleep(self._sync_s())
             self._wal.sync()

@@ -3,7 +3,8 @@
 Processes are killed with and without their machine's power, also in the middle of any disk operation; they are paused
 beyond the lease, stopped as an operator stops them, and one machine may come back with an empty disk. Disks fail or
 run full. Links are cut: around one process, in one direction, in halves, halves with a bridge, in a ring. One server of
-the bus is down or frozen. Leadership is handed over, clients are killed and paused.
+the bus is down or frozen. Leadership is handed over, clients are killed and paused, and the
+whole state is restored from an archive.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from lictor_raft_store.disk import StorageFailed
 from lictor_sim.members_bus import SERVERS
 from lictor_sim.members_cluster import MembersCluster
 from lictor_sim.members_process import MemberProcess
+from lictor_sim.members_restore import save_and_restore
 
 EVERY_S = 0.35
 """Mean time between two faults, in virtual seconds."""
@@ -157,7 +159,7 @@ def fill_disk(cluster: MembersCluster, number: int) -> None:
     def make_room() -> None:
         room.disk.capacity_bytes = None
 
-    cluster.loop.call_later(cluster.dice.random() * OUTAGE_S_MAX, make_room)
+    cluster.loop.call_later(cluster.dice.random() * LONG_S_MAX, make_room)
 
 
 def cut_links(cluster: MembersCluster, number: int) -> None:
@@ -229,6 +231,19 @@ def replace_client(cluster: MembersCluster, _number: int) -> None:
     cluster.start_client(number)
 
 
+def restore(cluster: MembersCluster, _number: int) -> None:
+    """An operator saves the state, and puts it back a moment later."""
+    client = cluster.dice.choice(list(cluster.clients.values()))
+    restore_id = f"restore-{cluster.dice.getrandbits(32):08x}"
+
+    async def work() -> None:
+        if client.view.ready.is_set():
+            done = await save_and_restore(client, restore_id)
+            cluster.count("restored" if done else "restores given up")
+
+    client.spawn("restore", work())
+
+
 _FAULTS: list[tuple[Callable[[MembersCluster, int], None], float]] = [
     (kill, 2),
     (cut_power, 3),
@@ -242,11 +257,12 @@ _FAULTS: list[tuple[Callable[[MembersCluster, int], None], float]] = [
     (hand_over, 1),
     (wipe, 0.2),
     (fail_disk, 0.5),
-    (fill_disk, 0.5),
+    (fill_disk, 1),
     (cut_links, 4),
     (mend_links, 2),
     (stop_server, 1),
     (freeze_server, 1),
     (pause_client, 0.5),
     (replace_client, 0.5),
+    (restore, 0.3),
 ]

@@ -6,16 +6,19 @@ before the write began, and a strong read sees what the log says for some moment
 histories per key must be linearizable (`linearizability`), which needs no knowledge of the log.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from lictor_raft import EntryKind
 from lictor_sim.linearizability import UNKNOWN, Operation, Outcome, check
-from lictor_sim.linearizable_objects import VersionedCell
+from lictor_sim.linearizable_objects import Lock, VersionedCell
 from lictor_sim.members_checks import Oracle, require
 from lictor_state.codec import decode_envelope
 from lictor_state.commands import Command, KVDelete, KVSet
+
+LOCKS = "lock/"
+"""Keys below are held by sessions; what they hold is of no interest."""
 
 
 @dataclass(slots=True, eq=False)
@@ -58,8 +61,8 @@ class History:
         call.index, call.result, call.returned_at = index, result, now
         self.acknowledged = max(self.acknowledged, index)
 
-    def read(self, call: Call, found: tuple[Hashable, int] | None, index: int, now: float) -> None:
-        """A strong read was answered from a view at `index`."""
+    def looked(self, call: Call, found: object, index: int, now: float) -> None:
+        """A strong read of anything was answered from a view at `index`."""
         require(index >= call.floor, f"a strong read at {index} misses the write at {call.floor}")
         call.index, call.result, call.returned_at = index, found, now
 
@@ -76,16 +79,16 @@ class History:
     def judge(self, oracle: Oracle) -> None:
         """Raise PropertyBrokenError when the history and the log, or the history alone, cannot be."""
         self._judge_by_index(oracle)
-        self._judge_by_search()
+        if oracle.store.epoch == 1:  # a restore takes back what was acknowledged, as it must
+            self._judge_by_search()
 
     def _judge_by_index(self, oracle: Oracle) -> None:
         commands: dict[Command, list[int]] = {}
-        offset = oracle.store.offset
         for raft_index, entry in oracle.entries.items():
             if entry.kind is EntryKind.NORMAL and entry.data:
                 envelope = decode_envelope(entry.data)
                 if isinstance(envelope.command, KVSet | KVDelete):
-                    commands.setdefault(envelope.command, []).append(raft_index + offset)
+                    commands.setdefault(envelope.command, []).append(oracle.store_indexes[raft_index])
         for call in self.answered():
             if call.command is not None:
                 indexes = commands.get(call.command, [])
@@ -101,7 +104,7 @@ class History:
             if call.returned_at is None and call.kind == "read":
                 continue
             result = call.result
-            if call.kind in {"set", "cas"} and result is True:
+            if call.kind in {"set", "cas"} and result is True:  # the index says more
                 result = call.index
             operation = (
                 Operation(call.process, call.kind, call.argument, result, call.invoked_at, key=call.key)
@@ -112,7 +115,7 @@ class History:
             )
             keyed.setdefault(call.key, []).append(operation)
         for key in sorted(keyed):
-            verdict = check(keyed[key], VersionedCell())
+            verdict = check(keyed[key], Lock() if key.startswith(LOCKS) else VersionedCell())
             self.undecided += verdict.outcome is Outcome.UNDECIDED
             require(
                 verdict.outcome is not Outcome.ILLEGAL, f"the history of {key} is not linearizable\n{verdict.text()}"

@@ -30,6 +30,9 @@ from lictor_sim.virtual_loop import Owner, VirtualLoop
 VOLUME = "volume"
 WALL_AT_START = 1_750_000_000.0
 OFFLOAD_S_MAX = 0.003
+OFFLOAD_SLOW, OFFLOAD_SLOW_S_MAX = 0.05, 1.0
+"""Some calls in threads take long, as on a machine whose disk is busy: then what they prepare comes late."""
+
 ALONE = 0.3
 """How often the log's writer takes only the first of what waits."""
 
@@ -65,6 +68,10 @@ class MachineRoom:
     def lose_locks(self) -> None:
         """The process is gone, and the kernel lets go of what it held."""
         self._locked.clear()
+
+
+class RemovedError(Exception):
+    """This member is in its cluster's configuration no more: its life ends, and the next one begins aside."""
 
 
 class _Watched:
@@ -207,9 +214,15 @@ class MemberProcess:
         driver.join(parts[0], parts[1], _Watched(self, parts[2], driver))
         self.spawn("raft", driver.run())
         self.spawn("leadership", member.leadership.run())
+        self.spawn("removal", self._until_removed(member.removed))
+
+    async def _until_removed(self, removed: asyncio.Event) -> None:
+        await removed.wait()
+        raise RemovedError
 
     async def _offload(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        await asyncio.sleep(self.dice.random() * OFFLOAD_S_MAX)
+        slow = self.dice.random() < OFFLOAD_SLOW
+        await asyncio.sleep(self.dice.random() * (OFFLOAD_SLOW_S_MAX if slow else OFFLOAD_S_MAX))
         return function(*arguments)
 
     # -- ends

@@ -169,7 +169,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def end(self, owners: list[Owner]) -> None:
         """Cancel all tasks and let them end, killed processes' too, so that nothing is left to the collector."""
-        self._ending = True
+        self._ending, self._at_this_moment = True, 0
         self.set_exception_handler(lambda _loop, _context: None)
         for owner in owners:
             self.release(owner)
