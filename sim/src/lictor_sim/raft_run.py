@@ -9,7 +9,7 @@ from lictor_sim.raft_cluster import Parts, RaftCluster
 from lictor_sim.seeds import SeedReport
 
 SECONDS = 10.0
-"""Virtual seconds under faults: enough for eight changes of leadership, and two hundred seeds in a minute on two processors."""
+"""Virtual seconds under faults: eight changes of leadership, and two hundred seeds in a minute on two processors."""
 
 
 def run_seed(seed: int, seconds: float = SECONDS) -> SeedReport:
