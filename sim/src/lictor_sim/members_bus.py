@@ -113,6 +113,7 @@ class SimBus:
         self._gone = False
         self._inbox = 0
         self.name = f"{owner.name}.{self.connection}"
+        self.reconnects = 0
         self._requests: dict[str, tuple[str, asyncio.Future[bytes]]] = {}
         network.join(self)
 
@@ -175,6 +176,7 @@ class SimBus:
     def reconnected(self, server: int | None) -> None:
         """The connection ended (None), or a new one is there."""
         self.server = server
+        self.reconnects += server is not None
         self.connection = next(self.network.connections)
 
 

@@ -102,7 +102,7 @@ class SimWriter:
     def _look_for_room(self) -> None:
         """The thread of the real writer wakes up for it also when nobody writes."""
         if self._failure is None and not self._closed:
-            if not self._wal.has_spare:
+            if self._wal.short:
                 self._wake()
             self._loop.call_later(ROOM_RETRY_S, self._look_for_room)
 
@@ -111,7 +111,7 @@ class SimWriter:
             group = self._next_group()
             try:
                 await self._perform(group)
-                if not self._wal.has_spare and self._loop.time() >= self._room_due:
+                if self._wal.short and self._loop.time() >= self._room_due:
                     self._room_due = self._loop.time() + ROOM_RETRY_S
                     self._wal.seek_room()
             except (StorageError, ValueError) as error:
