@@ -21,6 +21,8 @@ app.add_typer(dev_app, name="dev")
 app.add_typer(connect_app, name="connect")
 snapshot_app = typer.Typer(no_args_is_help=True, help="Backups of the whole state.")
 app.add_typer(snapshot_app, name="snapshot")
+store_app = typer.Typer(help="The members of the store.", invoke_without_command=True)
+app.add_typer(store_app, name="store")
 
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Where the suite keeps its data.")]
 HttpAddress = Annotated[
@@ -158,13 +160,25 @@ def restore(file: Path, http_addr: HttpAddress = DEFAULT_HTTP) -> None:
     typer.echo(f"restored the state of index {contents.index}")
 
 
-@app.command()
-def store(http_addr: HttpAddress = DEFAULT_HTTP) -> None:
-    """The members of the store: who leads, who votes, how far each has come, who waits to join."""
+@store_app.callback()
+def store(context: typer.Context, http_addr: HttpAddress = DEFAULT_HTTP) -> None:
+    """The members of the store: who leads, who votes, how far each has come, how well it is, who waits to join."""
+    if context.invoked_subcommand is not None:
+        return
     try:
         store_view.show(Api(http_addr).get("/v1/internal/store"), Console())
     except ApiError as error:
         raise _fail(str(error)) from error
+
+
+@store_app.command(name="confirm-failures")
+def confirm_failures(http_addr: HttpAddress = DEFAULT_HTTP) -> None:
+    """Say that the failures which the brake holds are real: the nodes are marked failed now, not after 5 minutes."""
+    try:
+        Api(http_addr).put("/v1/internal/store/confirm-failures")
+    except ApiError as error:
+        raise _fail(str(error)) from error
+    typer.echo("confirmed")
 
 
 @app.command()

@@ -5,7 +5,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-COLUMNS = ("server", "role", "votes", "term", "commit", "applied", "lag", "contact", "replication")
+COLUMNS = (
+    "server",
+    "role",
+    "votes",
+    "term",
+    "commit",
+    "applied",
+    "lag",
+    "contact",
+    "replication",
+    "health",
+    "stable since",
+)
 
 
 def table(store: dict[str, Any]) -> Table:
@@ -23,8 +35,15 @@ def table(store: dict[str, Any]) -> Table:
             "?" if one["Lag"] is None else str(one["Lag"]),
             "never" if contact is None else f"{contact:.2f} s",
             one["Replication"],
+            _health(one.get("Healthy")),
+            one["StableSince"] if one.get("Healthy") else "",
         )
     return shown
+
+
+def _health(healthy: bool | None) -> str:
+    """As the leader's autopilot judges; `?` when no leader has told."""
+    return "?" if healthy is None else "well" if healthy else "unwell"
 
 
 def notes(store: dict[str, Any]) -> list[str]:
@@ -32,6 +51,11 @@ def notes(store: dict[str, Any]) -> list[str]:
     found = [f"cluster {store['Cluster']}, epoch {store['Epoch']}, level {store['Level']}"]
     if not store["Leader"]:
         found.append("no leader: no quorum, or an election")
+    tolerance = store.get("FailureTolerance")
+    if tolerance is not None:
+        found.append(
+            f"{tolerance} more may fail" if tolerance > 0 else "none may fail: writes would stop until it is back"
+        )
     if store["Silent"]:
         found.append(f"no answer from {', '.join(store['Silent'])}")
     if store["Joining"]:

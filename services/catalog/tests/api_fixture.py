@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from lictor_bus.frames import Beacon, Member, Order, PeerProgress, ReadAnswer, StatusAnswer
+from lictor_bus.frames import Beacon, Member, MemberHealth, Order, PeerProgress, ReadAnswer, StatusAnswer
 from lictor_bus.proposer import Committed, NoLeaderError
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
@@ -57,6 +57,7 @@ class FakeLeader:
         self.left: list[str] = []
         self.orders: list[tuple[Order, int]] = []
         self.refusal = ""
+        self.second_is_well = True
         self.ttl_answer = (200, "")
         self.renewed: list[str] = []
         self._raft_index = itertools.count(10)
@@ -90,10 +91,27 @@ class FakeLeader:
         return None if self.away else Beacon("c", 1, 3, 1, 90, {}, members, conf=(1, 2))
 
     async def statuses(self) -> list[StatusAnswer]:
+        healths = (
+            MemberHealth(1, "server-1", True, True, 0.0, 90, 1_799_999_000.7),
+            MemberHealth(2, "server-2", False, self.second_is_well, 0.02, 80, None),
+        )
         peers = (PeerProgress(1, 90, "replicate", 0.0, 0), PeerProgress(2, 80, "replicate", 0.02, 0))
         return [
             StatusAnswer(
-                1, "server-1", 3, "leader", 1, 90, 90, 7, "run", last_index=90, voters=(1,), learners=(2,), peers=peers
+                1,
+                "server-1",
+                3,
+                "leader",
+                1,
+                90,
+                90,
+                7,
+                "run",
+                last_index=90,
+                voters=(1,),
+                learners=(2,),
+                peers=peers,
+                healths=healths,
             )
         ]
 

@@ -196,6 +196,59 @@ def test_a_real_consul_answers_the_same(consul: str) -> None:
     compared()
 
 
+AUTOPILOT = "operator/autopilot/configuration"
+SETTINGS: list[tuple[str, str, Any]] = [
+    ("PUT", AUTOPILOT, {"CleanupDeadServers": True, "LastContactThreshold": "100ms", "MaxTrailingLogs": 5, "MinQuorum": 3, "ServerStabilizationTime": "1m30s"}),
+    ("GET", AUTOPILOT, None), ("PUT", AUTOPILOT, {}), ("GET", AUTOPILOT, None), ("PUT", AUTOPILOT, {"LastContactThreshold": 5}),
+    ("PUT", AUTOPILOT, {"lastcontactthreshold": "1.5s", "ServerStabilizationTime": None, "ModifyIndex": 7}), ("GET", AUTOPILOT, None),
+    ("PUT", AUTOPILOT + "?cas=1", {}), ("PUT", AUTOPILOT + "?cas=0", {}), ("PUT", AUTOPILOT + "?cas=x", {}), ("PUT", AUTOPILOT, b"null"), ("GET", AUTOPILOT, None),
+    *[("PUT", AUTOPILOT, body) for body in (b"", {"Foo": 1}, {"LastContactThreshold": "x"}, {"LastContactThreshold": "10"}, {"MaxTrailingLogs": "a"}, {"CleanupDeadServers": "x"})],
+    ("POST", AUTOPILOT, {}), ("PUT", "operator/autopilot/health", {}),
+]  # fmt: skip
+
+
+def test_settings_of_autopilot_are_those_of_a_real_consul(consul: str) -> None:
+    @story
+    async def compared() -> None:
+        theirs = httpx.AsyncClient(base_url=consul, timeout=8)
+        ours = Catalog().http
+        differences = []
+        for method, path, body in SETTINGS:
+            kind = {"content": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
+            answers = [await side.request(method, path, **kind) for side in (ours, theirs)]
+            mine, other = [told(one) for one in answers]
+            if mine != other:
+                differences.append(f"{method} {path} {body}\n  ours   {mine}\n  theirs {other}")
+        health, their_health = [await judged(side) for side in (ours, theirs)]
+        await theirs.aclose()
+        assert set(health) == set(their_health)
+        assert set(health["Servers"][0]) == set(their_health["Servers"][0])
+        assert not differences, "\n".join(differences)
+
+    compared()
+
+
+def told(answer: httpx.Response) -> tuple[int, Any]:
+    """Status and content without indexes; 1.8 says `Bad request` before its reason."""
+    if not answer.headers.get("content-type", "").startswith("application/json"):
+        return answer.status_code, answer.text.strip().removeprefix("Bad request: ")
+    value = answer.json()
+    if isinstance(value, dict):
+        value = {name: one for name, one in value.items() if name not in VOLATILE}
+    return answer.status_code, value
+
+
+async def judged(side: httpx.AsyncClient) -> Any:
+    """Autopilot's health, once it has looked."""
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        health = (await side.get("operator/autopilot/health")).json()
+        if health["Servers"]:
+            return health
+        await asyncio.sleep(0.1)
+    return pytest.fail("autopilot has not looked")
+
+
 NOBODY = "00000000-0000-4000-8000-00000000abcd"
 DROPPED = re.compile(r'"(CreateIndex|ModifyIndex)":\d+')
 PREFIX = "raft apply failed: "

@@ -32,6 +32,17 @@ async def test_the_configuration_names_voters_the_leader_and_how_far_each_has_co
 
 
 @story
+async def test_failures_that_the_brake_holds_are_confirmed_by_an_order():
+    catalog = Catalog()
+    confirmed = await catalog.put("internal/store/confirm-failures")
+    assert (confirmed.status_code, confirmed.json()) == (200, True)
+    assert catalog.leader.orders == [("confirm-brake", 0)]
+    catalog.leader.refusal = "no decisions are held"
+    refused = await catalog.put("internal/store/confirm-failures")
+    assert (refused.status_code, refused.text) == (409, "no decisions are held")
+
+
+@story
 async def test_a_peer_is_removed_by_id_or_by_address_and_by_one_of_them_only():
     catalog = Catalog()
     gone = await catalog.http.delete("operator/raft/peer", params={"id": node_id(2)})
@@ -77,6 +88,7 @@ async def test_without_a_leader_the_operator_is_told_so():
 async def test_the_store_is_seen_in_one_look_and_who_is_silent_stands_apart():
     seen = (await Catalog().get("internal/store")).json()
     assert (seen["Leader"], seen["Term"], seen["Silent"]) == ("server-1", 3, ["server-2"])
-    assert [(one["Name"], one["Role"], one["Voter"], one["Lag"]) for one in seen["Members"]] == [
-        ("server-1", "leader", True, 0)
+    assert [(one["Name"], one["Role"], one["Voter"], one["Lag"], one["Healthy"]) for one in seen["Members"]] == [
+        ("server-1", "leader", True, 0, True)
     ]
+    assert seen["Members"][0]["StableSince"] == "2027-01-15T07:43:20Z"

@@ -163,10 +163,38 @@ def test_an_operator_may_confirm_the_brake():
     for by in ("n0", "n1", "n2"):
         pool.report(by, *failed)
     assert pool.settle() == []
-    pool.judge.confirm_brake()
-    pool.judge.brake_fraction = 1.0
+    pool.judge.confirm_brake(pool.now)
     assert sorted(node for node, _ in pool.settle()) == failed
     assert BRAKE_HOLD_S == 300.0
+
+
+def test_a_confirmation_holds_for_failures_found_a_round_later_and_not_for_those_of_another_day():
+    pool = Pool(20)
+    first, later = [f"n{number}" for number in range(3, 14)], [f"n{number}" for number in range(14, 20)]
+    for by in ("n0", "n1", "n2"):
+        pool.report(by, *first)
+    assert pool.settle() == []
+    pool.judge.confirm_brake(pool.now)
+    assert sorted(node for node, _ in pool.settle()) == sorted(first)
+    for by in ("n0", "n1", "n2"):
+        pool.report(by, *first, *later)
+    assert sorted(node for node, _ in pool.settle()) == sorted(later), "no second brake within the minute"
+
+
+def test_a_brake_that_nobody_confirmed_says_nothing_of_failures_long_after_it():
+    pool = Pool(8)
+    failed = [f"n{number}" for number in range(3, 8)]
+    for by in ("n0", "n1", "n2"):
+        pool.report(by, *failed)
+    assert pool.settle() == []
+    pool.now = pool.judge.brake_until + 3600.0
+    for by in ("n0", "n1", "n2"):
+        pool.report(by)
+    assert pool.settle() == []
+    for by in ("n0", "n1", "n2"):
+        pool.report(by, *failed)
+    assert pool.settle() == []
+    assert pool.judge.brake_until > pool.now
 
 
 def test_a_small_pool_has_no_brake():

@@ -2,14 +2,16 @@
 
 import asyncio
 import random
+import time
 from typing import Any
 
 import pytest
 from store_members import CLUSTER, Client, Cluster, run, until
 
 from lictor_bus import NoLeaderError, RefusedError, frames, subjects
-from lictor_bus.frames import ProposeAnswer, ProposeBatch
+from lictor_bus.frames import MemberHealth, ProposeAnswer, ProposeBatch
 from lictor_bus.session_renewals import SessionRenewals
+from lictor_bus.store_operator import StoreOperator
 from lictor_raft import RawNode
 from lictor_raft_store.leader_duties import autopilot, long_critical
 from lictor_state import commands as c
@@ -210,3 +212,41 @@ def test_a_member_that_announces_less_holds_the_level_and_new_commands_are_refus
             await cluster.close()
 
     asyncio.run(asyncio.wait_for(story(), 60))
+
+
+def test_the_leader_tells_operators_how_well_each_member_is_and_since_when(tmp_path):
+    async def story(cluster, client):
+        operator = StoreOperator(client.bus, client.tracker)
+        await until(lambda: cluster.leader() is not None and client.tracker.beacon is not None)
+        told: list[MemberHealth] = []
+        while not (told and all(one.healthy and one.stable_since for one in told)):
+            answers = await operator.statuses()
+            leader = next((one for one in answers if one.role == "leader"), None)
+            told = list(leader.healths) if leader else []
+            await asyncio.sleep(0.05)
+        assert leader is not None
+        assert leader.failure_tolerance == 1
+        assert [one.healths for one in answers if one.role != "leader"] == [(), ()]
+        assert all(abs((one.stable_since or 0.0) - time.time()) < 30 for one in told)
+        cluster.running[next(one for one in cluster.running if one != cluster.leader())].bus.connected = False
+        while all(one.healthy for one in told):
+            answers = await operator.statuses()
+            told = next((list(one.healths) for one in answers if one.role == "leader"), told)
+            await asyncio.sleep(0.05)
+        assert sum(one.healthy for one in told) == 2
+
+    run(tmp_path, story)
+
+
+def test_an_operator_confirms_the_failures_that_the_leader_holds_and_only_those(tmp_path):
+    async def story(cluster, client):
+        operator = StoreOperator(client.bus, client.tracker)
+        await until(lambda: cluster.leader() is not None and client.tracker.leader != 0)
+        assert await operator.order("confirm-brake") == "no decisions are held"
+        leadership = cluster.running[cluster.leader()].member.leadership
+        leadership.judge.brake_until = asyncio.get_running_loop().time() + 1e9
+        assert "lictor store confirm-failures" in leadership.hold_reason()
+        assert await operator.order("confirm-brake") == ""
+        assert leadership.hold_reason() == ""
+
+    run(tmp_path, story)

@@ -206,11 +206,28 @@ class PeerProgress(msgspec.Struct, frozen=True, gc=False, array_like=True):
     inflight_bytes: int
 
 
+class MemberHealth(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One member of the configuration as the leader's autopilot judges it.
+
+    `contact_age_s` are the seconds since the leader heard it, or has led without hearing it. `stable_since` is in Unix
+    seconds by the leader's clock; None while the member is not stable.
+    """
+
+    member_id: int
+    name: str
+    voter: bool
+    healthy: bool
+    contact_age_s: float
+    match: int
+    stable_since: float | None
+
+
 class StatusAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A member about itself, for operators.
 
-    `leader_contact_s` are the seconds since it heard a leader (0 for the leader itself, None for never). `peers` and
-    `joining` (names of processes that wait to become members) are told by the leader only.
+    `leader_contact_s` are the seconds since it heard a leader (0 for the leader itself, None for never). Told by the
+    leader only: `peers`, `joining` (names of processes that wait to become members), `healths` and how many healthy
+    voters may still be lost (negative: so many are missing).
     """
 
     member_id: int
@@ -234,13 +251,15 @@ class StatusAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
     level: int = 0
     peers: tuple[PeerProgress, ...] = ()
     joining: tuple[str, ...] = ()
+    healths: tuple[MemberHealth, ...] = ()
+    failure_tolerance: int = 0
 
 
-Order = Literal["remove", "transfer"]
+Order = Literal["remove", "transfer", "confirm-brake"]
 
 
 class OperatorOrder(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """An operator orders the leader to remove a member or to hand leadership to it (0: to whoever is furthest)."""
+    """An order for the leader: remove a member, hand leadership to it (0: to whoever is furthest), or end a brake."""
 
     cluster: str
     order: Order

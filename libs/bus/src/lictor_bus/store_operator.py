@@ -1,4 +1,4 @@
-"""What an operator asks of the raft-store: how its members are, and to remove one or move leadership.
+"""What an operator asks of the raft-store: how its members are; to remove one, move leadership, or end a brake.
 
 Every member tells of itself; the leader tells besides how far each of the others has come and when it last answered.
 Orders go to the leader only and are not repeated: whoever gave one looks at what came of it.
@@ -43,7 +43,7 @@ class StoreOperator:
             return None
 
     async def order(self, order: Order, member: int = 0) -> str:
-        """Have the leader remove a member, or hand leadership to one (0: to the one that is furthest).
+        """Have the leader remove a member, hand leadership to one (0: to the one that is furthest), or end its brake.
 
         Returns:
             Why it was not done; empty when it was.

@@ -17,7 +17,7 @@ from lictor_catalog.consistency import Consistency
 from lictor_catalog.fast_reads import FastReads
 from lictor_catalog.fast_writes import FastWrites
 from lictor_catalog.front_door import FrontDoor
-from lictor_catalog.http import agent, catalog, intentions, operator, session, snapshot, status
+from lictor_catalog.http import agent, autopilot, catalog, intentions, operator, session, snapshot, status
 from lictor_catalog.leaf_cache import LeafCache
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.plain_errors import PlainErrors
@@ -69,6 +69,7 @@ class Api:
         rare.include_router(intentions.router(writes, chance.now_text, chance.new_id))
         rare.include_router(status.router(cluster))
         rare.include_router(operator.router(store_operator))
+        rare.include_router(autopilot.router(store_operator, writes, view, consistency, version))
         rare.include_router(
             session.router(
                 node=node.name,

@@ -153,7 +153,9 @@ async def open_member(
     await transport.open()
     await transfer.open()
     await api.open()
-    await OperatorApi(bus, cluster, slot.member_id, presence.node, presence.instance, driver, roster).open()
+    await OperatorApi(
+        bus, cluster, slot.member_id, presence.node, presence.instance, driver, roster, leadership, around.wall
+    ).open()
     return StoreMember(driver, api, leadership, durable, resume, removed)
 
 

@@ -1,14 +1,19 @@
 """What operators see of a member and may order it to do: the verbs `status` and `operator` of a member's subject.
 
-A member tells about itself; the leader also how far each of the others has come, when it last answered, and which
-processes wait to join. Removing a member and moving leadership are orders for the leader.
+A member tells about itself; the leader also how far each of the others has come, when it last answered, how autopilot
+judges it, and which processes wait to join. Removing a member, moving leadership and confirming failures that the brake
+holds are orders for the leader.
 """
+
+from collections.abc import Callable
 
 import structlog
 
 from lictor_bus import Bus, frames, subjects
-from lictor_bus.frames import FrameError, OperatorAnswer, OperatorOrder, PeerProgress, StatusAnswer
+from lictor_bus.frames import FrameError, MemberHealth, OperatorAnswer, OperatorOrder, PeerProgress, StatusAnswer
 from lictor_raft import ConfChange, ConfChangeKind, Role, Status
+from lictor_raft_store.leader_duties.autopilot import Autopilot
+from lictor_raft_store.leader_duties.leadership import Leadership
 from lictor_raft_store.node_driver import NodeDriver
 from lictor_raft_store.roster import Roster
 
@@ -21,10 +26,20 @@ class OperatorApi:
     """Answers for one member."""
 
     def __init__(
-        self, bus: Bus, cluster: str, member_id: int, name: str, run_id: str, driver: NodeDriver, roster: Roster
+        self,
+        bus: Bus,
+        cluster: str,
+        member_id: int,
+        name: str,
+        run_id: str,
+        driver: NodeDriver,
+        roster: Roster,
+        leadership: Leadership,
+        wall: Callable[[], float],
     ) -> None:
         self._bus, self._cluster, self._member_id = bus, cluster, member_id
         self._name, self._run_id, self._driver, self._roster = name, run_id, driver, roster
+        self._leadership, self._wall = leadership, wall
 
     async def open(self) -> None:
         """Begin to listen."""
@@ -40,6 +55,7 @@ class OperatorApi:
         status, store = driver.node.status(), driver.machine.store
         conf = status.conf_state
         heard = status.leader_contact
+        autopilot = self._leadership.members.autopilot
         return StatusAnswer(
             self._member_id,
             self._name,
@@ -62,6 +78,23 @@ class OperatorApi:
             level=store.meta.level,
             peers=self._peers(status),
             joining=tuple(one.name for one in self._roster.joining()) if status.role is Role.LEADER else (),
+            healths=self._healths(autopilot) if autopilot else (),
+            failure_tolerance=autopilot.failure_tolerance if autopilot else 0,
+        )
+
+    def _healths(self, autopilot: Autopilot) -> tuple[MemberHealth, ...]:
+        now, wall = self._driver.clock(), self._wall()
+        return tuple(
+            MemberHealth(
+                one.member_id,
+                one.name,
+                one.voter,
+                one.healthy,
+                now - autopilot.since if one.contact_age_s is None else one.contact_age_s,
+                one.match,
+                None if one.stable_since is None else wall - (now - one.stable_since),
+            )
+            for one in autopilot.healths
         )
 
     def _peers(self, status: Status) -> tuple[PeerProgress, ...]:
@@ -93,6 +126,9 @@ class OperatorApi:
         if order.order == "transfer":
             gone = await self._driver.hand_over(TRANSFER_LIMIT_S, order.member_id)
             return OperatorAnswer("ok") if gone else OperatorAnswer("refused", "leadership was not taken over in time")
+        if order.order == "confirm-brake":
+            confirmed = self._leadership.confirm_failures()
+            return OperatorAnswer("ok") if confirmed else OperatorAnswer("refused", "no decisions are held")
         if order.member_id not in self._roster.conf_ids():
             return OperatorAnswer("refused", "no such member in the configuration")
         if order.member_id == self._member_id:

@@ -1,5 +1,6 @@
 """`/v1/operator/raft/*` as Consul has them, and `/v1/internal/store`: the members of the store in one look.
 
+Below the latter an operator also says that the failures which the brake holds are real.
 What is shown comes from the members themselves, asked at that moment; who does not answer is missing in
 `/v1/internal/store` and stands in `raft/configuration` by what the leader's beacons tell.
 """
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from lictor_bus.frames import Beacon, StatusAnswer
 from lictor_bus.server_ids import node_id
 from lictor_catalog.errors import ApiError
+from lictor_catalog.http.autopilot import stable_since
 from lictor_catalog.http.exchange import empty_answer, json_answer, params_of
 from lictor_catalog.ports import OperatorPort
 
@@ -58,6 +60,13 @@ def router(operator: OperatorPort) -> APIRouter:
             raise ApiError(404, f"Failed to transfer Leader: {reason}")
         return json_answer(request, {"Success": True})
 
+    @routes.put("/v1/internal/store/confirm-failures")
+    async def confirm(request: Request) -> Response:
+        reason = await operator.order("confirm-brake", 0)
+        if reason:
+            raise ApiError(409, reason)
+        return json_answer(request, value=True)
+
     @routes.get("/v1/internal/store")
     async def store(request: Request) -> Response:
         beacon = operator.beacon
@@ -95,6 +104,7 @@ def _store(beacon: Beacon | None, statuses: list[StatusAnswer]) -> dict[str, Any
     """Everything about the store that helps when something does not work."""
     leader = next((one for one in statuses if one.role == "leader"), None)
     peers = {peer.member_id: peer for peer in leader.peers} if leader else {}
+    healths = {one.member_id: one for one in leader.healths} if leader else {}
     answered = {one.member_id for one in statuses}
     silent = [one for one in beacon.members if one.member_id not in answered] if beacon else []
     return {
@@ -103,6 +113,7 @@ def _store(beacon: Beacon | None, statuses: list[StatusAnswer]) -> dict[str, Any
         "Level": beacon.level if beacon else 0,
         "Leader": leader.name if leader else "",
         "Term": leader.term if leader else 0,
+        "FailureTolerance": leader.failure_tolerance if leader and healths else None,
         "Held": beacon.held if beacon else "",
         "Joining": list(leader.joining) if leader else [],
         "Silent": [one.name or node_id(one.member_id) for one in silent],
@@ -122,6 +133,8 @@ def _store(beacon: Beacon | None, statuses: list[StatusAnswer]) -> dict[str, Any
                 "Lag": max(0, leader.last_index - one.last_index) if leader else None,
                 "LeaderContactSeconds": one.leader_contact_s,
                 "Replication": peers[one.member_id].state if one.member_id in peers else "",
+                "Healthy": healths[one.member_id].healthy if one.member_id in healths else None,
+                "StableSince": stable_since(healths.get(one.member_id)),
                 "Digest": f"{one.digest:016x}",
             }
             for one in statuses

@@ -49,7 +49,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One member as autopilot judges it, for operators."""
+    """One member as autopilot judges it, for operators; `stable_since` as `now` is, None while it is not stable."""
 
     member_id: int
     name: str
@@ -59,7 +59,7 @@ class Health:
     contact_age_s: float | None
     match: int
     trailing: int
-    stable_for_s: float
+    stable_since: float | None
 
 
 @dataclass(slots=True)
@@ -115,7 +115,6 @@ class Autopilot:
             elif seen.healthy and seen.stable_since is None:
                 seen.stable_since = now
             if one.member:
-                stable = now - seen.stable_since if seen.stable_since is not None else 0.0
                 healths.append(
                     Health(
                         one.member_id,
@@ -126,7 +125,7 @@ class Autopilot:
                         one.contact_age_s,
                         last_index if one.member_id == leader else one.match,
                         trailing,
-                        stable,
+                        seen.stable_since,
                     )
                 )
         self.healths = tuple(healths)

@@ -27,6 +27,9 @@ HEALTH_SCORE_MAX = 4
 
 BRAKE_WINDOW_S = 30.0
 BRAKE_HOLD_S = 300.0
+CONFIRMED_S = 60.0
+"""For so long after a brake ends, failures are decided without another: they come in several rounds of questions."""
+
 BRAKE_POOL_MIN = 6
 REPORTERS_MAX = 16_384
 
@@ -95,6 +98,7 @@ class FailureJudge:
     brake_fraction: float = 0.5
     disputed: set[str] = field(default_factory=set)
     brake_until: float = 0.0
+    confirmed_until: float = 0.0
     _reports: dict[str, _Report] = field(default_factory=dict)
     _holds: dict[tuple[str, str], float] = field(default_factory=dict)
     _asked: dict[str, _Asked] = field(default_factory=dict)
@@ -115,9 +119,10 @@ class FailureJudge:
         if asked is not None and asked.run_id == run_id:
             asked.answered = alive
 
-    def confirm_brake(self) -> None:
-        """An operator says that the failures are real."""
+    def confirm_brake(self, now: float) -> None:
+        """An operator says, or enough time, that the failures are real."""
         self.brake_until = 0.0
+        self.confirmed_until = now + CONFIRMED_S
         self._recent_failures.clear()
 
     def judge(self, agents: Iterable[AgentRow], present: dict[str, str], now: float) -> list[Ask | Decide]:
@@ -178,20 +183,21 @@ class FailureJudge:
 
     def _brake(self, wanted: list[Ask | Decide], alive: int, now: float) -> list[Ask | Decide]:
         """Hold failures when more than the allowed part of the pool would fail within the window."""
+        if self.brake_until and now >= self.brake_until:
+            self.confirm_brake(self.brake_until)  # then, not now: a brake of long ago says nothing of today's failures
         failing = [one for one in wanted if isinstance(one, Decide) and one.decision == "failed"]
         self._recent_failures = [at for at in self._recent_failures if now - at < BRAKE_WINDOW_S]
         if not failing:
             return wanted
         pool = alive + len(self._recent_failures)
-        if self.brake_until and now >= self.brake_until:
-            self.confirm_brake()
-        elif (
+        if (
             not self.brake_until
+            and now >= self.confirmed_until
             and pool >= BRAKE_POOL_MIN
             and len(self._recent_failures) + len(failing) > self.brake_fraction * pool
         ):
             self.brake_until = now + BRAKE_HOLD_S
-        if self.brake_until and now < self.brake_until:
+        if self.brake_until:
             return [one for one in wanted if one not in failing]
         self._recent_failures += [now] * len(failing)
         return wanted

@@ -84,8 +84,16 @@ class Leadership:
     def hold_reason(self) -> str:
         """Why decisions are held, for beacons and readiness; empty when they are not."""
         if self.judge and self.judge.brake_until > self._clock():
-            return "most of the pool would fail at once: decisions wait for an operator"
+            return "most of the pool would fail at once; if that is so: lictor store confirm-failures"
         return ""
+
+    def confirm_failures(self) -> bool:
+        """An operator confirms the failures that are held: they are decided at once. False if none are."""
+        if self.judge is None or not self.hold_reason():
+            return False
+        self.judge.confirm_brake(self._clock())
+        self._wake.set()
+        return True
 
     def _on_leadership(self, leading: bool) -> None:
         now = self._clock()
