@@ -166,7 +166,7 @@ def store(context: typer.Context, http_addr: HttpAddress = DEFAULT_HTTP) -> None
     if context.invoked_subcommand is not None:
         return
     try:
-        store_view.show(Api(http_addr).get("/v1/internal/store"), Console())
+        store_view.show(Api(http_addr).get("/v1/internal/store"), store_view.wide_enough())
     except ApiError as error:
         raise _fail(str(error)) from error
 

@@ -19,6 +19,9 @@ COLUMNS = (
     "stable since",
 )
 
+WIDTH_MIN = 132
+"""Room for every column, with indexes of ten digits."""
+
 
 def table(store: dict[str, Any]) -> Table:
     """The members, the leader first."""
@@ -63,6 +66,11 @@ def notes(store: dict[str, Any]) -> list[str]:
     if store["Held"]:
         found.append(f"decisions held: {store['Held']}")
     return found
+
+
+def wide_enough() -> Console:
+    """A console on which no column is cut: in a narrow terminal lines wrap, in a pipe they stay whole."""
+    return Console(width=max(Console().width, WIDTH_MIN))
 
 
 def show(store: dict[str, Any], console: Console) -> None:

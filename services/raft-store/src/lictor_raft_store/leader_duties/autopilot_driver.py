@@ -36,6 +36,7 @@ class AutopilotDriver:
         """Leadership is over."""
         self.autopilot = None
         self._metrics.failure_tolerance.set(0)
+        self._metrics.unhealthy_members.set(0)
 
     def round(self, servers: list[Server], now: float) -> RaiseLevel | None:
         """Observe, and begin a change if one is due and none under way; the level to raise, if any."""
