@@ -1,112 +1,105 @@
-"""Seeds that hold, and wrong worlds that must be found."""
+"""Seeds that hold, faults that really happen, and the same seed as the same run."""
 
+import os
 import random
+import subprocess
+import sys
+from collections import Counter
 
 import pytest
 
-from lictor_raft import ConfState, Entry, HardState, MemoryStorage, RaftError, Ready, Role
-from lictor_sim import Faults, RaftCluster, run_seed
+from lictor_raft import ConfState, Entry, HardState, MemoryStorage
 from lictor_sim.__main__ import main
-from lictor_sim.raft_cluster import SimMember
-from lictor_sim.sim_disk import SimDisk, Write
+from lictor_sim.faults import CALM, Plan
+from lictor_sim.process import Failpoint
+from lictor_sim.raft_cluster import RaftCluster
+from lictor_sim.raft_run import run_plan, run_seed
+from lictor_sim.seeds import SeedReport, run_seeds
+from lictor_sim.sim_disk import SimDisk
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(10))
 def test_a_seed_holds_under_faults_and_recovers(seed: int) -> None:
-    report = run_seed(seed, 8.0)
+    report = run_seed(seed, 5.0)
     assert report.broken is None
-    assert report.committed > 50
+    assert report.counts["entries committed"] > 50
 
 
-def test_the_seeds_reach_elections_leases_and_confirmed_reads() -> None:
-    reports = [run_seed(seed, 8.0) for seed in range(20, 24)]
-    assert sum(report.terms_led for report in reports) > 8
-    assert sum(report.lease_reads for report in reports) > 50
-    assert sum(report.reads_confirmed for report in reports) > 50
+def test_the_seeds_reach_elections_leases_rounds_and_crashes_at_failpoints() -> None:
+    counts: Counter[str] = Counter()
+    for seed in range(20, 26):
+        counts.update(run_seed(seed, 5.0).counts)
+    assert counts["terms led"] > 10
+    assert counts["leased reads"] > 50
+    assert counts["confirmed reads"] > 50
+    assert counts["operations"] > 300
+    assert counts["deaths at failpoints"] > 0
+    assert counts["undecided histories"] == 0
 
 
-def test_a_seed_gives_the_same_run_again() -> None:
-    assert run_seed(3, 3.0) == run_seed(3, 3.0)
+def test_plans_cover_sizes_kinds_of_storage_leases_and_both_ends() -> None:
+    plans = [Plan.of(seed) for seed in range(40)]
+    assert {plan.size for plan in plans} == {3, 5, 7}
+    for of in ("asynchronous", "lease", "core_only"):
+        assert {getattr(plan, of) for plan in plans} == {True, False}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_process_dies_at_every_step_of_its_work(asynchronous: bool) -> None:
+    deaths: Counter[Failpoint] = Counter()
+    plan = Plan(asynchronous=asynchronous, actions=("fuse", "bounce"))
+    for seed in range(12):
+        cluster = RaftCluster(seed, plan)
+        cluster.world.run(5.0)
+        for process in cluster.members.values():
+            deaths.update(process.deaths)
+    assert min(deaths[point] for point in Failpoint) > 0
 
 
 def test_a_world_without_faults_has_one_leader_for_all_time() -> None:
-    calm = Faults(loss=0, repetition=0, long_delay=0, slow_sync=0, nemesis_every_s=1e9, conf_changes=False)
-    report = run_seed(5, 10.0, calm)
+    report = run_plan(5, Plan(faults=CALM, actions=()), 10.0)
     assert report.broken is None
-    assert report.terms_led == 1
+    assert report.counts["terms led"] == 1
 
 
-class LyingDisk(SimDisk):
-    """Says that it has synced, and has not."""
-
-    def __init__(self, image: MemoryStorage) -> None:
-        super().__init__(image)
-        self.honest_writes = 0
-
-    def write(self, write: Write) -> None:
-        write(self.view)
-        self.honest_writes += 1
+# --- the same again --------------------------------------------------------------------------------------------
 
 
-def test_disks_that_lie_about_syncing_are_found() -> None:
-    found = 0
-    for seed in range(4):
-        cluster = RaftCluster(seed)
-        for member in cluster.members.values():
-            cluster.crash(member)
-            member.disk = LyingDisk(member.disk.view)
-            cluster.restart(member)
-        try:
-            cluster.run(10.0)
-            cluster.must_make_progress()
-        except (AssertionError, RaftError):  # a checker's finding, or a member that refuses its log
-            found += 1
-    assert found >= 2
+def test_a_seed_gives_the_same_run_again() -> None:
+    for seed in (3, 4):
+        assert run_seed(seed, 3.0) == run_seed(seed, 3.0)
 
 
-class FrozenLeaders(RaftCluster):
-    """Whoever leads has a clock that stands still: its lease never ends."""
+def test_other_processes_with_other_hash_seeds_give_the_same_run() -> None:
+    program = "from lictor_sim.raft_run import run_seed; print(*[run_seed(s, 3.0).trace for s in (6, 7, 8)])"
+    traces = set()
+    for hash_seed in ("0", "1", "4711"):
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+        traces.add(subprocess.check_output([sys.executable, "-c", program], env=environment, text=True))
+    assert len(traces) == 1
 
-    def local_now(self, member: SimMember) -> float:
-        now = super().local_now(member)
-        if hasattr(member, "node") and member.node.core.role is Role.LEADER:
-            return min(now, member.node.core.now)
-        return now
+
+def test_different_seeds_give_different_runs() -> None:
+    assert len({run_seed(seed, 1.0).trace for seed in range(5)}) == 5
 
 
-def test_clocks_out_of_bounds_make_leases_stale_and_that_is_found() -> None:
-    stale = 0
-    for seed in range(1, 16, 2):
-        cluster = FrozenLeaders(seed, faults=Faults(conf_changes=False))
-        try:
-            cluster.run(10.0)
-        except AssertionError as error:
-            stale += "leased read" in str(error)
-    assert stale
+def test_several_workers_report_in_the_order_of_the_seeds_what_one_reports() -> None:
+    alone = list(run_seeds(run_seed, range(4), 1.0, workers=1))
+    assert list(run_seeds(run_seed, range(4), 1.0, workers=2)) == alone
+    assert [report.seed for report in alone] == [0, 1, 2, 3]
+
+
+# --- disks and the command line --------------------------------------------------------------------------------
 
 
 def test_a_crash_keeps_a_prefix_of_the_unsynced_writes_and_all_synced_ones() -> None:
-    def appended(index: int) -> Ready:
-        return Ready(
-            hard_state=HardState(1, 0, 0),
-            soft_state=None,
-            entries=(Entry(1, index),),
-            snapshot=None,
-            committed_entries=(),
-            messages=(),
-            messages_after_append=(),
-            read_states=(),
-            reads_dropped=(),
-            must_sync=True,
-        )
-
     kept = set()
     for seed in range(30):
         disk = SimDisk(MemoryStorage(ConfState((1,))))
-        disk.write_ready(appended(1))
+        disk.write_log(None, (Entry(1, 1),), HardState(1, 0, 0))
         disk.sync()
         for index in (2, 3, 4):
-            disk.write_ready(appended(index))
+            disk.write_log(None, (Entry(1, index),), HardState(1, 0, 0))
         assert disk.view.last_index() == 4
         disk.crash(random.Random(seed))
         kept.add(disk.view.last_index())
@@ -114,5 +107,19 @@ def test_a_crash_keeps_a_prefix_of_the_unsynced_writes_and_all_synced_ones() -> 
 
 
 def test_the_command_line_reports_a_summary_and_success(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--seeds", "1", "--seconds", "1"]) == 0
-    assert "1 seeds, 0 failed" in capsys.readouterr().out
+    assert main(["--level", "group", "--seeds", "1", "--seconds", "1", "--workers", "1"]) == 0
+    assert "group: 1 seeds, 0 failed" in capsys.readouterr().out
+
+
+def test_the_command_line_prints_a_failing_seed_and_how_to_run_it_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(seed: int, _seconds: float) -> SeedReport:
+        return SeedReport(level="group", seed=seed, broken="two leaders" if seed == 6 else None)
+
+    monkeypatch.setattr("lictor_sim.raft_run.run_seed", broken)
+    assert main(["--level", "group", "--first", "5", "--seeds", "3", "--seconds", "1", "--workers", "1"]) == 1
+    out = capsys.readouterr().out
+    assert "seed 6 failed: two leaders" in out
+    assert "--level group --first 6 --seeds 1 --seconds 1" in out
+    assert "3 seeds, 1 failed" in out

@@ -7,6 +7,7 @@ import pytest
 from lictor_raft import (
     ConfChange,
     ConfChangeKind,
+    ConfChanges,
     Config,
     Entry,
     LocalCluster,
@@ -14,15 +15,18 @@ from lictor_raft import (
     ReadDropped,
     Ready,
     Role,
+    Transition,
+    check_group,
 )
 
 STEPS = 3000
+GROUP_EVERY = 20
 
 
 class Walk:
     """One random schedule, with the properties of the group checked on the way."""
 
-    def __init__(self, seed: int, size: int, *, changes: bool = False) -> None:
+    def __init__(self, seed: int, size: int, *, changes: bool = False, asynchronous: bool = False) -> None:
         self.rng = random.Random(seed)
         pre_vote = self.rng.random() < 0.7
 
@@ -38,10 +42,11 @@ class Walk:
                 inflight_bytes_max=256,
                 uncommitted_bytes_max=4096,
                 committed_bytes_per_ready_max=128,
+                async_storage_writes=asynchronous,
             )
 
         self.cluster = LocalCluster(range(1, size + 1), config_for, self.rng.randint)
-        self.changes = changes
+        self.changes, self.asynchronous = changes, asynchronous
         self.spares = [size + 1, size + 2] if changes else []
         for member in self.spares:
             self.cluster.join(member)
@@ -54,6 +59,7 @@ class Walk:
         self.lease_reads = 0
         self.confirmed_reads = 0
         self.commits_seen = 0
+        self.writes_in_flight = self.joint_seen = 0
 
     # --- the group's properties -----------------------------------------------------------------------------
 
@@ -72,6 +78,7 @@ class Walk:
             if index is not None:
                 self.lease_reads += 1
                 assert index >= self.high_commit(), "a stale lease read"
+        self.joint_seen += bool(core.tracker.outgoing)
         self.high_commit()
 
     def check_entries(self, member: int, ready: Ready) -> None:
@@ -91,6 +98,9 @@ class Walk:
     def work(self, member: int, *, crash: bool = False) -> None:
         cluster = self.cluster
         local = cluster.members[member]
+        if self.asynchronous:
+            self.work_asynchronously(member, crash=crash)
+            return
         if not local.up or not local.node.has_ready():
             return
         ready = local.node.ready(cluster.now)
@@ -108,6 +118,25 @@ class Walk:
         cluster.wire += ready.messages_after_append
         local.apply(ready)
         local.node.advance(ready)
+        self.observe(member)
+
+    def work_asynchronously(self, member: int, *, crash: bool) -> None:
+        cluster, local = self.cluster, self.cluster.members[member]
+        if crash:
+            if local.writes and self.rng.random() < 0.5:
+                local.write_one()  # synced, but nobody heard of it
+            cluster.crash(member)
+            return
+        what = self.rng.random()
+        if what < 0.5:
+            ready = cluster.hand_out(member)
+            if ready is not None:
+                self.check_entries(member, ready)
+        elif what < 0.75:
+            cluster.write_one(member)
+        else:
+            cluster.apply_one(member)
+        self.writes_in_flight = max(self.writes_in_flight, len(local.writes))
         self.observe(member)
 
     def deliver(self) -> None:
@@ -138,7 +167,7 @@ class Walk:
 
     def disturb(self, member: int) -> None:
         cluster, rng = self.cluster, self.rng
-        what = rng.randrange(8 if self.changes else 7)
+        what = rng.randrange(12 if self.changes else 7)
         local = cluster.members[member]
         if what == 0 and local.up:
             self.work(member, crash=True)
@@ -153,17 +182,26 @@ class Walk:
             cluster[member].campaign()
         elif what == 6 and local.applied_index > local.storage.first_index():
             cluster.compact(member)
-        elif what == 7 and local.up:
-            kind = rng.choice(list(ConfChangeKind))
+        elif what >= 7 and local.up:
             try:
-                cluster[member].propose_conf_change(ConfChange(kind, rng.choice(list(cluster.members))))
+                cluster[cluster.leader() or member].propose_conf_change(self.change())
             except ProposalDropped:
                 return
+
+    def change(self) -> ConfChange | ConfChanges:
+        rng = self.rng
+        members = rng.sample(list(self.cluster.members), rng.randint(1, 3))
+        changes = [ConfChange(rng.choice(list(ConfChangeKind)), member) for member in members]
+        if rng.random() < 0.3:
+            return changes[0]
+        return ConfChanges(() if rng.random() < 0.4 else tuple(changes), rng.choice(list(Transition)))
 
     def run(self, steps: int) -> None:
         cluster, rng = self.cluster, self.rng
         members = list(cluster.members)
-        for _ in range(steps):
+        for step in range(steps):
+            if step % GROUP_EVERY == 0:
+                check_group(m.node for m in cluster.members.values() if m.up)
             member = rng.choice(members)
             dice = rng.random()
             if dice < 0.12:
@@ -233,3 +271,15 @@ def test_members_may_come_and_go_under_faults(seed: int) -> None:
     walk = Walk(seed, 3, changes=True)
     walk.run(STEPS)
     walk.finish()
+
+
+def test_several_writes_in_flight_change_nothing_about_safety_and_recovery() -> None:
+    in_flight = joint = 0
+    for seed in range(200, 212):
+        walk = Walk(seed, 3 if seed % 2 else 5, changes=True, asynchronous=True)
+        walk.run(STEPS)
+        walk.finish()
+        in_flight = max(in_flight, walk.writes_in_flight)
+        joint += walk.joint_seen
+    assert in_flight > 3
+    assert joint > 100

@@ -404,7 +404,7 @@ def test_invariants_are_checked_and_a_broken_one_is_named() -> None:
     group = led()
     earlier = check_invariants(group[1])
     group[1].core.log.committed = 1
-    with pytest.raises(InvariantViolated, match="applied 2 <= commit 1"):
+    with pytest.raises(InvariantViolated, match="applying 2 <= commit 1"):
         check_invariants(group[1], earlier)
 
 

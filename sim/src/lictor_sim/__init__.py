@@ -1,15 +1,6 @@
 """A whole cluster in one process, from one seed."""
 
-from lictor_sim.raft_checks import GroupChecker, PropertyBrokenError
-from lictor_sim.raft_cluster import Faults, RaftCluster, RunReport, run_seed
-from lictor_sim.sim_disk import SimDisk
+from lictor_sim.linearizability import UNKNOWN, Operation, Outcome, Verdict, check
+from lictor_sim.seeds import SeedReport, run_seeds
 
-__all__ = [
-    "Faults",
-    "GroupChecker",
-    "PropertyBrokenError",
-    "RaftCluster",
-    "RunReport",
-    "SimDisk",
-    "run_seed",
-]
+__all__ = ["UNKNOWN", "Operation", "Outcome", "SeedReport", "Verdict", "check", "run_seeds"]

@@ -24,6 +24,7 @@ from lictor_raft.errors import (
     ReadyMisuse,
     SnapshotUnavailable,
 )
+from lictor_raft.group_invariants import check_group
 from lictor_raft.invariants import Observation, check_invariants
 from lictor_raft.local_cluster import LocalCluster, LocalMember
 from lictor_raft.messages import (
@@ -93,6 +94,7 @@ __all__ = [
     "Status",
     "Storage",
     "Transition",
+    "check_group",
     "check_invariants",
     "decode_conf_change",
     "encode_conf_change",

@@ -3,17 +3,30 @@
 For stories ("lose this message, tick that member"), examples and simulations: each member has a `MemoryStorage` as its
 disk, and a crash loses what was not persisted. Time is a number that ticks move on. The driver here follows the order
 of `node`, and applies by appending to a list; it is no pattern for a service, which has to encode, sync and bound what
-it sends.
+it sends. With asynchronous storage, writes and applies wait in queues, worked off one by one or together.
 """
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 
 from lictor_raft.confchange import decode_conf_change
 from lictor_raft.config import Config
 from lictor_raft.core import Dice
 from lictor_raft.errors import SnapshotUnavailable
 from lictor_raft.invariants import Observation, check_invariants
-from lictor_raft.messages import ConfState, Entry, EntryKind, Message, ReadState, Role, Snapshot, SnapshotMeta
+from lictor_raft.messages import (
+    LOCAL_APPEND,
+    LOCAL_APPLY,
+    ConfState,
+    Entry,
+    EntryKind,
+    HardState,
+    Message,
+    ReadState,
+    Role,
+    Snapshot,
+    SnapshotMeta,
+)
 from lictor_raft.node import RawNode, Ready
 from lictor_raft.storage import MemoryStorage
 
@@ -35,6 +48,9 @@ class LocalMember:
         self.read_states: list[ReadState] = []
         self.reads_dropped: list[int] = []
         self.up = True
+        # What the log writer and the state machine have been told to do and have not done, with asynchronous storage.
+        self.writes: deque[Message] = deque()
+        self.applies: deque[Message] = deque()
         self._config_for = config_for
         self._dice = dice
         self._observation: Observation | None = None
@@ -56,28 +72,52 @@ class LocalMember:
         self.storage.set_conf_state(base)
         self.conf_state = base
         self._observation = None
+        self.writes.clear()
+        self.applies.clear()
         self.node = self._start(now)
         self.up = True
 
     def persist(self, ready: Ready) -> None:
         """What a driver does with its disk."""
-        if ready.snapshot is not None:
-            self.storage.apply_snapshot(ready.snapshot)
-            self.conf_state = ready.snapshot.meta.conf_state
-            self.applied_index = ready.snapshot.meta.index
-        self.storage.append(ready.entries)
-        if ready.hard_state is not None:
-            self.storage.set_hard_state(ready.hard_state)
+        self._persist(ready.snapshot, ready.entries, ready.hard_state)
+
+    def _persist(self, snapshot: Snapshot | None, entries: Sequence[Entry], hard_state: HardState | None) -> None:
+        if snapshot is not None:
+            self.storage.apply_snapshot(snapshot)
+            self.conf_state = snapshot.meta.conf_state
+            self.applied_index = snapshot.meta.index
+        self.storage.append(entries)
+        if hard_state is not None:
+            self.storage.set_hard_state(hard_state)
 
     def apply(self, ready: Ready) -> None:
         """What a driver does with committed entries and confirmed reads."""
-        for entry in ready.committed_entries:
+        self._apply(ready.committed_entries)
+        self.note_reads(ready)
+
+    def _apply(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
             if entry.kind is not EntryKind.NORMAL:
                 self.conf_state = self.node.apply_conf_change(decode_conf_change(entry))
             self.applied.append(entry)
             self.applied_index = entry.index
+
+    def note_reads(self, ready: Ready) -> None:
+        """What a driver does with confirmed and dropped reads."""
         self.read_states += ready.read_states
         self.reads_dropped += ready.reads_dropped
+
+    def write_one(self) -> tuple[Message, ...]:
+        """Do the oldest write; returns what is to be delivered now."""
+        message = self.writes.popleft()
+        self._persist(message.snapshot, message.entries, message.hard_state)
+        return message.responses
+
+    def apply_one(self) -> tuple[Message, ...]:
+        """Apply what was handed out first; returns what is to be delivered now."""
+        message = self.applies.popleft()
+        self._apply(message.entries)
+        return message.responses
 
     def check(self) -> None:
         """Check this member's invariants."""
@@ -138,8 +178,10 @@ class LocalCluster:
         return config.election_timeout_s / config.election_ticks
 
     def work(self, member: int) -> bool:
-        """Work off one `Ready` of a member; returns whether there was one."""
+        """Work off one `Ready` of a member, storage included; returns whether there was something."""
         local = self.members[member]
+        if local.node.core.config.async_storage_writes:
+            return self.hand_out(member) is not None or self.write_one(member) or self.apply_one(member)
         if not local.up or not local.node.has_ready():
             return False
         ready = local.node.ready(self.now)
@@ -150,6 +192,47 @@ class LocalCluster:
         local.node.advance(ready)
         local.check()
         return True
+
+    def hand_out(self, member: int) -> Ready | None:
+        """With asynchronous storage: send what one `Ready` holds and queue its writes and applies; returns it."""
+        local = self.members[member]
+        if not local.up or not local.node.has_ready():
+            return None
+        ready = local.node.ready(self.now)
+        for message in ready.messages:
+            if message.to == LOCAL_APPEND:
+                local.writes.append(message)
+            elif message.to == LOCAL_APPLY:
+                local.applies.append(message)
+            else:
+                self.wire.append(message)
+        local.note_reads(ready)
+        local.check()
+        return ready
+
+    def write_one(self, member: int) -> bool:
+        """With asynchronous storage: let the log writer do one write; whether there was one."""
+        local = self.members[member]
+        if not local.up or not local.writes:
+            return False
+        self._respond(local, local.write_one())
+        return True
+
+    def apply_one(self, member: int) -> bool:
+        """With asynchronous storage: let the state machine apply once; whether there was something."""
+        local = self.members[member]
+        if not local.up or not local.applies:
+            return False
+        self._respond(local, local.apply_one())
+        return True
+
+    def _respond(self, local: LocalMember, responses: Iterable[Message]) -> None:
+        for message in responses:
+            if message.to == local.id:
+                local.node.step(message, self.now)
+                local.check()
+            else:
+                self.wire.append(message)
 
     def work_all(self) -> None:
         """Work off everything that needs no further message."""

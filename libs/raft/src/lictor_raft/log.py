@@ -160,9 +160,10 @@ class RaftLog:
         What a snapshot has overtaken meanwhile changes nothing.
         """
         assert index <= self.committed, "only what is committed is applied"
-        self.applied = max(self.applied, index)
-        self.applying = max(self.applying, index)
-        self._applying_bytes = max(0, self._applying_bytes - size)
+        if index > self.applied:
+            self.applied = index
+            self.applying = max(self.applying, index)
+        self._applying_bytes -= size
         self._applying_full = False
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -209,7 +210,7 @@ class RaftLog:
 
     def next_committed(self, bytes_max: int) -> Sequence[Entry]:
         """The next entries to apply, within `bytes_max` of payload being applied but at least one."""
-        if not self.has_next_committed():
+        if self.applying >= self.committed or not self.has_next_committed():
             return ()
         low, high = self.applying + 1, min(self.committed, self.unstable.offset - 1) + 1
         high_max = min(high, low + ENTRIES_PER_MESSAGE_MAX)

@@ -60,9 +60,9 @@ class Unstable:
 
     def has_next(self) -> bool:
         """Whether there is something to hand out for writing."""
-        return self.in_progress < self.offset + len(self.entries) or (
-            self.snapshot is not None and not self.snapshot_in_progress
-        )
+        if self.entries and self.in_progress < self.offset + len(self.entries):
+            return True
+        return self.snapshot is not None and not self.snapshot_in_progress
 
     def hand_out(self) -> tuple[tuple[Entry, ...], Snapshot | None]:
         """What is to be written now, the snapshot before the entries; it will not be handed out again."""
