@@ -26,6 +26,7 @@ class Toy:
     now: float = 100.0
     leader: int = 1
     last_index: int = 1000
+    cluster_level: int = LEVEL
 
     def __post_init__(self):
         self.conf = ConfState(tuple(range(1, self.expect + 1)))
@@ -63,7 +64,7 @@ class Toy:
         self.heard.update({one: self.now for one in self.alive if one in {*self.conf.voters, *self.conf.learners}})
         servers = self.servers()
         self.autopilot.observe(servers, self.leader, self.last_index, self.settings, self.now)
-        change = self.autopilot.decide(servers, self.conf, self.settings, LEVEL, self.now)
+        change = self.autopilot.decide(servers, self.conf, self.settings, self.cluster_level, self.now)
         if change is not None:
             self.changes.append(change.change)
             self.conf = next_conf_state(self.conf, change.change)
@@ -144,6 +145,18 @@ def test_a_dead_voter_is_replaced_by_a_learner_in_one_change():
     assert toy.after(29) == [], "with a voter missing, none is added"
     (change,) = toy.after(2)
     assert change == ConfChanges((ConfChange(ConfChangeKind.REMOVE, 2), ConfChange(ConfChangeKind.PROMOTE, 4)))
+    assert toy.conf == ConfState((1, 3, 4))
+
+
+def test_where_some_build_cannot_read_a_joint_change_a_dead_voter_is_replaced_in_two_steps():
+    toy = Toy(cluster_level=1)
+    toy.match[4] = 0
+    toy.alive.add(4)
+    toy.after(5)
+    toy.alive.discard(2)
+    toy.after(DEAD_S - 30)
+    toy.match[4] = toy.last_index
+    assert toy.after(32) == [ConfChange(ConfChangeKind.PROMOTE, 4), ConfChange(ConfChangeKind.REMOVE, 2)]
     assert toy.conf == ConfState((1, 3, 4))
 
 
