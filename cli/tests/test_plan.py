@@ -66,3 +66,8 @@ def test_the_demos_services_are_checked_every_two_seconds_and_frontend_reaches_b
 def test_the_tour_has_four_commands_each_with_its_effect(demo):
     lines = [line for line in tour(Options(demo=demo), Ports()) if "  # " in line]
     assert len(lines) == 4
+
+
+@pytest.mark.parametrize(("direct", "setting"), [(False, "off"), (True, "on")])
+def test_the_direct_lane_is_on_for_every_role_when_asked_for(direct, setting):
+    assert {role.environment["LICTOR_DIRECT"] for role in plan.roles(Options(direct=direct))} == {setting}

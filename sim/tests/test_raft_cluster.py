@@ -47,7 +47,7 @@ def test_plans_cover_sizes_kinds_of_storage_leases_and_both_ends() -> None:
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_process_dies_at_every_step_of_its_work(asynchronous: bool) -> None:
     deaths: Counter[Failpoint] = Counter()
-    plan = Plan(asynchronous=asynchronous, actions=("fuse", "bounce"))
+    plan = Plan(asynchronous=asynchronous, actions=("fuse", "bounce"), orders=())
     for seed in range(12):
         cluster = RaftCluster(seed, plan)
         cluster.world.run(5.0)
@@ -57,7 +57,7 @@ def test_a_process_dies_at_every_step_of_its_work(asynchronous: bool) -> None:
 
 
 def test_a_world_without_faults_has_one_leader_for_all_time() -> None:
-    report = run_plan(5, Plan(faults=CALM, actions=()), 10.0)
+    report = run_plan(5, Plan(faults=CALM), 10.0)
     assert report.broken is None
     assert report.counts["terms led"] == 1
 

@@ -128,3 +128,23 @@ def test_blocking_reads_wake_with_the_change_and_see_it(own_suite):
     waiting.join(5)
     assert found[0].json()[0]["Value"] == "Mg=="
     assert int(found[0].headers["X-Consul-Index"]) > int(index)
+
+
+def test_with_the_direct_lane_nothing_acknowledged_is_lost_with_the_leader_and_nats_may_restart(own_suite, wait_until):
+    suite = own_suite("--direct").start()
+    wait_until(
+        lambda: sum("direct connection" in line for line in list(suite.lines)) >= 9,
+        10,
+        "nine: two a store, three the catalog",
+    )
+    writer = Writer(suite, "direct")
+    writer.start()
+    wait_until(lambda: len(writer.acknowledged) > 50, 10, "writes")
+    suite.kill(suite.leader_name())
+    killed = time.monotonic()
+    wait_until(lambda: writer.acknowledged[-1][1] > killed + 0.05, 5.0, "writes after the leader's death")
+    suite.kill("nats")
+    restarted = time.monotonic()
+    wait_until(lambda: writer.acknowledged[-1][1] > restarted + 2.0, 15, "writes after the restart of NATS")
+    acknowledged = writer.finish()
+    assert set(acknowledged) - stored(suite, "direct") == set()

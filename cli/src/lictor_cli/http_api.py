@@ -1,11 +1,13 @@
 """A small blocking client of the HTTP API, for the command line. Nothing else in Lictor needs one."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
-from typing import Any
+from typing import IO, Any, cast
 
 TIMEOUT_S = 10.0
+PIECE_BYTES = 256 * 1024
 
 
 class ApiError(Exception):
@@ -36,14 +38,37 @@ class Api:
         """As `get`, with a JSON body."""
         return self._call("PUT", path, body)
 
+    def download(self, path: str, to: IO[bytes]) -> None:
+        """Write a GET's answer to a file, as it comes; raises `ApiError`, and what writing raises."""
+        with self._answer("GET", path, None, {}) as answer:
+            while piece := self._read(answer, PIECE_BYTES):
+                to.write(piece)
+
+    def upload(self, path: str, data: IO[bytes], size: int) -> None:
+        """PUT the `size` bytes of a file, as they are read; raises `ApiError`."""
+        with self._answer("PUT", path, data, {"Content-Length": str(size)}) as answer:
+            self._read(answer)
+
     def _call(self, method: str, path: str, body: Any) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self._address}{path}", data=data, method=method)  # noqa: S310  http only
+        with self._answer(method, path, data, {}) as answer:
+            text = self._read(answer)
+        return json.loads(text) if text.strip() else None
+
+    def _answer(
+        self, method: str, path: str, data: bytes | IO[bytes] | None, headers: dict[str, str]
+    ) -> http.client.HTTPResponse:
+        url = f"{self._address}{path}"
+        request = urllib.request.Request(url, data=data, method=method, headers=headers)  # noqa: S310  http only
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310  http only
-                text = answer.read()
+            return cast("http.client.HTTPResponse", urllib.request.urlopen(request, timeout=self._timeout_s))  # noqa: S310  http only
         except urllib.error.HTTPError as error:
             raise ApiError(error.code, error.read().decode(errors="replace").strip()) from error
-        except (OSError, TimeoutError) as error:
+        except (OSError, http.client.HTTPException) as error:
             raise ApiError(0, f"no answer from {self._address}: {error}") from error
-        return json.loads(text) if text.strip() else None
+
+    def _read(self, answer: http.client.HTTPResponse, size: int | None = None) -> bytes:
+        try:
+            return answer.read(size)
+        except (OSError, http.client.HTTPException) as error:
+            raise ApiError(0, f"the answer from {self._address} broke off: {error}") from error

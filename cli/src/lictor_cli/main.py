@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from lictor_cli import store_view
+from lictor_cli import snapshot, store_view
 from lictor_cli.connect.envoy import ConnectError, bootstrap_for, envoy_beside_python, proxy_of, run_envoy
 from lictor_cli.dev import control
 from lictor_cli.dev.launcher import StartError, launch
@@ -19,6 +19,8 @@ dev_app = typer.Typer(help="The whole suite and the demo mesh on this machine.",
 connect_app = typer.Typer(no_args_is_help=True, help="The mesh.")
 app.add_typer(dev_app, name="dev")
 app.add_typer(connect_app, name="connect")
+snapshot_app = typer.Typer(no_args_is_help=True, help="Backups of the whole state.")
+app.add_typer(snapshot_app, name="snapshot")
 
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Where the suite keeps its data.")]
 HttpAddress = Annotated[
@@ -38,6 +40,9 @@ def dev(
     context: typer.Context,
     servers: Annotated[int, typer.Option(min=1, max=7, help="How many raft-stores.")] = 3,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Start the demo applications and sidecars.")] = True,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Raft, proposals and read asks go over TCP beside NATS.")
+    ] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the data of earlier runs first.")] = False,
     http_port: Annotated[int | None, typer.Option(help="HTTP API (8500).")] = None,
@@ -53,6 +58,7 @@ def dev(
     options = Options(
         servers=servers,
         demo=demo,
+        direct=direct,
         data_dir=data_dir,
         port_offset=port_offset,
         http_port=http_port,
@@ -115,6 +121,41 @@ def envoy(
         typer.echo(json.dumps(made, indent=2))
     else:
         run_envoy(made, envoy_binary or envoy_beside_python(), arguments or [])
+
+
+@snapshot_app.command()
+def save(
+    file: Path,
+    http_addr: HttpAddress = DEFAULT_HTTP,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Also without a leader, as far as this replica knows.")
+    ] = False,
+) -> None:
+    """Save the whole state to a file. It holds everything, the CA's private key included: keep it safe."""
+    try:
+        contents = snapshot.save(Api(http_addr, snapshot.TIMEOUT_S), file, stale=stale)
+    except (ApiError, snapshot.SnapshotError) as error:
+        raise _fail(str(error)) from error
+    typer.echo(f"saved index {contents.index}, {contents.bytes} bytes of rows, to {file}")
+
+
+@snapshot_app.command(name="inspect")
+def inspect_file(file: Path) -> None:
+    """Check an archive to its last byte and show what it holds."""
+    try:
+        snapshot.show(snapshot.read(file), Console())
+    except snapshot.SnapshotError as error:
+        raise _fail(str(error)) from error
+
+
+@snapshot_app.command()
+def restore(file: Path, http_addr: HttpAddress = DEFAULT_HTTP) -> None:
+    """Replace the whole state of the cluster by a file's. What was written since it was saved is gone."""
+    try:
+        contents = snapshot.restore(Api(http_addr, snapshot.TIMEOUT_S), file)
+    except (ApiError, snapshot.SnapshotError) as error:
+        raise _fail(str(error)) from error
+    typer.echo(f"restored the state of index {contents.index}")
 
 
 @app.command()

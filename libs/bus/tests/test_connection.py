@@ -1,14 +1,17 @@
 """The real connection, against the real NATS server from its wheel."""
 
 import asyncio
+import signal
 import socket
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from lictor_bus import BusTimeoutError, NoRespondersError, connect
+from lictor_bus import BusDisconnectedError, BusTimeoutError, NoRespondersError, connect
+from lictor_bus.connection import UNSENT_BYTES_MAX
 
 
 def free_port():
@@ -117,5 +120,39 @@ def test_a_process_may_start_before_its_server_and_survives_its_restart():
         await until(lambda: heard)
         assert heard == [b"fresh"]
         await bus.close()
+
+    run(story)
+
+
+def test_a_frozen_server_is_left_within_a_second_however_much_waits_for_it_and_nothing_stale_is_taken_along():
+    async def story(server):
+        other = Server()
+        await server.start()
+        await other.start()
+        bus, watcher = await connect(f"{server.url},{other.url}", "one"), await connect(other.url, "two")
+        heard = []
+        await watcher.subscribe("a", lambda _s, data, _r: heard.append(data[:5]))
+        await bus.subscribe("mute", lambda *_: None)
+        asking = asyncio.ensure_future(bus.request("mute", b"", 20.0))
+        await asyncio.sleep(0)
+        assert server.process is not None
+        server.process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        for _ in range(3 * UNSENT_BYTES_MAX // 500_000):
+            await bus.publish("a", b"stale" + bytes(500_000))
+            assert bus._client.pending_data_size <= UNSENT_BYTES_MAX + 1_000_000
+        assert time.monotonic() - began < 0.5, "publish never waits"
+        assert bus.dropped_publishes > 0
+        with pytest.raises(BusDisconnectedError):
+            await asking
+        await until(lambda: bus.connected)
+        assert time.monotonic() - began < 2.0
+        assert bus.reconnects == 1
+        await bus.publish("a", b"fresh")
+        await until(lambda: heard)
+        assert heard == [b"fresh"]
+        await bus.close()
+        await watcher.close()
+        await other.kill()
 
     run(story)

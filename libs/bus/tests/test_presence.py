@@ -85,3 +85,18 @@ def test_a_changed_record_is_told_at_once():
         await until(lambda: one.present("dns")[1].record == {"load": 3})
 
     run(story)
+
+
+def test_a_cancel_that_comes_together_with_a_nudge_ends_the_announcing():
+    async def story(hub, tasks):
+        presence = Presence(FakeBus(hub), "dns", "n1", "a", {"port": 1})
+        announcing = asyncio.ensure_future(presence.run())
+        tasks.append(announcing)
+        await until(lambda: presence.present("dns"))
+        await asyncio.sleep(0.01)
+        presence.update({"port": 2})
+        announcing.cancel()
+        await asyncio.wait([announcing], timeout=1)
+        assert announcing.cancelled()
+
+    run(story)

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from lictor_bus import NoLeaderError, OutcomeUnknownError
+from lictor_bus import NoLeaderError, NoSpaceError, OutcomeUnknownError
+from lictor_bus.frames import ProposeAnswer
 from lictor_state.commands import KVDelete, KVSet
 
 
@@ -84,5 +85,53 @@ def test_a_new_leader_gets_what_the_old_one_never_answered(in_world):
         world.store.term += 1
         await world.store.beacon()
         assert (await asyncio.wait_for(asking, 2)).result.value is True
+
+    in_world(story)
+
+
+def test_an_answer_lost_with_the_leaders_nats_connection_is_asked_for_again_at_its_next_beacon(in_world):
+    async def story(world):
+        await world.proposer.propose(KVSet("warm", b"up"))
+        world.store.lose_answers = 1
+        writing = asyncio.ensure_future(world.proposer.propose(KVSet("a", b"1", cas=0)))
+        while world.store.lose_answers:  # noqa: ASYNC110  a test may poll
+            await asyncio.sleep(0)
+        world.store.bus.reconnects += 1
+        await world.store.beacon()
+        done = await asyncio.wait_for(writing, 1.0)  # and not after the attempt's timeout of five
+        assert done.result.value is True
+
+    in_world(story)
+
+
+def test_a_leader_without_space_is_told_at_once_in_its_own_words_and_asked_again_with_the_next_command(in_world):
+    async def story(world):
+        world.store.refuse_with = ProposeAnswer("no-space", reason="No space left for the log of server-2")
+        with pytest.raises(NoSpaceError, match=r"^No space left for the log of server-2$"):
+            await world.proposer.propose(KVSet("a", b"1"))  # not registered yet
+        world.store.refuse_with = None
+        await world.proposer.propose(KVSet("warm", b"up"))
+        world.store.refuse_with = ProposeAnswer("no-space", reason="No space left for the log of server-2")
+        with pytest.raises(NoSpaceError):
+            await world.proposer.propose(KVSet("a", b"1"))
+        world.store.refuse_with = None
+        assert (await world.proposer.propose(KVSet("a", b"2", cas=0))).result.value is True
+
+    in_world(story)
+
+
+def test_no_space_after_an_answer_that_was_lost_leaves_the_outcome_unknown(in_world, monkeypatch):
+    monkeypatch.setattr("lictor_bus.proposer.ATTEMPT_TIMEOUT_S", 0.1)
+
+    async def story(world):
+        await world.proposer.propose(KVSet("warm", b"up"))
+        world.store.lose_answers = 1
+        asked = asyncio.ensure_future(world.proposer.propose(KVSet("a", b"1")))
+        async with asyncio.timeout(5):
+            while world.store.lose_answers:  # noqa: ASYNC110  the fake tells nobody
+                await asyncio.sleep(0.001)
+        world.store.refuse_with = ProposeAnswer("no-space", reason="No space left")
+        with pytest.raises(OutcomeUnknownError):
+            await asked
 
     in_world(story)

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from lictor_bus import frames
-from lictor_state.commands import CatalogRegister, KVSet, ServiceSpec
+from lictor_state.commands import CatalogRegister, KVSet, RaiseLevel, ServiceSpec
 
 
 def register(number):
@@ -116,6 +116,27 @@ def test_a_view_too_far_behind_is_given_a_snapshot_and_wakes_its_watchers(in_wor
     in_world(story)
 
 
+def test_a_view_whose_snapshot_is_gone_at_the_member_asks_again(in_world, until):
+    class ForgetsTwice(dict[int, list[bytes]]):
+        left = 2
+
+        def get(self, key, default=None):
+            self.left -= 1
+            return default if self.left >= 0 else super().get(key, default)
+
+    async def story(world):
+        view = await world.view()
+        world.store._snapshots = ForgetsTwice()
+        world.store.keep_changes = world.store.publishing = False
+        await world.store.apply(register(1))
+        world.store.publishing = True
+        await world.store.apply(KVSet("last", b"x"))
+        await until(lambda: view.index == world.store.store.index)
+        assert view.store.digest() == world.store.store.digest()
+
+    in_world(story)
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("stream", ["all", "discovery", "mesh"])
 def test_any_loss_of_feed_messages_leaves_the_view_equal_to_the_store(in_world, until, seed, stream):
@@ -159,5 +180,17 @@ def test_beacons_of_lower_terms_are_ignored(in_world, until):
         await world.store.beacon()
         await asyncio.sleep(0.02)
         assert world.tracker.term == 2
+
+    in_world(story)
+
+
+def test_a_view_learns_the_feature_level_from_beacons(in_world, until):
+    async def story(world):
+        view = await world.view()
+        level = view.store.level + 1
+        await world.store.apply(RaiseLevel(level))
+        await world.store.beacon()
+        await until(lambda: view.store.level == level)
+        assert view.store.digest() == world.store.store.digest()
 
     in_world(story)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lictor_state import Envelope, Store, apply, apply_noop, dump_stream
 from lictor_state.archive import inspect
-from lictor_state.archive_file import ArchiveError, ArchiveReader, StateFile, about, state_file, write
+from lictor_state.archive_file import ArchiveError, ArchiveReader, about, dump_parts, state_file, write
 from lictor_state.commands import KVSet
 from lictor_state.rows import Table
 
@@ -65,9 +65,9 @@ CONSULS = json.dumps({"Version": 1, "ID": "2-148-17", "Index": 148, "Term": 2, "
 def test_what_is_written_is_read_again_in_any_pieces(size: Any) -> None:
     meta, state = read(archive(), size)
     assert (meta.index, meta.lictor.cluster, meta.size) == (21, "cluster", len(state))
-    file = StateFile()
-    rest = b"".join(file.feed(state[at : at + size]) for at in range(0, len(state), size))
-    assert inspect([file.header, rest]).tables[Table.KV].rows == 20
+    sound = archive()
+    pieces = (sound[at : at + size] for at in range(0, len(sound), size))
+    assert inspect(dump_parts(pieces)).tables[Table.KV].rows == 20
 
 
 def test_others_can_read_it() -> None:
@@ -127,13 +127,17 @@ def test_little_is_held_while_a_bomb_is_fed() -> None:
     assert len(reader._buffer) < 1024
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
-def test_every_flipped_or_missing_byte_is_noticed(data: Any) -> None:
+def test_a_flipped_byte_is_noticed_where_it_means_something_and_a_missing_one_always(data: Any) -> None:
     sound = archive(3)
     at = data.draw(st.integers(10, len(sound) - 1))  # the first ten are gzip's own header, with fields nobody needs
+    with pytest.raises(ArchiveError):
+        read(sound[:at])
     flipped = bytearray(sound)
     flipped[at] ^= data.draw(st.integers(1, 255))
-    for damaged in (bytes(flipped), sound[:at]):
-        with pytest.raises(ArchiveError):
-            read(damaged)
+    try:
+        result = read(bytes(flipped))
+    except ArchiveError:
+        return
+    assert result == read(sound)  # deflate pads its last byte with bits that mean nothing

@@ -19,6 +19,7 @@ from lictor_state.commands import CatalogRegister, CheckSpec, Command, Envelope,
 from lictor_state.rows import (
     ROW_TYPES,
     AgentRow,
+    AutopilotRow,
     CAKeyRow,
     CARootRow,
     CheckRow,
@@ -65,6 +66,7 @@ ROWS: dict[Table, Row] = {
     Table.INDEXES: IndexRow("nodes", 5),
     Table.SESSIONS: SessionRow("id", "n", node_checks=("c",), service_checks=(ServiceCheck("s"),), ttl="10s"),
     Table.LOCK_DELAYS: LockDelayRow("k", 15, 9),
+    Table.AUTOPILOT: AutopilotRow(min_quorum=3),
 }
 
 
@@ -132,11 +134,12 @@ def test_damaged_groups_are_errors(data: Any) -> None:
 
 def test_command_tags_are_the_format_of_the_log() -> None:
     tags = {kind.__struct_config__.tag: kind.__name__ for kind in Command.__args__}
-    assert set(tags) >= set(range(1, 23)) | set(range(25, 29))
+    assert set(tags) >= set(range(1, 30))
     assert tags[1] == "RegisterProposer"
     assert tags[9] == "KVSet"
     assert tags[19] == "RaiseLevel"
     assert [tags[number] for number in (20, 21, 22)] == ["SessionCreate", "SessionDestroy", "LockDelayEnd"]
+    assert [tags[number] for number in (23, 24, 29)] == ["TombstonesReap", "CriticalServiceDeregister", "AutopilotSet"]
     assert [tags[number] for number in range(25, 29)] == [
         f"Restore{verb}" for verb in ("Begin", "Chunk", "Commit", "Abort")
     ]

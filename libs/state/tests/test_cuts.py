@@ -111,3 +111,23 @@ def test_a_dump_steps_through_rows_that_its_stream_does_not_carry(state: Any) ->
     empty = [part for part in dump_stream_slices(state.store, "mesh") if not part]
     assert len(empty) >= len(list(state.store.rows(Table.SERVICES))) // SLICE_STEPS
     assert b"".join(dump_slices(state.store)) == b"".join(dump(state.store))
+
+
+def test_a_store_that_was_replaced_is_let_go_of_a_little_with_each_later_index(state: Any, new_history: Any) -> None:
+    for number in range(5000):
+        state.do(KVSet(f"k{number}", b"1"))
+    state.register("n1", "web")
+    old, history = state.store, new_history()
+    reading = dump(old)
+    history.store.retire(old)
+    assert restore(reading).kv("k4999") is not None, "who reads its tables goes on with them"
+    del reading
+    gc.collect()
+    assert not old._cuts.kept
+    history.store.retire(old)
+    steps = 0
+    while history.store._retired:
+        history.do(KVSet("x", b"%d" % steps))
+        steps += 1
+    assert 4 < steps < 100
+    assert old.count(Table.KV) == old.count(Table.NODES) == 0

@@ -55,7 +55,13 @@ checks = st.builds(
     status=STATUSES,
     output=st.sampled_from(["", "out"]),
     service_id=st.sampled_from(["", "s1", "s2"]),
-    definition=st.sampled_from([CheckDefinition(), CheckDefinition(tcp="h:{sidecar_port}")]),
+    definition=st.sampled_from(
+        [
+            CheckDefinition(),
+            CheckDefinition(tcp="h:{sidecar_port}"),
+            CheckDefinition(deregister_critical_service_after_ns=1),
+        ]
+    ),
 )
 some_checks = st.lists(checks, max_size=2).map(tuple)
 names = st.sampled_from([*NAMES, "*"])
@@ -64,6 +70,7 @@ kv_commands = st.one_of(
     st.builds(c.KVSet, KEYS, st.sampled_from([None, b"", b"1", b"2"]), st.sampled_from([0, 7]), CAS),
     st.builds(c.KVDelete, KEYS, CAS),
     st.builds(c.KVDeleteTree, st.sampled_from(PREFIXES)),
+    st.builds(c.TombstonesReap, st.integers(0, 25)),
 )
 lock_commands = st.one_of(
     st.builds(c.KVSet, KEYS, st.sampled_from([None, b"1", b"2"]), acquire=SESSION_IDS),
@@ -126,6 +133,7 @@ agent_commands = st.one_of(
         st.just("dc1"),
         role=st.sampled_from(["node", "consul"]),
     ),
+    st.builds(c.CriticalServiceDeregister, NODES, CHECK_IDS, st.integers(1, 12)),
     st.builds(
         c.AgentDecision, NODES, st.just("r"), st.integers(1, 8), st.sampled_from(["failed", "alive", "left", "reap"])
     ),
@@ -135,6 +143,7 @@ mesh_commands = st.one_of(
     st.builds(c.IntentionDelete, names, names),
     st.builds(c.ConfigEntrySet, st.just("service-defaults"), names, st.sampled_from([{}, {"Protocol": "http"}]), CAS),
     st.builds(c.ConfigEntryDelete, st.just("service-defaults"), names, CAS),
+    st.builds(c.AutopilotSet, st.booleans(), min_quorum=st.integers(-1, 3), cas=CAS),
     st.builds(
         c.CARootSet,
         st.builds(CARootRow, st.sampled_from(["r1", "r2"]), *[st.just(x) for x in ("n", 1, "k", "d", "a", "b", "P")]),
@@ -302,7 +311,7 @@ def test_the_key_value_store_against_a_dict(history: Any) -> None:
     indexes: dict[str, int] = {}
     for number, command in enumerate(history, 1):
         result = _apply(store, number, command).result.value
-        now = indexes.get(command.key, 0) if not isinstance(command, c.KVDeleteTree) else 0
+        now = indexes.get(command.key, 0) if isinstance(command, c.KVSet | c.KVDelete) else 0
         match command:
             case c.KVSet():
                 assert result is (command.cas is None or command.cas == now)

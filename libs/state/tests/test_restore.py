@@ -215,7 +215,7 @@ def test_a_new_restore_replaces_an_older_one_and_an_abort_ends_only_its_own() ->
         (b"", "snapshot: "),
         (b"\x1f\x8b", "snapshot: "),
         (pack(Header(FORMAT + 1, 9, MetaRow("c"))), "snapshot: format 2, this build reads 1"),
-        (pack(Header(FORMAT, 9, MetaRow("c", level=2))), "upgrade it first"),
+        (pack(Header(FORMAT, 9, MetaRow("c", level=9))), "upgrade it first"),
         (pack(Header(FORMAT, 0, MetaRow("c"))), "snapshot: index 0"),
         (pack(Header(FORMAT, 1 << 62, MetaRow("c"))), "snapshot: index"),
     ],
@@ -241,6 +241,7 @@ def _records(*bodies: Any) -> bytes:
         _records([0, [int(Table.SERVICES), ["n"], ["n", "w", "web"]]]),
         _records([0, [int(Table.CHECKS), ["n", "c"], ["n", "c", "c", "sideways"]]]),
         _records([0, [int(Table.KV), ["a"], [5]]]),
+        _records([0, [int(Table.KV), ["a"], ["a", b"1"]]], [0, [int(Table.KV), ["a"], ["a", b"2"]]]),
         _records([2, 1]),
         _records([2, 0]) + b"more",
     ],
@@ -292,7 +293,7 @@ def test_more_than_may_be_staged_is_refused(monkeypatch: Any) -> None:
 
 def test_an_archive_tells_what_is_in_it() -> None:
     contents = inspect(saved())
-    assert (contents.index, contents.epoch, contents.cluster_id, contents.level) == (6, 1, "theirs", 1)
+    assert (contents.index, contents.epoch, contents.cluster_id, contents.level) == (6, 1, "theirs", 2)
     assert contents.tables[Table.KV].rows == 5
     assert contents.bytes == sum(size.bytes for size in contents.tables.values()) > 0
 

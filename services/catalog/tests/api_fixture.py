@@ -22,6 +22,7 @@ from lictor_state.commands import AgentJoin
 from lictor_state.rows import CheckRow
 
 CLUSTER = "11111111-2222-4333-8444-555555555555"
+LEVEL = 2  # the feature level at which every command may be used
 NODE_ID = "6a0e0000-0000-4000-8000-000000000001"
 
 
@@ -30,6 +31,7 @@ class FakeView:
 
     def __init__(self) -> None:
         self.store = Store(CLUSTER)
+        self.store.raise_level(LEVEL)
         self.ready = asyncio.Event()
         self.ready.set()
         self.silence_s = 0.0
@@ -56,6 +58,7 @@ class FakeLeader:
         self.orders: list[tuple[Order, int]] = []
         self.refusal = ""
         self.ttl_answer = (200, "")
+        self.renewed: list[str] = []
         self._raft_index = itertools.count(10)
 
     async def propose(self, command: Command, timeout_s: float = 10.0) -> Committed:
@@ -101,6 +104,12 @@ class FakeLeader:
     async def leave(self, node: str) -> None:
         self.left.append(node)
 
+    async def renew(self, session_id: str) -> bool:
+        if self.away:
+            raise NoLeaderError
+        self.renewed.append(session_id)
+        return self.view.store.session(session_id) is not None
+
     async def update(self, check: CheckRow, status: str, output: str) -> tuple[int, str]:
         self.ttl_updates.append((check.check_id, status, output))
         return self.ttl_answer
@@ -135,6 +144,7 @@ class Catalog:
             ttl=self.leader,
             gossip=self.leader,
             store_operator=self.leader,
+            renewals=self.leader,
             authority=self.authority,
             chance=Chance(
                 now=lambda: self.now,

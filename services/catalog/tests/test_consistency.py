@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from api_fixture import Catalog, FakeLeader, FakeView, story, until, waiting
 
-from lictor_bus.proposer import Committed, NoLeaderError, OutcomeUnknownError, OverloadedError
+from lictor_bus.proposer import Committed, NoLeaderError, NoSpaceError, OutcomeUnknownError, OverloadedError
 from lictor_catalog.blocking_query import BlockingQueries, ClientGoneError, Outcome, Plan
 from lictor_catalog.consistency import (
     WAIT_DEFAULT_S,
@@ -244,6 +244,7 @@ async def test_a_view_that_cannot_catch_up_fails_strong_reads_only() -> None:
     [
         (OutcomeUnknownError(), 500, "outcome unknown"),
         (NoLeaderError(), 500, "No cluster leader"),
+        (NoSpaceError("No space left for the log of server-2"), 500, "No space left for the log of server-2"),
         (OverloadedError(), 429, "too many writes are waiting, try again later"),
     ],
 )

@@ -77,7 +77,8 @@ async def test_refusals() -> None:
         ("PUT", "kv/a?cas=1&acquire=z", 400, "Conflicting flags: acquire=z&cas=1"),
         ("PUT", "kv/a?acquire=z&release=y", 400, "Conflicting flags: acquire=z&release=y"),
         ("PUT", "kv/a?acquire=z", 500, 'invalid session "z"'),
-        ("PUT", "kv/a?release=z", 500, 'invalid session "z"'),
+        ("PUT", "kv/a?acquire", 500, "missing session"),
+        ("PUT", "kv/a?release=", 500, "missing session"),
         ("DELETE", "kv/a?cas=1&recurse", 400, "Conflicting flags: cas=1&recurse="),
     ]
     for method, path, status, text in table:

@@ -14,6 +14,7 @@ from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.settings import RaftStoreSettings
 from lictor_raft_store.slots import Slot, claim_slot
 from lictor_state.commands import KVSet
+from lictor_state.levels import LEVEL_MAX
 
 CLUSTER = "11111111-2222-4333-8444-555555555555"
 FAST = {
@@ -44,6 +45,7 @@ class Cluster:
         self.settings = RaftStoreSettings(**{**FAST, **settings})
         self.volumes = {number: str(tmp_path / str(number)) for number in (1, 2, 3)}
         self.running: dict[int, Running] = {}
+        self.disks: dict[int, Any] = {}
         self.failures: list[BaseException] = []
         self.founders = ConfState()
 
@@ -70,7 +72,7 @@ class Cluster:
             "address": "127.0.0.1",
             "port": 8300,
             "cluster": CLUSTER,
-            "applied": 0,
+            "applied": 1,
         }
         presence = Presence(bus, "raft-store", f"server-{number}", f"run-{number}-{random.random()}", record)
         tasks: list[asyncio.Task[Any]] = []
@@ -80,7 +82,7 @@ class Cluster:
 
         member = await open_member(
             bus=bus,
-            disk=RealDisk(),
+            disk=self.disks.get(number) or RealDisk(),
             slot=slot,
             cluster=CLUSTER,
             founders=self.founders if slot.member_id in self.founders.voters else ConfState(),
@@ -91,6 +93,7 @@ class Cluster:
         )
         for work in (presence.run(), member.driver.run(), member.leadership.run()):
             spawn("", work)
+        presence.update({**presence.record, "applied": min(member.driver.node.status().last_index, 1)})
         self.running[number] = Running(slot, bus, member, presence, tasks)
 
     async def guarded(self, work):
@@ -153,12 +156,14 @@ async def until(condition, timeout_s=15.0):
             await asyncio.sleep(0.01)
 
 
-def run(tmp_path, story, **settings):
+def run(tmp_path, story, make_disk=RealDisk, **settings):
     async def main():
         cluster = Cluster(tmp_path, **settings)
+        cluster.disks = {number: make_disk() for number in cluster.volumes}
         client = Client(cluster.hub)
         await cluster.start_all()
         await client.start()
+        await until(lambda: client.tracker.beacon is not None and client.tracker.beacon.level == LEVEL_MAX)
         try:
             await asyncio.wait_for(story(cluster, client), 60)
             assert cluster.failures == []

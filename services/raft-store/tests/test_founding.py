@@ -133,3 +133,27 @@ def test_whatever_is_lost_or_restarted_never_two_clusters(seed, count, loss):
             pool.cut = {pair for pair in itertools.permutations(pool.ids, 2) if dice.random() < 0.3}
         pool.round()
     assert len(pool.founded()) <= 1
+
+
+def test_a_member_whose_promise_is_needed_gives_it_though_its_own_list_has_changed():
+    founding = Founding(5, 1, 3, "unused", None)
+    for round_number in range(3):
+        now = round_number * ROUND_S
+        founding.heard(FoundingHello(1, 1, 3, (1, 2, 5), (1, 5, 7), "c"), now)
+        founding.heard(FoundingHello(2, 2, 3, (1, 2, 5)), now)
+        founding.hello(now)
+    assert founding.decide(now) == MakePromise(Promise((1, 5, 7), "c"))
+
+
+def test_of_two_promises_that_need_a_member_it_gives_the_one_of_the_lowest_set():
+    founding = Founding(5, 1, 3, "unused", None)
+    founding.heard(FoundingHello(2, 1, 3, (2, 5, 6), promise=(2, 5, 6), promised_cluster="b"), 0.0)
+    founding.heard(FoundingHello(1, 1, 3, (1, 5, 7), promise=(1, 5, 7), promised_cluster="a"), 0.0)
+    founding.heard(FoundingHello(3, 1, 3, (3, 4, 8), promise=(3, 4, 8), promised_cluster="c"), 0.0)
+    assert founding.decide(0.1) == MakePromise(Promise((1, 5, 7), "a"))
+
+
+def test_a_promise_that_has_not_been_heard_for_long_is_not_followed():
+    founding = Founding(5, 1, 3, "unused", None)
+    founding.heard(FoundingHello(1, 1, 3, (1, 5, 7), promise=(1, 5, 7), promised_cluster="a"), 0.0)
+    assert founding.decide(10.0) is None

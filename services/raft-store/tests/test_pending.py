@@ -36,6 +36,12 @@ def test_open_entries_are_bounded_but_one_batch_always_fits():
     assert not open_batches.room_for(1)
 
 
+def test_batches_proposed_together_count_as_if_they_were_open_already():
+    open_batches = OpenBatches()
+    assert open_batches.room_for(1, ahead=ENTRIES_OPEN_MAX - 1)
+    assert not open_batches.room_for(1, ahead=ENTRIES_OPEN_MAX)
+
+
 def test_a_read_waits_until_its_index_is_applied():
     reads = OpenReads()
     reads.at(7, "late")

@@ -4,8 +4,20 @@ import asyncio
 
 from store_members import Client, run, until, write
 
-from lictor_state import Store, apply, apply_noop, dump_stream
-from lictor_state.commands import Envelope, KVSet, RestoreAbort, RestoreBegin, RestoreChunk, RestoreCommit
+from lictor_raft import Entry, EntryKind
+from lictor_raft_store.machine import Machine
+from lictor_state import Store, Table, apply, apply_noop, dump_stream
+from lictor_state.codec import encode_envelope
+from lictor_state.commands import (
+    Command,
+    Envelope,
+    KVSet,
+    RaiseLevel,
+    RestoreAbort,
+    RestoreBegin,
+    RestoreChunk,
+    RestoreCommit,
+)
 from lictor_state.queries import kv
 from lictor_state.staging import RestoreDigest
 
@@ -21,6 +33,8 @@ def archived(keys):
 
 async def stage(client, header, data, size):
     digest = RestoreDigest(header)
+    await client.proposer.propose(RaiseLevel(2))  # the level that brings restores
+    await until(lambda: client.tracker.beacon is not None and client.tracker.beacon.level >= 2)
     begun = await client.proposer.propose(RestoreBegin("r", header))
     assert begun.result.value is True
     for number, at in enumerate(range(0, len(data), size)):
@@ -51,9 +65,9 @@ def test_views_resume_whole_and_every_waiter_wakes_under_writes(tmp_path):
         await until(lambda: follower.view.store.kv("k29") is not None)
         seen = kv.key(follower.view.store, "k29").index
         woken = asyncio.Event()
-        follower.view.store.watches.add([("row", 4, ("never",))], woken.set)
+        follower.view.store.watches.add([("row", Table.KV, ("never",))], woken.set)
         stop = asyncio.Event()
-        written = []
+        written: list[int] = []
 
         async def writing():
             while not stop.is_set():
@@ -132,3 +146,30 @@ def test_no_snapshot_is_taken_while_a_restore_is_staged_and_one_is_after_it_was_
         await until(lambda: all(r.member.durable.storage.first_index() > 60 for r in cluster.running.values()))
 
     run(tmp_path, story, raft_store_snapshot_entries=40, raft_store_trailing_entries=5)
+
+
+def test_a_batch_in_which_the_state_is_replaced_publishes_only_what_came_after():
+    machine = Machine(Store("ours"), 1)
+    machine.store.raise_level(2)
+    header, data = archived(3)
+    digest = RestoreDigest(header)
+    digest.add(data)
+    commands: list[Command] = [
+        KVSet("before", b"1"),
+        RestoreBegin("r", header),
+        RestoreChunk("r", 0, data),
+        RestoreCommit("r", digest.hex()),
+        KVSet("after", b"1"),
+    ]
+    entries = [
+        Entry(1, index, EntryKind.NORMAL, encode_envelope(Envelope(0, 0, 0, command)))
+        for index, command in enumerate(commands, 2)
+    ]
+    batch = machine.apply(entries, want_results=True)
+    store = machine.store
+    assert batch.restored_at == store.index - 1 == store.least_index
+    assert set(batch.streams) == {"all"}
+    changes = batch.streams["all"]
+    assert (changes.prev, changes.last) == (batch.restored_at, store.index)
+    assert [index for index, _ in changes.groups] == [store.index]
+    assert len(batch.results) == 5

@@ -1,6 +1,7 @@
 """Servers as nodes: what the leader proposes so that the catalog shows them as they are."""
 
 import uuid
+from dataclasses import replace
 
 from lictor_bus.server_ids import node_id
 from lictor_raft_store.leader_duties.servers import SILENT_S, Server, commands, namesakes
@@ -40,10 +41,19 @@ def test_a_silent_server_becomes_critical_and_passes_again_with_contact():
     assert alive.decision == "alive"
 
 
-def test_a_server_that_is_not_there_at_all_becomes_critical():
-    (failed,) = commands([], row(), "dc1", "1.21.4")
-    assert isinstance(failed, AgentDecision)
-    assert failed.decision == "failed"
+def test_a_server_that_was_removed_from_the_configuration_goes_from_the_catalog():
+    (reaped,) = commands([], row(), "dc1", "1.21.4", at=77)
+    assert isinstance(reaped, AgentDecision)
+    assert (reaped.decision, reaped.run_id, reaped.status_index, reaped.at) == ("reap", "run-1", 3, 77)
+
+
+def test_one_that_takes_over_the_name_of_a_removed_server_comes_after_it():
+    other = replace(server(run="run-9"), member_id=6)
+    gone, join = commands([other], row(), "dc1", "1.21.4")
+    assert isinstance(gone, AgentDecision)
+    assert gone.decision == "reap"
+    assert isinstance(join, AgentJoin)
+    assert join.node_id == node_id(6)
 
 
 def test_of_several_servers_with_one_name_the_first_stands_in_the_catalog_and_the_name_is_told():

@@ -1,13 +1,15 @@
 """Snapshots: what is finished is whole, what is damaged is found, what is interrupted is gone."""
 
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lictor_raft_store.disk import DiskFull, RealDisk
+from lictor_raft_store.disk import DiskFull, RealDisk, StorageFailed
 from lictor_raft_store.sim_disk import PowerLost, SimDisk
 from lictor_raft_store.snapshot_store import CHUNK_BYTES, DamagedSnapshot, SnapshotMeta, SnapshotStore, snapshot_name
 
@@ -177,3 +179,29 @@ def test_fields_out_of_range_are_named() -> None:
         store.create(0, 1)
     with pytest.raises(ValueError, match="conf of 4000 bytes"):
         store.create(1, 1, bytes(4000))
+
+
+def test_an_abort_waits_for_the_write_that_is_under_way_and_what_comes_later_writes_nowhere(tmp_path: Path) -> None:
+    store = SnapshotStore(RealDisk(), str(tmp_path / "s"))
+    writer = store.create(5, 1)
+    writing, go_on = threading.Event(), threading.Event()
+    flush = writer._flush
+
+    def slow(chunk: bytes) -> None:
+        writing.set()
+        assert go_on.wait(10)
+        flush(chunk)
+
+    writer._flush = slow  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2) as threads:
+        written = threads.submit(writer.write, DATA[:CHUNK_BYTES])
+        assert writing.wait(10)
+        aborted = threads.submit(writer.abort)
+        assert not aborted.done()
+        go_on.set()
+        written.result(10)
+        aborted.result(10)
+    with pytest.raises(StorageFailed):
+        writer.write(DATA[:CHUNK_BYTES])
+    assert store.metas() == []
+    assert RealDisk().listdir(str(tmp_path / "s")) == []

@@ -1,4 +1,5 @@
-"""Random lives of a log whose process is killed and whose disk loses power at any operation, against a model that forgets nothing."""
+"""Random lives of a log whose process is killed, whose disk fills up and loses power at any operation, against a model
+that forgets nothing."""
 
 import random
 from collections.abc import Callable
@@ -8,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lictor_raft_store.batch import EncodedBatch, encode_batch
+from lictor_raft_store.disk import DiskFull
 from lictor_raft_store.record import HardState, LogEntry, SnapshotMark
 from lictor_raft_store.recovery import Recovered
 from lictor_raft_store.sim_disk import PowerLost, SimDisk
-from lictor_raft_store.wal import Wal
+from lictor_raft_store.wal import NoRoom, Wal
 
 FOLDER = "data/wal"
 CLUSTER = "c-1"
@@ -67,6 +69,7 @@ class Life:
         self.dropped_before = 1
         self.term = 1
         self.recoveries = 0
+        self.refused = 0
         self.wal = self.open()
 
     def open(self) -> Wal:
@@ -78,6 +81,11 @@ class Life:
                     self.disk, FOLDER, cluster_id=CLUSTER, member_id=MEMBER, segment_bytes=self.segment_bytes
                 )
                 break
+            except DiskFull:
+                assert not any(name.endswith(".wal") for name in self.disk.listdir(FOLDER)), (
+                    "only a first one needs room"
+                )
+                self.disk.capacity_bytes = None
             except PowerLost:
                 self.disk = self.disk.crash(self.dice)
         self.disk.power_off_at = None
@@ -112,8 +120,12 @@ class Life:
 
     def write(self, batches: list[EncodedBatch], after: Model, *, sync: bool) -> None:
         self.states.append(after)
-        if self.attempt(lambda: self.wal.write(batches, sync=sync)) and sync:
-            self.states = [after]
+        try:
+            if self.attempt(lambda: self.wal.write(batches, sync=sync)) and sync:
+                self.states = [after]
+        except NoRoom:
+            self.states.pop()
+            self.refused += 1
 
     def new_entries(self, start: int, count: int) -> tuple[LogEntry, ...]:
         return tuple(
@@ -173,6 +185,14 @@ class Life:
         after = msgspec.structs.replace(model, first=index + 1, prev_term=self.term, entries=entries, mark=mark)
         self.write([batch], after, sync=True)
 
+    def fill_disk(self) -> None:
+        """Somebody else takes what is left; a segment that goes, or the spare, is room again."""
+        self.disk.capacity_bytes = sum(len(inode.volatile) for inode in self.disk._names.values())
+
+    def make_space(self) -> None:
+        self.disk.capacity_bytes = None
+        self.attempt(self.wal.seek_room)
+
     def drop_head(self) -> None:
         index = self.states[0].mark_index + 1 - self.dice.randint(0, 3)
         if index < 1:
@@ -184,7 +204,7 @@ class Life:
 STEPS = st.lists(
     st.sampled_from(
         ["append", "append", "append lazily", "overwrite", "hard state", "lazy hard state", "mark", "install", "drop",
-         "drop", "crash", "kill", "cut soon", "cut soon"]
+         "drop", "crash", "kill", "cut soon", "cut soon", "fill", "space"]
     ),
     min_size=1,
     max_size=40,
@@ -211,6 +231,10 @@ def take_step(life: Life, step: str) -> None:
             life.drop_head()
         case "crash":
             life.crash()
+        case "fill":
+            life.fill_disk()
+        case "space":
+            life.make_space()
         case "kill":
             life.kill()
         case "cut soon":
@@ -235,7 +259,12 @@ def test_a_long_life_with_many_crashes_keeps_every_promise() -> None:
     kinds = ["append"] * 6 + ["append lazily", "overwrite", "hard state", "lazy hard state", "mark", "drop", "drop"]
     for number in range(600):
         take_step(life, "cut soon" if number % 12 == 0 else dice.choice(kinds))
+        if number % 40 == 0:
+            life.fill_disk()
+        elif number % 40 == 30:
+            life.make_space()
     life.crash()
+    assert life.refused > 3, "the disk was full at times"
     assert life.recoveries > 40
     assert life.wal._number > 30, "segments rotated"
     assert len(life.disk.listdir(FOLDER)) < life.wal._number, "heads were dropped"

@@ -31,7 +31,7 @@ def build(
         wal.write([encode_batch([LogEntry(place + 1, 1, 0, data)], state)], sync=place not in lazy)
         ends.append(wal._position)
     wal.abandon()
-    return {name: disk.read(f"{FOLDER}/{name}") for name in disk.listdir(FOLDER)}, ends
+    return {name: disk.read(f"{FOLDER}/{name}") for name in disk.listdir(FOLDER) if name.endswith(".wal")}, ends
 
 
 def read(images: Images, *, cluster_id: bytes = b"c", member_id: int = 5) -> Recovery:

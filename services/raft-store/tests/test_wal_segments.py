@@ -9,7 +9,7 @@ from lictor_raft_store.disk import DiskFull, RealDisk, StorageFailed
 from lictor_raft_store.record import HardState, LogEntry, SnapshotMark
 from lictor_raft_store.recovery import Recovered
 from lictor_raft_store.sim_disk import SimDisk
-from lictor_raft_store.wal import SEGMENT_BYTES, Wal
+from lictor_raft_store.wal import SEGMENT_BYTES, NoRoom, Wal
 
 
 def batch(
@@ -94,7 +94,8 @@ def test_a_segment_that_never_got_its_name_is_removed() -> None:
     disk.open("wal/0000000000000002.wal.tmp", create=True).pwrite(b"half a header", 0)
     _, recovered = opened(disk)
     assert len(recovered.entries) == 1
-    assert disk.listdir("wal") == ["0000000000000001.wal"]
+    assert disk.listdir("wal") == ["0000000000000001.wal", "0000000000000002.wal.tmp"]
+    assert not disk.read("wal/0000000000000002.wal.tmp").strip(b"\0"), "the spare is a new one"
 
 
 @pytest.mark.parametrize(
@@ -142,23 +143,15 @@ def test_a_commit_index_alone_needs_no_sync_and_is_durable_with_the_next_one() -
     assert disk.operations == before + 3, "one write, one sync"
 
 
-def test_a_full_disk_is_told_apart_from_a_failed_one() -> None:
-    disk = SimDisk(capacity_bytes=3000)
+def test_a_disk_full_error_in_allocated_room_is_as_final_as_any_other() -> None:
+    disk = SimDisk()
     wal, _ = opened(disk)
-
-    def fill() -> None:
-        for index in range(1, 50):
-            wal.write([batch(index)], sync=True)
-
+    disk.fail_at[disk.operations + 1] = DiskFull("copied on write")
     with pytest.raises(DiskFull) as full:
-        fill()
-    assert not isinstance(full.value, StorageFailed)
+        wal.write([batch(1)], sync=True)
+    assert not isinstance(full.value, StorageFailed | NoRoom)
     with pytest.raises(StorageFailed, match="open it anew"):
         wal.write([batch(1)], sync=True)
-    roomy = disk.copy()
-    roomy.capacity_bytes = None
-    wal, recovered = opened(roomy)
-    wal.write([batch(len(recovered.entries) + 1)], sync=True)
 
 
 @pytest.mark.parametrize("step", ["write", "sync"])

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 
-from lictor_sim import raft_run
+from lictor_sim import members_run, raft_run
 from lictor_sim.seeds import RunSeed, run_seeds
 
 
@@ -22,7 +22,10 @@ class Level:
 
 def levels() -> dict[str, Level]:
     """What there is, by name."""
-    return {"group": Level(raft_run.run_seed, raft_run.SECONDS)}
+    return {
+        "group": Level(raft_run.run_seed, raft_run.SECONDS),
+        "member": Level(members_run.run_seed, members_run.SECONDS),
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,13 +15,17 @@ from lictor_sim.service import Reply, Service
 from lictor_sim.state_machine import REFUSED, REGISTER, Command, encode_command
 from lictor_sim.world import World
 
-THINK_S_MAX = 0.03
+THINK_S_MAX = 0.05
 TIMEOUT_S = (0.1, 0.6)
 """How long a client waits for an answer: from well above a round trip to two election timeouts."""
+STRAY = 0.08
+"""How often a client asks anybody instead of whom it believes to lead."""
 RETRY_S_MAX = 0.1
 """How soon a client asks again that was sent elsewhere."""
+READERS = 2
+"""Names under which clients read: a name is one process that serves many, and is used again and again."""
 ATTEMPTS_MAX = 8
-LOST = 0.03
+LOST = 0.01
 """The part of requests, and of answers, that gets lost while the world is not calm."""
 DELAY_S_MAX = 0.01
 
@@ -145,7 +149,7 @@ class Client:
     def _try(self) -> None:
         workload, rng = self._workload, self._rng
         self._attempts += 1
-        if not self._leader or rng.random() < 0.1:
+        if not self._leader or rng.random() < STRAY:
             self._leader = rng.choice(list(workload.members))
         hear = partial(self._hear, self._serial)
         command = self._command
@@ -153,11 +157,9 @@ class Client:
             data = encode_command(Command(command.session, command.number, self._proposer.low(), *self._what()))
             self._ask(self._leader, lambda service: service.propose(data, hear))
         else:
-            key, mode, elsewhere = self._key, rng.choice(workload.modes), rng.random() < 0.5
-            self._ask(
-                self._leader,
-                lambda service: service.read(key, mode, self.number, hear, index_only=elsewhere and mode != "stale"),
-            )
+            key, mode, reader = self._key, rng.choice(workload.modes), self.number % READERS
+            elsewhere = rng.random() < 0.5
+            self._ask(self._leader, lambda service: service.read(key, mode, reader, hear, index_only=elsewhere))
         workload.world.after(rng.uniform(*TIMEOUT_S), partial(self._time_out, self._serial, self._attempts))
 
     def _what(self) -> tuple[str, str, Any]:
@@ -199,10 +201,11 @@ class Client:
     def _time_out(self, serial: int, attempt: int) -> None:
         if serial != self._serial or attempt != self._attempts:
             return
+        if self._rng.random() < 0.5:
+            self._leader = 0
         if self._attempts < ATTEMPTS_MAX:
             self._try()
         else:
-            self._leader = 0
             self._end(UNKNOWN)
 
     def _end(self, result: Any, *, happened: bool = True) -> None:

@@ -15,22 +15,23 @@ WILD_RATES = (0.5, 2.0)
 ACTIONS = (
     "crash",
     "bounce",
+    "rolling_restart",
     "fuse",
     "power_loss",
     "pause",
+    "jump",
+    "drift",
     "cut_off",
     "one_way",
     "one_link",
     "bridge",
     "neighbours",
     "majorities",
-    "transfer",
-    "compact",
-    "change_conf",
     "unreachable",
-    "jump",
 )
 """What the nemesis can do; see `nemesis`."""
+ORDERS = ("transfer", "compact", "change_conf")
+"""What an operator may ask for meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +47,12 @@ class Faults:
     slow_sync: float = 0.01
     slow_sync_s_max: float = 0.5
     apply_s_max: float = 0.002
-    pause_s_max: float = 2.0
-    nemesis_every_s: float = 0.2
+    strike_gap_s: float = 0.1
+    quiet_s: float = 0.2
+    orders_every_s: float = 0.3
 
 
-CALM = Faults(loss=0, repetition=0, long_delay=0, slow_sync=0, nemesis_every_s=1e9)
+CALM = Faults(loss=0, repetition=0, long_delay=0, slow_sync=0, quiet_s=1e9, orders_every_s=1e9)
 """A world in which nothing goes wrong."""
 
 
@@ -69,7 +71,10 @@ class Plan:
     """Whether the core's writes and applies are messages, several in flight."""
     faults: Faults = Faults()
     actions: tuple[str, ...] = ACTIONS
-    clients: int = 5
+    orders: tuple[str, ...] = ORDERS
+    clients: int = 10
+    fill_s_max: float = 0.06
+    """The longest time between two batches of commands without effect; where little is written nobody lags behind."""
     core_only: bool = False
     """Whether at the end only a quorum is healed, instead of everything."""
 
@@ -86,10 +91,15 @@ class Plan:
             faults=Faults(
                 loss=rng.choice((0.0, 0.02, 0.1)),
                 repetition=rng.choice((0.0, 0.02, 0.2)),
+                delay_s_max=rng.choice((0.02, 0.02, 0.08)),
                 long_delay=rng.choice((0.0, 0.01, 0.05)),
                 slow_sync=rng.choice((0.0, 0.01, 0.05)),
-                nemesis_every_s=rng.choice((0.1, 0.2, 0.4)),
+                strike_gap_s=rng.choice((0.02, 0.1, 0.2)),
+                quiet_s=rng.choice((0.1, 0.2, 0.4)),
             ),
             actions=tuple(action for action in ACTIONS if rng.random() < 0.6),
+            orders=tuple(order for order in ORDERS if rng.random() < 0.6),
+            clients=rng.choice((2, 10, 10)),
+            fill_s_max=rng.choice((0.06, 0.06, 1.0)),
             core_only=rng.random() < 0.4,
         )

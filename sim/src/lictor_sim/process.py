@@ -35,6 +35,10 @@ from lictor_sim.world import World
 TICK_S = 0.02
 ELECTION_TICKS = 15
 HEARTBEAT_TICKS = 3
+WAKE_S_MAX = 0.01
+DEAF_S_MAX = (0.02, 0.1, 0.3)
+"""What a process missed while it was paused comes in bit by bit, for one of these times: it may serve clients before it
+hears that it leads no more."""
 
 
 class Failpoint(IntEnum):
@@ -51,12 +55,15 @@ class Failpoint(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all processes of one group share."""
+    """What all processes of one group share, and what they are made of."""
 
     world: World
     plan: Plan
     network: Network
     checker: GroupChecker
+    node: type[RawNode] = RawNode
+    machine: type[StateMachine] = StateMachine
+    disk: type[SimDisk] = SimDisk
 
 
 class SimProcess:
@@ -68,19 +75,16 @@ class SimProcess:
         around: what it shares with the others.
     """
 
-    node_class: type[RawNode] = RawNode
-    machine_class: type[StateMachine] = StateMachine
-    disk_class: type[SimDisk] = SimDisk
-
     def __init__(self, member: int, image: MemoryStorage, around: Surroundings) -> None:
         rng = around.world.rng
         self.id = member
         self.around = around
-        self.disk = self.disk_class(image)
+        self.disk = around.disk(image)
         self.rate = rng.uniform(*around.plan.clock_rates)
         self.clock_offset = 1000.0 * member
         self.up = False
         self.paused_until = 0.0
+        self.deaf_s_max = 0.0
         self.life = 0
         self.fuse: Failpoint | None = None
         self.deaths: dict[Failpoint, int] = dict.fromkeys(Failpoint, 0)
@@ -122,9 +126,9 @@ class SimProcess:
             snapshot = storage.snapshot()
             applied, conf_state, reference = snapshot.meta.index, snapshot.meta.conf_state, snapshot.reference
         storage.set_conf_state(conf_state)
-        self.node = self.node_class(self.config(applied), storage, world.rng.randint, self.local_now())
+        self.node = self.around.node(self.config(applied), storage, world.rng.randint, self.local_now())
         self.service = Service(
-            self.node, self.machine_class(reference), applied, conf_state, self.around.checker, self.local_now
+            self.node, self.around.machine(reference), applied, conf_state, self.around.checker, self.local_now
         )
         self.observation = None
         self.fuse = None
@@ -145,16 +149,22 @@ class SimProcess:
         """Stop the process for a while; its clock goes on, unless the whole machine and its clock stand still."""
         now = self.around.world.now
         until = now + seconds
+        self.deaf_s_max = self.around.world.rng.choice(DEAF_S_MAX)
         if clock_stops:
-            self.clock_offset -= self.rate * (until - max(now, self.paused_until))
+            self.clock_offset -= self.rate * max(0.0, until - max(now, self.paused_until))
         self.paused_until = max(self.paused_until, until)
 
     def is_running(self) -> bool:
         """Whether the process is up and not paused."""
         return self.up and self.paused_until <= self.around.world.now
 
-    def in_this_life(self, step: Callable[[], None]) -> Callable[[], None]:
-        """`step`, which dies with the process and waits while it is paused."""
+    def set_rate(self, rate: float) -> None:
+        """Let the clock go on at another rate."""
+        self.clock_offset += self.around.world.now * (self.rate - rate)
+        self.rate = rate
+
+    def in_this_life(self, step: Callable[[], None], *, wake_s_max: float = WAKE_S_MAX) -> Callable[[], None]:
+        """`step`, which dies with the process and waits while it is paused, and then up to `wake_s_max` longer."""
         life = self.life
 
         def when_running() -> None:
@@ -163,9 +173,7 @@ class SimProcess:
             world = self.around.world
             wait = self.paused_until - world.now
             if wait > 0:
-                # What waited goes on bit by bit: a process that wakes up may serve clients before it hears what it
-                # missed.
-                world.after(wait + world.rng.random() * self.around.plan.faults.delay_s_max, when_running)
+                world.after(wait + world.rng.random() * wake_s_max, when_running)
             else:
                 step()
 
@@ -188,7 +196,7 @@ class SimProcess:
 
     def take(self, message: Message) -> None:
         """A message arrives; a process that is down misses it."""
-        self.in_this_life(partial(self._step, message))()
+        self.in_this_life(partial(self._step, message), wake_s_max=self.deaf_s_max)()
 
     def _step(self, message: Message) -> None:
         self.around.world.note(f"{message.kind} {message.from_} {message.to} {message.term} {message.index}")
@@ -224,6 +232,9 @@ class SimProcess:
         self.around.network.send(ready.messages)
         if self.dies_at(Failpoint.BEFORE_WRITE):
             return
+        self._write(ready)
+
+    def _write(self, ready: Ready) -> None:
         self.disk.write_log(ready.snapshot, ready.entries, ready.hard_state)
         if self.dies_at(Failpoint.BEFORE_SYNC):
             return
@@ -266,7 +277,7 @@ class SimProcess:
     def install(self, snapshot: Snapshot) -> None:
         """Start the state machine over."""
         meta = snapshot.meta
-        self.service.install(self.machine_class(snapshot.reference), meta.index, meta.conf_state)
+        self.service.install(self.around.machine(snapshot.reference), meta.index, meta.conf_state)
         self.around.checker.saw_conf(meta.index, meta.conf_state)
 
     def apply(self, entries: Sequence[Entry]) -> bool:
@@ -291,6 +302,8 @@ class SimProcess:
         view = self.disk.view
         if not self.up or view.first_index() < 2 or index <= view.snapshot().meta.index:
             return
+        if view.initial_state()[0].commit < index:
+            return  # with asynchronous storage the log may not know yet that this is committed
         reference = self.service.machine.encoded()
 
         def write(storage: MemoryStorage) -> None:

@@ -172,6 +172,10 @@ class GroupChecker:
         """The configuration as of `index`, as far as anybody has applied changes."""
         return self._conf_states[bisect_right(self._conf_indexes, index) - 1]
 
+    def newest_conf(self) -> tuple[int, ConfState]:
+        """The newest configuration that anybody has applied, and its index."""
+        return self._conf_indexes[-1], self._conf_states[-1]
+
     def confs_since(self, index: int) -> Iterable[ConfState]:
         """The configuration as of `index` and all later ones."""
         return self._conf_states[bisect_right(self._conf_indexes, index) - 1 :]

@@ -51,6 +51,7 @@ class Options:
 
     servers: int = 3
     demo: bool = True
+    direct: bool = False
     data_dir: Path = Path(".lictor")
     port_offset: int = 0
     http_port: int | None = None
@@ -112,6 +113,7 @@ def roles(options: Options) -> list[Process]:
         "LICTOR_BIND": HOST,
         "LICTOR_LOG_FORMAT": "console",
         "LICTOR_BOOTSTRAP_EXPECT": str(options.servers),
+        "LICTOR_DIRECT": "on" if options.direct else "off",
     }
     operations = iter(range(ports.operations, ports.operations + 7 + options.servers))
 

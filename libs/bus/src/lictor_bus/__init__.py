@@ -10,12 +10,15 @@ from lictor_bus.connection import (
     connect,
 )
 from lictor_bus.contact import tell_contact
+from lictor_bus.direct_lane import DirectLane
 from lictor_bus.fake import FakeBus, Hub
+from lictor_bus.lanes import Lane, NatsLane
 from lictor_bus.leader import LeaderTracker
 from lictor_bus.presence import Presence, PresenceRecord
 from lictor_bus.proposer import (
     Committed,
     NoLeaderError,
+    NoSpaceError,
     OutcomeUnknownError,
     OverloadedError,
     ProposeError,
@@ -23,6 +26,7 @@ from lictor_bus.proposer import (
     RefusedError,
 )
 from lictor_bus.reader import ReadGate
+from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.view import View
 
 __all__ = [
@@ -31,12 +35,16 @@ __all__ = [
     "BusError",
     "BusTimeoutError",
     "Committed",
+    "DirectLane",
     "FakeBus",
     "Hub",
+    "Lane",
     "LeaderTracker",
     "NatsBus",
+    "NatsLane",
     "NoLeaderError",
     "NoRespondersError",
+    "NoSpaceError",
     "OutcomeUnknownError",
     "OverloadedError",
     "Presence",
@@ -45,6 +53,7 @@ __all__ = [
     "Proposer",
     "ReadGate",
     "RefusedError",
+    "SessionRenewals",
     "View",
     "connect",
     "tell_contact",

@@ -1,8 +1,9 @@
 """The connection to NATS: the only module of Lictor that imports nats-py.
 
-What it promises: publish is at most once and never buffered while disconnected (a late Raft message is worse than a
-lost one); a dead server is noticed within about a second by short pings; reconnecting goes on for ever, own server
-first. What it does not do: no JetStream, no retries of requests; those belong to who knows what a retry means.
+What it promises: publish is at most once, never waits, and is never buffered while disconnected (a late Raft message is
+worse than a lost one); a server that is dead or frozen is left within 0.6 s, by short pings; reconnecting goes on for
+ever, from one server of the list to the next. What it does not do: no JetStream, no retries of requests; those belong
+to who knows what a retry means.
 """
 
 import asyncio
@@ -16,10 +17,18 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
-PING_INTERVAL_S = 0.5
+PING_INTERVAL_S = 0.2
 PINGS_OUTSTANDING_MAX = 2
+"""The third ping without an answer gives a server up, after 0.4 to 0.6 s: the leader is back on another one before its
+followers' election timeout of a second. Only pings that were sent count, so that a pause of our own gives nobody up."""
+
 RECONNECT_WAIT_S = 0.1
-CONNECT_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 1.0
+CLOSE_S = 1.0
+UNSENT_BYTES_MAX = 16 * 1024 * 1024
+"""Bytes that wait for the socket: twice the largest change that the feed carries. Beyond it messages are dropped and
+requests fail, since a server that takes nothing is frozen, and will be left."""
+
 PENDING_MESSAGES_MAX = 65_536
 PENDING_BYTES_MAX = 64 * 1024 * 1024
 """Beyond these a subscription drops messages; `on_overflow` tells its owner, who resumes."""
@@ -59,6 +68,10 @@ class Bus(Protocol):
     def connected(self) -> bool:
         """Whether messages can be sent right now."""
 
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was made anew; messages may have been lost each time."""
+
     async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
         """Send to whoever listens; dropped while disconnected."""
 
@@ -91,13 +104,31 @@ class _Subscription:
             log.debug("unsubscribe after the connection ended", reason=str(error))
 
 
+class _Client(Client):
+    """nats-py's client, which leaves a frozen server at once and takes nothing stale along."""
+
+    async def _attempt_reconnect(self) -> None:
+        # Its own way is to close the socket and wait: until all that is buffered has been sent, which a frozen server
+        # never lets happen; and to keep what was published for the next server.
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+        self._pending = []  # subscriptions are sent anew by the reconnect itself
+        self._pending_data_size = 0
+        # Whether questions or their answers got through is unknown: their askers hear it now and not after a timeout.
+        for waiting in list(self._resp_map.values()):
+            if not waiting.done():
+                waiting.set_exception(nats.errors.ConnectionReconnectingError())
+        await super()._attempt_reconnect()
+
+
 class NatsBus:
     """A `Bus` over one NATS connection."""
 
     def __init__(self) -> None:
-        self._client = Client()
+        self._client: Client = _Client()
         self._overflow: dict[int, Callable[[], None]] = {}
-        self.reconnects = 0
+        self._reconnects = 0
         self.dropped_publishes = 0
         self._quiet_error = ""
 
@@ -105,6 +136,11 @@ class NatsBus:
     def connected(self) -> bool:
         """Whether messages can be sent right now."""
         return self._client.is_connected
+
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was made anew."""
+        return self._reconnects
 
     async def open(self, servers: list[str], name: str) -> None:
         """Connect, retrying until it works; says once per reason why it does not."""
@@ -120,14 +156,14 @@ class NatsBus:
                     max_outstanding_pings=PINGS_OUTSTANDING_MAX,
                     dont_randomize=True,
                     allow_reconnect=True,
-                    pending_size=8 * 1024 * 1024,
+                    pending_size=2 * UNSENT_BYTES_MAX,  # beyond it nats-py would wait inside publish: never reached
                     error_cb=self._on_error,
                     disconnected_cb=self._on_disconnected,
                     reconnected_cb=self._on_reconnected,
                 )
             except (OSError, nats.errors.Error, TimeoutError) as error:
                 self._say(f"{type(error).__name__}: {error}", servers)
-                self._client = Client()
+                self._client = _Client()
                 await asyncio.sleep(RECONNECT_WAIT_S)
             else:
                 return
@@ -150,13 +186,13 @@ class NatsBus:
         log.warning("nats disconnected")
 
     async def _on_reconnected(self) -> None:
-        self.reconnects += 1
+        self._reconnects += 1
         self._quiet_error = ""
         log.info("nats reconnected", server=str(self._client.connected_url and self._client.connected_url.netloc))
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
         """Send to whoever listens; dropped while disconnected."""
-        if not self._client.is_connected:
+        if not self._client.is_connected or self._client.pending_data_size > UNSENT_BYTES_MAX:
             self.dropped_publishes += 1
             return
         try:
@@ -168,6 +204,8 @@ class NatsBus:
         """Send and wait for one answer; see `Bus.request` for the errors."""
         if not self._client.is_connected:
             raise BusDisconnectedError("not connected to nats")
+        if self._client.pending_data_size > UNSENT_BYTES_MAX:
+            raise BusDisconnectedError("nats takes nothing")
         try:
             answer = await self._client.request(subject, data, timeout=timeout_s)
         except nats.errors.NoRespondersError as error:
@@ -206,7 +244,8 @@ class NatsBus:
                 await asyncio.wait_for(self._client.flush(), 1.0)
             except (nats.errors.Error, TimeoutError, OSError) as error:
                 log.debug("closing without flush", reason=str(error))
-            await self._client.close()
+            # nats-py waits there for a socket that a frozen server may hold open: the process ends without it
+            await asyncio.wait([asyncio.ensure_future(self._client.close())], timeout=CLOSE_S)
 
 
 async def connect(urls: str, name: str) -> NatsBus:

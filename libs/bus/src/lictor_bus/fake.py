@@ -80,6 +80,7 @@ class FakeBus:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.connected = True
+        self.reconnects = 0
         self._inbox = itertools.count()
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> None:

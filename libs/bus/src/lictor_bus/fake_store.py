@@ -41,6 +41,7 @@ class FakeStore:
         self.leading = True
         self.publishing = True
         self.lose_answers = 0
+        self.refuse_with: ProposeAnswer | None = None
         self.keep_changes = True
         self.batches: list[int] = []
         self.asks = 0
@@ -60,7 +61,15 @@ class FakeStore:
         meta = self.store.meta
         members = (Member(self.member_id, "server-1", "127.0.0.1:8300"),)
         beacon = Beacon(
-            self.cluster, meta.epoch, self.term, self.member_id, self.store.index, dict(meta.stream_last), members
+            self.cluster,
+            meta.epoch,
+            self.term,
+            self.member_id,
+            self.store.index,
+            dict(meta.stream_last),
+            members,
+            level=meta.level,
+            reconnects=self.bus.reconnects,
         )
         await self.bus.publish(subjects.beacon(self.cluster), frames.encode(beacon))
 
@@ -90,6 +99,9 @@ class FakeStore:
         batch = frames.decode(data, ProposeBatch)
         if not self.leading:
             await self.bus.publish(reply, frames.encode(ProposeAnswer("not-leader", 0, self.term)))
+            return
+        if self.refuse_with is not None:
+            await self.bus.publish(reply, frames.encode(self.refuse_with))
             return
         self.batches.append(len(batch.envelopes))
         results = []

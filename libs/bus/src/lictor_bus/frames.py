@@ -16,12 +16,16 @@ SNAPSHOT_PART_BYTES = 256 * 1024
 
 
 class Member(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A raft-store member as the beacon names it; `address` is `host:port` as Consul shows Raft peers."""
+    """A raft-store member as the beacon names it; `address` is `host:port` as Consul shows Raft peers.
+
+    `direct` is where its direct lane listens, empty when it has none.
+    """
 
     member_id: int
     name: str
     address: str
     voter: bool = True
+    direct: str = ""
 
 
 class Beacon(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -29,6 +33,8 @@ class Beacon(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     `applied` is the store index applied; `stream_last` names, per stream, the last index that changed it: a view at
     or beyond it may move its index to `applied`. `conf` has the ids of the whole configuration as of that index.
+    `reconnects` counts how often the leader's NATS connection was made anew: when it grows, questions to the leader and
+    answers from it may have been lost.
     """
 
     cluster: str
@@ -41,6 +47,7 @@ class Beacon(msgspec.Struct, frozen=True, gc=False, array_like=True):
     level: int = 1
     held: str = ""
     conf: tuple[int, ...] = ()
+    reconnects: int = 0
 
 
 class ProposeBatch(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -53,7 +60,7 @@ class ProposeBatch(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class ProposeAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What became of a batch: for `ok`, per envelope its index and encoded `Result`; else why not, and who leads."""
 
-    status: Literal["ok", "not-leader", "full", "lost", "refused"]
+    status: Literal["ok", "not-leader", "full", "lost", "refused", "no-space"]
     leader: int = 0
     term: int = 0
     results: list[tuple[int, bytes]] = []

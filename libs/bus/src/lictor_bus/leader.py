@@ -63,14 +63,15 @@ class LeaderTracker:
         known = self.beacon
         if known and (heard.epoch, heard.term) < (known.epoch, known.term):
             return
-        new_leader = known is None or (heard.leader, heard.term) != (known.leader, known.term)
+        contact = (heard.leader, heard.term, heard.reconnects)
+        changed = known is None or contact != (known.leader, known.term, known.reconnects)
         self.beacon = heard
         self.heard_at = self._clock()
         for listener in self._listeners:
             listener(heard)
-        if new_leader:
-            changed, self._changed = self._changed, asyncio.Event()
-            changed.set()
+        if changed:
+            waiting, self._changed = self._changed, asyncio.Event()
+            waiting.set()
 
     async def _on_founding(self, _subject: str, data: bytes, _reply: str) -> None:
         """Somebody is founding a cluster: whoever knows one vetoes (design §6)."""
@@ -109,7 +110,7 @@ class LeaderTracker:
         return leader if term >= self.term else self.leader
 
     async def changed(self) -> None:
-        """Wait until another leader or term is heard of."""
+        """Wait until another leader or term is heard of, or another NATS connection of the leader: ask again now."""
         await self._changed.wait()
 
     async def wait_for_cluster(self) -> Beacon:

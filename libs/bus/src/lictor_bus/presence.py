@@ -89,7 +89,8 @@ class Presence:
                 await self._announce(leaving=False)
             self._expire()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nudge.wait(), ANNOUNCE_EVERY_S)
+                async with asyncio.timeout(ANNOUNCE_EVERY_S):  # `wait_for` loses a cancel that comes with the nudge
+                    await self._nudge.wait()
             self._nudge.clear()
 
     async def close(self) -> None:

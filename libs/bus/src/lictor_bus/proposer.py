@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 import msgspec
 import structlog
 
-from lictor_bus import frames, subjects
+from lictor_bus import frames
 from lictor_bus.connection import Bus, BusError
 from lictor_bus.frames import MESSAGE_BYTES_MAX, ProposeAnswer, ProposeBatch
+from lictor_bus.lanes import Lane, NatsLane
 from lictor_bus.leader import LeaderTracker
 from lictor_state.commands import Command, Envelope, RegisterProposer, Result
+from lictor_state.levels import too_early
 
 BATCHES_IN_FLIGHT_MAX = 4
 """More would only queue at the leader, which groups what waits during its disk write anyway."""
@@ -29,6 +31,9 @@ UNANSWERED_MAX = 1000
 
 WAITING_MAX = 16_384
 """Commands waiting to be sent; beyond it callers are refused at once instead of timing out later."""
+
+NOT_TAKEN = frozenset({"not-leader", "full", "no-space"})
+"""Answers after which a batch is certainly in no log by this try."""
 
 ATTEMPT_TIMEOUT_S = 5.0
 RETRY_WAIT_S = 0.05
@@ -57,7 +62,11 @@ class OutcomeUnknownError(ProposeError):
 
 
 class RefusedError(ProposeError):
-    """The leader could not read the command: builds that do not fit together."""
+    """Members of the store could not read the command: builds that do not fit together."""
+
+
+class NoSpaceError(ProposeError):
+    """The leader's disk is full: the command was not applied and will not be. The text is the leader's."""
 
 
 class OverloadedError(ProposeError):
@@ -99,8 +108,16 @@ class _Line:
 class Proposer:
     """Sends commands to the leader; run `run()` as one of the process's tasks."""
 
-    def __init__(self, bus: Bus, leader: LeaderTracker, name: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._bus = bus
+    def __init__(
+        self,
+        bus: Bus,
+        leader: LeaderTracker,
+        name: str,
+        clock: Callable[[], float] = time.monotonic,
+        lane: Lane | None = None,
+    ) -> None:
+        """Proposals travel on `lane`; without one, over NATS."""
+        self._lane = lane or NatsLane(bus, lambda: leader.cluster)
         self._leader = leader
         self._name = name
         self._clock = clock
@@ -120,8 +137,13 @@ class Proposer:
         Raises:
             NoLeaderError: nobody took it in time.
             OutcomeUnknownError: it was sent, and no answer came in time.
+            NoSpaceError: the leader's disk is full.
             OverloadedError: too many wait already.
+            RefusedError: not every member of the store can read it yet.
         """
+        early = too_early(command, self._leader.beacon.level) if self._leader.beacon else ""
+        if early:
+            raise RefusedError(early)
         if len(self._queue) >= WAITING_MAX:
             raise OverloadedError
         loop = asyncio.get_running_loop()
@@ -220,11 +242,14 @@ class Proposer:
             return None
         hops = 0
         while leader and hops < 3:
-            subject = subjects.member(self._leader.cluster, leader, "propose")
+            doubtful = [one.sent for one in batch]
             for one in batch:
                 one.sent = True
-            answer = await self._ask(subject, data, min(ATTEMPT_TIMEOUT_S, max(0.05, deadline - self._clock())))
-            if answer is None or answer.status in {"ok", "refused"}:
+            answer = await self._ask(leader, data, min(ATTEMPT_TIMEOUT_S, max(0.05, deadline - self._clock())))
+            if answer is not None and answer.status in NOT_TAKEN:
+                for one, before in zip(batch, doubtful, strict=True):
+                    one.sent = before
+            if answer is None or answer.status in {"ok", "refused", "no-space"}:
                 return answer
             if answer.status != "not-leader":
                 return None
@@ -233,9 +258,9 @@ class Proposer:
             leader = hinted if hinted != leader else 0
         return None
 
-    async def _ask(self, subject: str, data: bytes, timeout_s: float) -> ProposeAnswer | None:
+    async def _ask(self, member: int, data: bytes, timeout_s: float) -> ProposeAnswer | None:
         """Ask one member; a new leader's beacon ends the wait, since the old one may never answer."""
-        asking = asyncio.ensure_future(self._bus.request(subject, data, timeout_s))
+        asking = asyncio.ensure_future(self._lane.request(member, "propose", data, timeout_s))
         moved = asyncio.ensure_future(self._leader.changed())
         try:
             await asyncio.wait({asking, moved}, return_when=asyncio.FIRST_COMPLETED)
@@ -251,7 +276,8 @@ class Proposer:
 
     async def _wait_for_leader(self, deadline: float) -> None:
         try:
-            await asyncio.wait_for(self._leader.changed(), max(0.0, min(0.5, deadline - self._clock())))
+            async with asyncio.timeout(max(0.0, min(0.5, deadline - self._clock()))):
+                await self._leader.changed()
         except TimeoutError:
             return
 
@@ -261,6 +287,11 @@ class Proposer:
             for one in batch:
                 if not one.answer.done():
                     one.answer.set_exception(RefusedError(answer.reason))
+            return
+        if answer.status == "no-space":
+            for one in batch:
+                if not one.answer.done():  # an earlier try may have been taken by a leader before this one
+                    one.answer.set_exception(OutcomeUnknownError() if one.sent else NoSpaceError(answer.reason))
             return
         for one, (index, encoded) in zip(batch, answer.results, strict=True):
             result = _results.decode(encoded)
@@ -281,6 +312,11 @@ class Proposer:
             return
         envelope = _envelopes.encode(Envelope(0, 0, 0, RegisterProposer(self._name)))
         answer = await self._attempt([], frames.encode(ProposeBatch(self._leader.cluster, [envelope])), deadline)
+        if answer is not None and answer.status == "no-space":
+            queue, self._queue = self._queue, []
+            for one in queue:
+                if not one.answer.done():
+                    one.answer.set_exception(NoSpaceError(answer.reason))
         if answer is None or answer.status != "ok":
             await asyncio.sleep(RETRY_WAIT_S)
             return

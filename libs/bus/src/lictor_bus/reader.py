@@ -6,9 +6,10 @@ reader has just seen acknowledged. So there is one ask under way and one group t
 
 import asyncio
 
-from lictor_bus import frames, subjects
+from lictor_bus import frames
 from lictor_bus.connection import Bus, BusError
 from lictor_bus.frames import ReadAnswer, ReadAsk
+from lictor_bus.lanes import Lane, NatsLane
 from lictor_bus.leader import LeaderTracker
 from lictor_bus.proposer import NoLeaderError
 
@@ -41,8 +42,9 @@ class _Line:
 class ReadGate:
     """Hands strong reads the index that their view must have reached; run `run()` as one of the process's tasks."""
 
-    def __init__(self, bus: Bus, leader: LeaderTracker, give_up_s: float = GIVE_UP_S) -> None:
-        self._bus = bus
+    def __init__(self, bus: Bus, leader: LeaderTracker, give_up_s: float = GIVE_UP_S, lane: Lane | None = None) -> None:
+        """Asks travel on `lane`; without one, over NATS."""
+        self._lane = lane or NatsLane(bus, lambda: leader.cluster)
         self._leader = leader
         self._give_up_s = give_up_s
         self._lines = {False: _Line(), True: _Line()}
@@ -95,9 +97,8 @@ class ReadGate:
                 continue
             data = frames.encode(ReadAsk(self._leader.cluster, consistent))
             try:
-                subject = subjects.member(self._leader.cluster, leader, "read")
                 timeout_s = min(ASK_TIMEOUT_S, max(0.05, deadline - loop.time()))
-                answer = frames.decode(await self._bus.request(subject, data, timeout_s), ReadAnswer)
+                answer = frames.decode(await self._lane.request(leader, "read", data, timeout_s), ReadAnswer)
             except (BusError, frames.FrameError):
                 await self._pause(RETRY_WAIT_S)
                 continue
@@ -111,6 +112,7 @@ class ReadGate:
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._leader.changed(), max(0.0, min(0.25, seconds)))
+            async with asyncio.timeout(max(0.0, min(0.25, seconds))):
+                await self._leader.changed()
         except TimeoutError:
             return

@@ -10,7 +10,7 @@ PRESENCE_HELLO = "presence-hello"
 
 
 def member(cluster: str, member_id: int, verb: str) -> str:
-    """The subject of one raft-store member for `raft`, `propose`, `read`, `resume` or `status`."""
+    """The subject of one raft-store member for `raft`, `propose`, `read`, `resume`, `renew` and so on."""
     return f"store.{cluster}.{member_id:x}.{verb}"
 
 

@@ -181,6 +181,8 @@ class View:
         if self.store.index >= changed_at:
             self._overdue = 0
             self._advance(beacon.applied)
+            if self.store.index <= beacon.applied:
+                self.store.raise_level(beacon.level)  # no row carries it, and what is saved from here must say it
         elif self._overdue and self.store.index < self._overdue:
             self._fall_behind("the feed's last message was missed")
         else:
@@ -255,7 +257,20 @@ class View:
         return frames.decode(await self._bus.request(subject, frames.encode(ask), timeout_s), ResumeAnswer)
 
     async def _fetch(self, member: int, ask: ResumeAsk, offer: ResumeAnswer) -> None:
-        """Fetch the parts of an offered snapshot, four at a time, and put the store made of them in place."""
+        """Fetch the parts of an offered snapshot and put the store made of them in place."""
+        try:
+            fresh = await self._fetch_parts(member, ask, offer)
+        except* (BusError, FrameError, _ResumeFailedError) as failed:  # a group has gathered what its tasks raised
+            raise _ResumeFailedError(str(failed.exceptions[0])) from failed
+        if (fresh.epoch, fresh.index) < (self.store.epoch, self.store.index):
+            raise _ResumeFailedError("the snapshot is older than this view")
+        replaced, self.store = self.store, fresh
+        replaced.watches.fire_all()
+        for listener in self._on_reset:
+            listener()
+
+    async def _fetch_parts(self, member: int, ask: ResumeAsk, offer: ResumeAnswer) -> Store:
+        """The store made of an offered snapshot's parts, fetched four at a time."""
         restore = StreamRestore()
         fetching: list[asyncio.Task[ResumeAnswer]] = []
         async with asyncio.TaskGroup() as group:
@@ -273,10 +288,4 @@ class View:
                 restore.feed(answer.body)
                 if len(fetching) < offer.parts:
                     begin(len(fetching))
-        fresh = restore.finish()
-        if (fresh.epoch, fresh.index) < (self.store.epoch, self.store.index):
-            raise _ResumeFailedError("the snapshot is older than this view")
-        replaced, self.store = self.store, fresh
-        replaced.watches.fire_all()
-        for listener in self._on_reset:
-            listener()
+        return restore.finish()

@@ -51,6 +51,11 @@ class Settings(BaseSettings):
         min_length=1,
         description="URLs, comma separated; the NATS servers; the first that answers is used",
     )
+    direct: bool = Field(
+        default=False,
+        description="on or off; Raft, proposals and read asks go over direct TCP where they can; half the latency, one "
+        "more port; off, because one way is simpler to run",
+    )
     bind: str = Field(
         default="127.0.0.1",
         min_length=1,

@@ -189,8 +189,8 @@ def _changed(conf: ConfState, changes: Sequence[ConfChange]) -> ConfState:
             voters.add(member)
         elif change.kind is ConfChangeKind.ADD_LEARNER:
             (learners_next if member in conf.voters_outgoing else learners).add(member)
-    if conf.voters and not voters:
-        raise ConfChangeRefused("the last voter cannot be removed")
+    if not voters:
+        raise ConfChangeRefused("no voter would remain: the last voter cannot be removed")
     return ConfState(
         tuple(sorted(voters)),
         tuple(sorted(learners)),

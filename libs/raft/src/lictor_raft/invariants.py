@@ -1,7 +1,7 @@
 """What must hold in one member at every moment, as far as it can see alone.
 
 The properties are those of the TLA+ specifications of Raft (Ongaro's thesis, appendix B; etcd-io/raft) that one member
-can judge: order of the indexes, monotone term, vote and commit, match before next, a leader's commit index within its
+can judge: order of the indexes, monotone term, vote and commit, match before next, what a leader commits within its
 durable log, no message of a term that its sender has not reached, one configuration change in flight, a joint
 configuration that is one. Properties of a group, such as one leader a term, are in `group_invariants`.
 
@@ -124,9 +124,10 @@ def _may_be_ahead(message: Message, term: int) -> bool:
 
 
 def _check_leader(core: Core, last: int) -> None:
-    durable = core.log.durable_index()
-    if not core.log.committed <= durable:
-        _violated(f"leader commit {core.log.committed} <= durable {durable}")
+    log, durable = core.log, core.log.durable_index()
+    # What it learnt from an earlier leader it may have learnt before its own disk was done.
+    if log.committed > durable and log.term_or_zero(log.committed) == core.term:
+        _violated(f"leader commit {log.committed} <= durable {durable}")
     if not core.pending_conf_index <= last:
         _violated(f"pending change {core.pending_conf_index} <= last {last}")
     own = core.tracker.progress.get(core.id)

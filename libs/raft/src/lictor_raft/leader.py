@@ -139,8 +139,8 @@ def leave_joint_if_due(core: Core) -> None:
 def maybe_commit(core: Core) -> bool:
     """Commit what a majority holds, if it is of the own term (paper 5.4.2) and durable here too.
 
-    The last condition costs nothing, because entries are applied only when they are durable here, and keeps the commit
-    index of a leader within what it would still hold after a crash.
+    The last condition costs nothing, because entries are applied only when they are durable here, and keeps what a
+    leader commits within what it would still hold after a crash.
     """
     log = core.log
     index = min(core.tracker.quorum_match(), log.durable_index())

@@ -56,6 +56,7 @@ class LocalMember:
         self._observation: Observation | None = None
         self.applied_index = 0
         self.node = self._start(now)
+        self.asynchronous = self.node.core.config.async_storage_writes
 
     def _start(self, now: float) -> RawNode:
         # The state machine is in memory: a restart begins at the snapshot and applies the log again.
@@ -180,7 +181,7 @@ class LocalCluster:
     def work(self, member: int) -> bool:
         """Work off one `Ready` of a member, storage included; returns whether there was something."""
         local = self.members[member]
-        if local.node.core.config.async_storage_writes:
+        if local.asynchronous:
             return self.hand_out(member) is not None or self.write_one(member) or self.apply_one(member)
         if not local.up or not local.node.has_ready():
             return False

@@ -285,27 +285,24 @@ class RawNode:
         if self._out is not None:
             return False
         core = self.core
-        log = core.log
+        log, unstable = core.log, core.log.unstable
+        hard_state, soft_state = self._hard_state, self._soft_state
+        # A driver asks very often, and most of the time there is nothing: so no calls where a look is enough.
         return bool(
             core.messages
             or core.messages_after_append
-            or log.unstable.has_next()
-            # Most of the time everything committed is handed out: asked first, because a driver asks very often.
+            or (unstable.entries and unstable.has_next())
+            or (unstable.snapshot is not None and not unstable.snapshot_in_progress)
             or (log.applying < log.committed and log.has_next_committed())
+            or hard_state.commit != log.committed
+            or hard_state.term != core.term
+            or hard_state.vote != core.vote
+            or soft_state.leader != core.leader
+            or soft_state.role is not core.role
             or core.read_states
             or core.read_round_due
             or core.reads_dropped
-            or self._hard_state_changed()
-            or self._soft_state_changed()
         )
-
-    def _hard_state_changed(self) -> bool:
-        before, core = self._hard_state, self.core
-        return before.commit != core.log.committed or before.term != core.term or before.vote != core.vote
-
-    def _soft_state_changed(self) -> bool:
-        before, core = self._soft_state, self.core
-        return before.leader != core.leader or before.role is not core.role
 
     def ready(self, now: float) -> Ready:
         """Everything to do now.
@@ -319,14 +316,11 @@ class RawNode:
         core.advance_clock(now)
         if core.role is Role.LEADER:
             leader.flush_reads(core)
-        hard_state = soft_state = None
-        must_sync = False
-        if self._hard_state_changed():
-            before, hard_state = self._hard_state, core.hard_state()
-            must_sync = hard_state.term != before.term or hard_state.vote != before.vote
-            self._hard_state = hard_state
-        if self._soft_state_changed():
-            self._soft_state = soft_state = core.soft_state()
+        before = self._hard_state
+        must_sync = before.term != core.term or before.vote != core.vote
+        hard_state = core.hard_state() if must_sync or before.commit != core.log.committed else None
+        soft_state = core.soft_state()
+        self._hard_state = hard_state or before
         entries, snapshot = core.log.unstable.hand_out()
         committed = core.log.next_committed(core.config.committed_bytes_per_ready_max)
         after_append: Sequence[Message]
@@ -341,7 +335,7 @@ class RawNode:
                 core.log.applying = committed[-1].index
         out = Ready(
             hard_state=hard_state,
-            soft_state=soft_state,
+            soft_state=soft_state if soft_state != self._soft_state else None,
             entries=entries,
             snapshot=snapshot,
             committed_entries=committed,
@@ -355,6 +349,7 @@ class RawNode:
         core.messages_after_append = []
         core.read_states = []
         core.reads_dropped = []
+        self._soft_state = soft_state
         if not core.config.async_storage_writes:
             self._out = out
         return out

@@ -59,10 +59,8 @@ class Unstable:
             self.in_progress = min(self.in_progress, first)
 
     def has_next(self) -> bool:
-        """Whether there is something to hand out for writing."""
-        if self.entries and self.in_progress < self.offset + len(self.entries):
-            return True
-        return self.snapshot is not None and not self.snapshot_in_progress
+        """Whether there are entries to hand out for writing."""
+        return self.in_progress < self.offset + len(self.entries)
 
     def hand_out(self) -> tuple[tuple[Entry, ...], Snapshot | None]:
         """What is to be written now, the snapshot before the entries; it will not be handed out again."""

@@ -11,6 +11,7 @@ import msgspec
 
 from lictor_state import (
     apply_agent,
+    apply_autopilot,
     apply_ca,
     apply_catalog,
     apply_config,
@@ -21,8 +22,9 @@ from lictor_state import (
     apply_sessions,
     commands,
 )
-from lictor_state.commands import Envelope, RaiseLevel, RegisterProposer, Result
+from lictor_state.commands import Command, Envelope, RaiseLevel, RegisterProposer, Result
 from lictor_state.errors import Refused
+from lictor_state.levels import too_early
 from lictor_state.rows import Change
 from lictor_state.store import Store
 
@@ -75,10 +77,13 @@ _COMMANDS: dict[type, Callable[[Store, int, Any], Result]] = {
     commands.SessionCreate: apply_sessions.create,
     commands.SessionDestroy: apply_sessions.destroy,
     commands.LockDelayEnd: apply_sessions.end_lock_delay,
+    commands.TombstonesReap: apply_kv.reap_tombstones,
+    commands.CriticalServiceDeregister: apply_agent.deregister_critical,
     commands.RestoreBegin: apply_restore.begin,
     commands.RestoreChunk: apply_restore.take_chunk,
     commands.RestoreCommit: apply_restore.commit,
     commands.RestoreAbort: apply_restore.abort,
+    commands.AutopilotSet: apply_autopilot.set_autopilot,
 }
 
 
@@ -108,7 +113,10 @@ def apply(store: Store, raft_index: int, envelope: Envelope) -> Applied:
     return Applied(index, result, store.commit(index), store.epoch != epoch)
 
 
-def _run(store: Store, index: int, command: object) -> Result:
+def _run(store: Store, index: int, command: Command) -> Result:
+    early = too_early(command, store.level)
+    if early:
+        return Result(error=early)
     try:
         return _COMMANDS[type(command)](store, index, command)
     except Refused as refused:

@@ -15,12 +15,13 @@ from lictor_state.commands import (
     AgentServiceRegister,
     CheckSpec,
     CheckTransition,
+    CriticalServiceDeregister,
     Result,
     ServiceSpec,
 )
 from lictor_state.errors import Refused
 from lictor_state.reported_indexes import check_changed
-from lictor_state.rows import NodeRow, Table
+from lictor_state.rows import NodeRow, ServiceRow, Table
 from lictor_state.session_rows import end_sessions_of_check
 from lictor_state.store import Store
 
@@ -108,10 +109,30 @@ def deregister_service(store: Store, index: int, command: AgentServiceDeregister
             f'Unknown service ID "{command.service_id}". Ensure that the service ID is passed, not the service name.',
             404,
         )
+    _remove(store, index, service)
+    return Result(value=True)
+
+
+def _remove(store: Store, index: int, service: ServiceRow) -> None:
+    """A service of an agent, with its checks and its automatic sidecar."""
     remove_service(store, index, service)
-    sidecar = store.service(command.node, command.service_id + SIDECAR_SUFFIX)
-    if sidecar is not None and sidecar.sidecar_of == command.service_id:
+    sidecar = store.service(service.node, service.service_id + SIDECAR_SUFFIX)
+    if sidecar is not None and sidecar.sidecar_of == service.service_id:
         remove_service(store, index, sidecar)
+
+
+def deregister_critical(store: Store, index: int, command: CriticalServiceDeregister) -> Result:
+    """The service of a check that was critical for too long; False if the check has changed since."""
+    check = store.check(command.node, command.check_id)
+    if check is None or check.modify_index != command.modify_index or check.status != "critical":
+        return Result(value=False)
+    service = store.service(check.node, check.service_id) if check.service_id else None
+    if service is None or not check.definition.deregister_critical_service_after_ns:
+        return Result(value=False)
+    if service.agent:
+        _remove(store, index, service)
+    else:
+        remove_service(store, index, service)
     return Result(value=True)
 
 

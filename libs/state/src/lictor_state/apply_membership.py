@@ -26,6 +26,7 @@ from lictor_state.catalog_rows import (
 )
 from lictor_state.commands import AgentDecision, AgentJoin, CheckSpec, Result, ServiceSpec
 from lictor_state.errors import Refused
+from lictor_state.levels import SECOND
 from lictor_state.rows import AgentRow, NodeRow, Table
 from lictor_state.store import Store
 
@@ -151,7 +152,8 @@ def decide(store: Store, index: int, command: AgentDecision) -> Result:
             remove_node(store, index, command.node)
         store.delete(Table.AGENTS, key)
         return Result(value=True)
-    row = replace(agent, status=command.decision, status_index=index)
+    at = command.at if store.level >= SECOND else 0  # a member of level 1 does not keep it
+    row = replace(agent, status=command.decision, status_index=index, decided_at=at)
     if command.decision == "left":
         if node is not None:
             aside = _set_aside(store, agent)

@@ -245,6 +245,21 @@ class StateFile:
         return rest
 
 
+def dump_parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The dump in an archive's bytes: its header, then what is behind it; `ArchiveError` at the end at latest."""
+    reader, state = ArchiveReader(), StateFile()
+    begun = False
+    for piece in pieces:
+        for inner in reader.feed(piece):
+            rest = state.feed(inner)
+            if state.header and not begun:
+                begun = True
+                yield state.header
+            if rest:
+                yield rest
+    reader.finish()
+
+
 def _octal(text: bytes) -> int:
     try:
         return int(text, 8)

@@ -13,13 +13,23 @@ from lictor_state import reported_indexes as reported
 from lictor_state.codec import CHECK_STATUSES
 from lictor_state.commands import CheckSpec, ServiceSpec
 from lictor_state.errors import Refused
-from lictor_state.rows import AgentRow, CheckRow, ConfigEntryRow, Key, KVRow, NodeRow, ServiceRow, Table
+from lictor_state.rows import (
+    AgentRow,
+    AutopilotRow,
+    CheckRow,
+    ConfigEntryRow,
+    Key,
+    KVRow,
+    NodeRow,
+    ServiceRow,
+    Table,
+)
 from lictor_state.session_rows import end_sessions_of_check, end_sessions_of_node
 from lictor_state.store import Store
 
 SERF_HEALTH = "serfHealth"
 
-Indexed = TypeVar("Indexed", NodeRow, ServiceRow, CheckRow, ConfigEntryRow, AgentRow, KVRow)
+Indexed = TypeVar("Indexed", NodeRow, ServiceRow, CheckRow, ConfigEntryRow, AgentRow, KVRow, AutopilotRow)
 
 
 def put_changed(store: Store, index: int, table: Table, key: Key, old: Indexed | None, row: Indexed) -> bool:

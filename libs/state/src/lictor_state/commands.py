@@ -237,7 +237,8 @@ class AgentDecision(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=
     """The leader's decision about a node: `failed`, `alive`, `left` or `reap`.
 
     Dropped unless `run_id` and `status_index` are still the agent row's own (a late decision never hits a node that
-    is back). Result: bool, whether it took effect.
+    is back). `at` is when it was decided, in Unix seconds: the row keeps it, so that a node is reaped in time whoever
+    leads by then. Result: bool, whether it took effect.
     """
 
     node: str
@@ -245,6 +246,7 @@ class AgentDecision(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=
     status_index: int
     decision: str
     output: str = ""
+    at: int = 0
 
 
 class RaiseLevel(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=19):
@@ -281,6 +283,23 @@ class LockDelayEnd(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2
     create_index: int
 
 
+class TombstonesReap(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=23):
+    """Forget tombstones of indexes up to this one, a bounded number. Result: bool, whether some are left."""
+
+    up_to_index: int
+
+
+class CriticalServiceDeregister(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=24):
+    """The leader's word that a check has been critical for `DeregisterCriticalServiceAfter`: its service goes.
+
+    Dropped if the check is not the one of `modify_index` any more, or not critical. Result: bool.
+    """
+
+    node: str
+    check_id: str
+    modify_index: int
+
+
 class RestoreBegin(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=25):
     """Begin to replace the whole state by an archived one; one under way is given up. Result: True.
 
@@ -312,6 +331,17 @@ class RestoreAbort(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2
     restore_id: str
 
 
+class AutopilotSet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=29):
+    """`PUT /v1/operator/autopilot/configuration`, whole; with `cas`, only at that ModifyIndex. Result: bool."""
+
+    cleanup_dead_servers: bool = True
+    last_contact_threshold_ns: int = 200_000_000
+    max_trailing_logs: int = 250
+    min_quorum: int = 0
+    server_stabilization_time_ns: int = 10_000_000_000
+    cas: int | None = None
+
+
 Command = (
     RegisterProposer
     | CatalogRegister
@@ -335,10 +365,13 @@ Command = (
     | SessionCreate
     | SessionDestroy
     | LockDelayEnd
+    | TombstonesReap
+    | CriticalServiceDeregister
     | RestoreBegin
     | RestoreChunk
     | RestoreCommit
     | RestoreAbort
+    | AutopilotSet
 )
 
 

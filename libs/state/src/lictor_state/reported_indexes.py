@@ -10,6 +10,7 @@
 | `node.<name>` | the node or its services change |
 | `service-extinction` | a service loses its last instance, or a destination its last proxy |
 | `node-extinction` | a node is removed |
+| `tombstones-reaped` | tombstones are forgotten: the newest of them, below which no list is reported any more |
 | `sessions` | a session is made or ends |
 
 The row of a service, destination or node goes with it; readers fall back on the extinction index then, so no reported
@@ -25,6 +26,7 @@ SERVICES = "services"
 CHECKS = "checks"
 KV = "kv"
 TOMBSTONES = "tombstones"
+TOMBSTONES_REAPED = "tombstones-reaped"
 SESSIONS = "sessions"
 CONFIG_ENTRIES = "config-entries"
 CA_ROOTS = "ca-roots"

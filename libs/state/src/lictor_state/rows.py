@@ -29,6 +29,7 @@ class Table(IntEnum):
     INDEXES = 10
     SESSIONS = 11
     LOCK_DELAYS = 12
+    AUTOPILOT = 13
 
 
 class MetaRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -254,6 +255,7 @@ class AgentRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     `run_id` is fresh with every start of the node's gossip (or of a server); a decision about the node names the run
     id and the `status_index` that it was based on. `status` is one of `alive`, `failed`, `left`. `role` is `node` or
     `consul` (a server). `kept_services` and `kept_checks` return when the same node id joins again after leaving.
+    `decided_at` is the leader's wall clock (Unix seconds) at the last decision, 0 if unknown or after a join.
     """
 
     node: str
@@ -269,12 +271,14 @@ class AgentRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     kept_checks: tuple[CheckRow, ...] = ()
     create_index: int = 0
     modify_index: int = 0
+    decided_at: int = 0
 
 
 class IndexRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An index that Consul reports and that no single row carries. Key: its name.
 
-    Names: `nodes`, `services`, `checks`, `kv`, `tombstones`, `sessions`, `config-entries`, `ca-roots` (whole tables);
+    Names: `nodes`, `services`, `checks`, `kv`, `tombstones`, `tombstones-reaped`, `sessions`, `config-entries`,
+    `ca-roots` (whole tables);
     `service.<name>` and `connect.<name>` (lower case); `node.<name>`; `service-extinction`, `node-extinction`.
     """
 
@@ -322,6 +326,21 @@ class LockDelayRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     create_index: int
 
 
+class AutopilotRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """How the leader looks after the store's members; without the row, these defaults hold. Key: `AUTOPILOT_KEY`.
+
+    `min_quorum` 0 means the number of members that founded the cluster.
+    """
+
+    cleanup_dead_servers: bool = True
+    last_contact_threshold_ns: int = 200_000_000
+    max_trailing_logs: int = 250
+    min_quorum: int = 0
+    server_stabilization_time_ns: int = 10_000_000_000
+    create_index: int = 0
+    modify_index: int = 0
+
+
 Row = (
     MetaRow
     | NodeRow
@@ -336,8 +355,11 @@ Row = (
     | IndexRow
     | SessionRow
     | LockDelayRow
+    | AutopilotRow
 )
 Key = tuple[str, ...]
+
+AUTOPILOT_KEY: Key = ("",)
 
 ROW_TYPES: dict[Table, type[Row]] = {
     Table.META: MetaRow,
@@ -353,6 +375,7 @@ ROW_TYPES: dict[Table, type[Row]] = {
     Table.INDEXES: IndexRow,
     Table.SESSIONS: SessionRow,
     Table.LOCK_DELAYS: LockDelayRow,
+    Table.AUTOPILOT: AutopilotRow,
 }
 
 

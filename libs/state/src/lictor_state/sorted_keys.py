@@ -4,7 +4,7 @@ One flat sorted list would move megabytes per insertion at a million keys; block
 kilobytes. Order is by code point, which for UTF-8 is the order of the bytes, as Consul sorts keys.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 BLOCK_KEYS_MAX = 1024  # a full block splits in two: 512 pointers are moved per insertion on average
@@ -53,7 +53,7 @@ class SortedKeys:
         before = bisect_left(block, key)
         if before < len(block) and block[before] == key:
             return
-        insort(block, key)
+        block.insert(before, key)
         self._count += 1
         self._first[at] = block[0]
         if len(block) > BLOCK_KEYS_MAX:
@@ -77,6 +77,10 @@ class SortedKeys:
             self._first[at] = block[0]
         else:
             del self._blocks[at], self._first[at]
+
+    def blocks(self) -> list[list[str]]:
+        """The keys in order, some hundred at a time."""
+        return self._blocks
 
     def below(self, prefix: str) -> Iterator[str]:
         """All keys that start with `prefix`, in order. The set must not change while this is being read."""

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any
 
 from lictor_state.errors import CodecError
-from lictor_state.rows import Key, Row, Table
+from lictor_state.rows import AUTOPILOT_KEY, Key, Row, Table
 from lictor_state.snapshot import Header, RecordReader, read_header, row_of
 from lictor_state.store import Store
 
@@ -31,6 +31,7 @@ _OWN_KEY: dict[Table, Callable[[Any], Key]] = {
     Table.INDEXES: lambda row: (row.name,),
     Table.SESSIONS: lambda row: (row.session_id,),
     Table.LOCK_DELAYS: lambda row: (row.key,),
+    Table.AUTOPILOT: lambda _row: AUTOPILOT_KEY,
 }
 """What a row's key must be: lookups rely on it, and an archive is a file that anybody may have written."""
 
@@ -83,6 +84,8 @@ class Staging:
             own_key = _OWN_KEY.get(change.table)
             if own_key is not None and own_key(change.row) != change.key:
                 raise CodecError(f"snapshot: a row of {change.table.name} at the key of another")
+            if self._rows.get(change.table, change.key) is not None:
+                raise CodecError(f"snapshot: a row of {change.table.name} is there twice")
             yield change.table, change.key, change.row
 
     def finish(self) -> Store:

@@ -16,8 +16,11 @@ from typing import Any, Protocol
 from lictor_state.codec import row_hash
 from lictor_state.cuts import Cut, OpenCuts
 from lictor_state.exactly_once import Proposers
+from lictor_state.levels import LEVEL_MAX
 from lictor_state.rows import (
+    AUTOPILOT_KEY,
     AgentRow,
+    AutopilotRow,
     CARootRow,
     Change,
     CheckRow,
@@ -59,7 +62,8 @@ class Staged(Protocol):
 class Store:
     """The state at one index, whole (a member, a catalog's view) or the part that one stream carries."""
 
-    def __init__(self, cluster_id: str) -> None:
+    def __init__(self, cluster_id: str, level: int = LEVEL_MAX) -> None:
+        """An empty state; a cluster that is founded begins at `FOUNDING_LEVEL`, so that members agree on it."""
         self.index = 0
         self.offset = 0
         self.watches = Watches()
@@ -73,14 +77,14 @@ class Store:
         }
         self._cluster_id = cluster_id
         self._epoch = 1
-        self._level = 1
+        self._level = level
         self._stream_last: dict[str, int] = {}
         self._before: dict[tuple[Table, Key], Row | None] = {}
         self._unhashed: dict[tuple[Table, Key], Row | None] = {}
         self._digest = 0
         self._sharing = Sharing()
         self._restored_at = 0
-        self._retired: list[dict[Any, Any]] = []
+        self._retired: list[dict[Any, Any] | list[str]] = []
         self.restoring: Staged | None = None
         """A restore under way; while there is one, no snapshot of the member's state is complete."""
         self._cuts: OpenCuts[tuple[Table, Key], Row | None] = OpenCuts()
@@ -98,6 +102,11 @@ class Store:
     def epoch(self) -> int:
         """How many times the whole state was replaced, plus one."""
         return self._epoch
+
+    @property
+    def level(self) -> int:
+        """The feature level: what every member of the cluster can read."""
+        return self._level
 
     @property
     def least_index(self) -> int:
@@ -128,6 +137,10 @@ class Store:
             return ((_META_KEY, self.meta),)
         rows = self._tables[table]
         return ((key, rows[key]) for key in sorted(rows))
+
+    def unsorted_rows(self, table: Table) -> Iterable[tuple[Key, Row]]:
+        """All rows of a table in no order that means anything: for a leader's own bookkeeping, never for an answer."""
+        return self._tables[table].items()
 
     def count(self, table: Table) -> int:
         """How many rows a table has."""
@@ -168,6 +181,10 @@ class Store:
     def lock_delay(self, key: str) -> LockDelayRow | None:
         """What keeps a key from being acquired for a while."""
         return self._tables[Table.LOCK_DELAYS].get((key,))  # type: ignore[return-value]  # by its table
+
+    def autopilot(self) -> AutopilotRow | None:
+        """How the leader looks after the store's members, if anybody has set it."""
+        return self._tables[Table.AUTOPILOT].get(AUTOPILOT_KEY)  # type: ignore[return-value]  # by its table
 
     def index_of(self, name: str) -> int:
         """A reported index by its name; 0 if there is none."""
@@ -282,7 +299,7 @@ class Store:
         proposers stay: those are this cluster's own, and the answers that it still owes.
         """
         log_index = index - self.offset
-        self._retired += (one for one in vars(self.by).values() if isinstance(one, dict))
+        self._retire(self.by)
         if self._cuts.kept:
             self._cuts = OpenCuts()  # those who read the old tables go on with them as they are
         else:
@@ -295,11 +312,27 @@ class Store:
         self._stream_last = dict.fromkeys(STREAMS, self._restored_at)
         self.watches.note_all()
 
+    def retire(self, replaced: "Store") -> None:
+        """Let go of a store that this one has replaced, a little with each later index; nobody may use it any more."""
+        self._retire(replaced.by)
+        if not replaced._cuts.kept:  # noqa: SLF001  one of ours; who reads its tables still goes on with them
+            self._retired += replaced._tables.values()  # noqa: SLF001  as above
+
+    def _retire(self, by: SecondaryIndexes) -> None:
+        for one in vars(by).values():
+            if isinstance(one, dict):
+                self._retired.append(one)
+            else:
+                self._retired += one.blocks()
+
     def _let_go(self) -> None:
         """Forget some rows of a replaced state: all at once would hold up everything else."""
         last = self._retired[-1]
-        for _ in range(min(RETIRED_STEP, len(last))):
-            last.popitem()
+        if isinstance(last, list):
+            last.clear()  # a block of sorted keys
+        else:
+            for _ in range(min(RETIRED_STEP, len(last))):
+                last.popitem()
         if not last:
             self._retired.pop()
 

@@ -39,6 +39,7 @@ _TABLE_BITS: dict[Table, int] = {
 _INDEX_BITS: dict[str, int] = {
     "kv": _BITS["all"],
     "tombstones": _BITS["all"],
+    "tombstones-reaped": _BITS["all"],
     "sessions": _BITS["all"],
     "config-entries": _BITS["all"] | _BITS["mesh"],
     "ca-roots": _BITS["all"] | _BITS["mesh"],

@@ -17,12 +17,13 @@ from lictor_catalog.consistency import Consistency
 from lictor_catalog.fast_reads import FastReads
 from lictor_catalog.fast_writes import FastWrites
 from lictor_catalog.front_door import FrontDoor
-from lictor_catalog.http import agent, catalog, intentions, operator, status
+from lictor_catalog.http import agent, catalog, intentions, operator, session, snapshot, status
 from lictor_catalog.leaf_cache import LeafCache
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.plain_errors import PlainErrors
-from lictor_catalog.ports import ClusterPort, GatePort, GossipPort, OperatorPort, TtlPort, ViewPort
+from lictor_catalog.ports import ClusterPort, GatePort, GossipPort, OperatorPort, RenewalsPort, TtlPort, ViewPort
 from lictor_catalog.read_plans import Identity
+from lictor_catalog.snapshots import Snapshots
 from lictor_catalog.writes import Writes
 
 
@@ -52,6 +53,7 @@ class Api:
         ttl: TtlPort,
         gossip: GossipPort,
         store_operator: OperatorPort,
+        renewals: RenewalsPort,
         authority: CAService,
         chance: Chance,
         metrics: CatalogMetrics,
@@ -67,6 +69,17 @@ class Api:
         rare.include_router(intentions.router(writes, chance.now_text, chance.new_id))
         rare.include_router(status.router(cluster))
         rare.include_router(operator.router(store_operator))
+        rare.include_router(
+            session.router(
+                node=node.name,
+                writes=writes,
+                renewals=renewals,
+                view=view,
+                consistency=consistency,
+                new_id=chance.new_id,
+            )
+        )
+        rare.include_router(snapshot.router(Snapshots(writes, chance.new_id), view, consistency))
         rare.add_middleware(PlainErrors)
         self.app: Application = FrontDoor(
             rare,

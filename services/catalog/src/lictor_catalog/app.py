@@ -8,7 +8,6 @@ in flight is answered, then the port closes, then the bus.
 import asyncio
 import contextlib
 import datetime as dt
-import gc
 import random
 import secrets
 import socket
@@ -21,7 +20,8 @@ import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from lictor_bus import Bus, LeaderTracker, Proposer, ReadGate, View, connect, tell_contact
+from lictor_bus import Bus, DirectLane, Lane, LeaderTracker, NatsLane, Proposer, ReadGate, View, connect, tell_contact
+from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.store_operator import StoreOperator
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
@@ -35,6 +35,7 @@ from lictor_catalog.store_operator import OperatorOverBus
 from lictor_catalog.ttl_client import TtlClient
 from lictor_catalog.writes import Writes
 from lictor_kit import Context
+from lictor_kit.garbage import give_back, spare_the_collector
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -47,9 +48,6 @@ KEEP_ALIVE_S = 120
 """Idle connections: clients reuse theirs between blocking queries of a minute or so."""
 
 LISTEN_BACKLOG = 2048
-GARBAGE_THRESHOLD = 20_000
-"""Objects made and not yet freed that start a collection: requests in flight hold fewer; Python's own is 700."""
-
 CONTACT_POLL_S = 0.5
 
 log = structlog.get_logger()
@@ -84,8 +82,9 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     leader = LeaderTracker(bus, settings.cluster)
     await leader.start()
     view = View(bus, leader, "all")
-    proposer = Proposer(bus, leader, f"{ROLE} {settings.node}")
-    gate = ReadGate(bus, leader)
+    lane = _lane(context, bus, leader, settings)
+    proposer = Proposer(bus, leader, f"{ROLE} {settings.node}", lane=lane)
+    gate = ReadGate(bus, leader, lane=lane)
     metrics = CatalogMetrics(context.metrics)
     writes = Writes(proposer, view)
     authority = CAService(view, writes, settings.datacenter, now=time.time, dice=secrets.token_bytes, metrics=metrics)
@@ -107,6 +106,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         ttl=TtlClient(bus, lambda: leader.cluster),
         gossip=GossipOrders(bus, lambda: leader.cluster),
         store_operator=OperatorOverBus(leader, StoreOperator(bus, leader)),
+        renewals=SessionRenewals(bus, leader),
         authority=authority,
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
@@ -136,16 +136,22 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     context.on_stop(finish)
 
 
-def _spare_the_collector(view: View) -> None:
-    """Take the modules and the view's tables out of the garbage collector's rounds.
+def _lane(context: Context, bus: Bus, leader: LeaderTracker, settings: CatalogSettings) -> Lane:
+    """How proposals and read asks travel: over NATS, or directly to the members that the beacons name."""
+    over_nats = NatsLane(bus, lambda: leader.cluster)
+    if not settings.direct:
+        return over_nats
+    direct = DirectLane(over_nats, lambda: leader.cluster, uuid.uuid4().hex, time.monotonic)
+    leader.listen(lambda beacon: direct.learn({one.member_id: one.direct for one in beacon.members}))
+    context.spawn("direct lane", direct.run())
+    context.on_stop(direct.close)
+    return direct
 
-    Rows are structs that it does not follow, and what a request leaves behind is freed without it: its rounds find next
-    to nothing, and a full one would walk every table while requests wait. A view that is replaced is given back.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
-    view.on_reset(gc.unfreeze)
+
+def _spare_the_collector(view: View) -> None:
+    """Take the modules and the view's tables out of the collector's rounds; a view that is replaced is given back."""
+    spare_the_collector()
+    view.on_reset(give_back)
 
 
 def _config(api: Api, settings: CatalogSettings) -> uvicorn.Config:

@@ -17,6 +17,9 @@ from lictor_catalog.errors import BodyError
 Decode = Callable[[Any, str], Any]
 """Takes a JSON value and its path (for errors); gives the decoded value."""
 
+DecodeObject = Callable[[Any, str], dict[str, Any]]
+"""The same for an object: a `Shape`, or a function around one."""
+
 _ENTERPRISE = {
     "namespace": "Namespaces are a Consul Enterprise feature",
     "partition": "Partitions are a Consul Enterprise feature",
@@ -55,7 +58,7 @@ class Shape:
         return decoded
 
 
-def body_object(raw: bytes, shape: Shape, prefix: str = "Request decode failed: ") -> dict[str, Any]:
+def body_object(raw: bytes, shape: DecodeObject, prefix: str = "Request decode failed: ") -> dict[str, Any]:
     """Decode a whole body; raises `BodyError` (400) with `prefix` before the reason."""
     try:
         return shape(_parse(raw), "")

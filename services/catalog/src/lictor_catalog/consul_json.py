@@ -29,6 +29,8 @@ from lictor_catalog.consul_shapes import (
     ShownNode,
     ShownPath,
     ShownProxy,
+    ShownServiceCheck,
+    ShownSession,
     ShownTransparent,
     ShownUpstream,
     ShownWeights,
@@ -41,6 +43,7 @@ from lictor_state.rows import (
     NodeRow,
     ProxyDefinition,
     ServiceRow,
+    SessionRow,
     Upstream,
     Weights,
 )
@@ -213,6 +216,28 @@ def kv_entry(row: KVRow) -> KVEntry:
         flags=row.flags,
         value=row.value or None,
         session=row.session,
+        create_index=row.create_index,
+        modify_index=row.modify_index,
+    )
+
+
+def session(row: SessionRow) -> ShownSession:
+    """A session; check lists that were not given are `null`."""
+    services = row.service_checks
+    return ShownSession(
+        id=row.session_id,
+        name=row.name,
+        node=row.node,
+        lock_delay=row.lock_delay_ns,
+        behavior=row.behavior,
+        ttl=row.ttl,
+        node_checks=row.node_checks,
+        service_checks=(
+            None
+            if services is None
+            else tuple(ShownServiceCheck(id=one.check_id, namespace=one.namespace) for one in services)
+        ),
+        checks=row.checks,
         create_index=row.create_index,
         modify_index=row.modify_index,
     )

@@ -270,6 +270,29 @@ class AgentService(Shown, frozen=True, gc=False, kw_only=True):
     locality: ShownLocality | None = None
 
 
+class ShownServiceCheck(Shown, frozen=True, gc=False, kw_only=True):
+    """A check of a service that a session hangs on."""
+
+    id: str = msgspec.field(name="ID")
+    namespace: str
+
+
+class ShownSession(Shown, frozen=True, gc=False, kw_only=True):
+    """A session."""
+
+    id: str = msgspec.field(name="ID")
+    name: str
+    node: str
+    lock_delay: int
+    behavior: str
+    ttl: str = msgspec.field(name="TTL")
+    node_checks: tuple[str, ...] | None
+    service_checks: tuple[ShownServiceCheck, ...] | None
+    checks: tuple[str, ...] = ()
+    create_index: int
+    modify_index: int
+
+
 class KVEntry(Shown, frozen=True, gc=False, kw_only=True):
     """A key of the store; bytes become base64."""
 

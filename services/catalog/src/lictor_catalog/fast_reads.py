@@ -51,6 +51,9 @@ READS: dict[str, Read] = {
     "/v1/health/service/": Read(read_plans.health_service, cacheable=True),
     "/v1/health/state/": Read(read_plans.health_state),
     "/v1/kv/": Read(read_plans.kv),
+    "/v1/session/info/": Read(read_plans.session_info),
+    "/v1/session/list": Read(read_plans.session_list),
+    "/v1/session/node/": Read(read_plans.session_node),
 }
 
 

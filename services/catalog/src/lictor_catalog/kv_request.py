@@ -1,7 +1,7 @@
 """Requests to the key-value store: parameters of reads, and bodies and parameters of writes as commands.
 
 Follows Consul's KV API: which flags conflict, which numbers must parse (500 with Go's wording when they do not), when a
-key may be empty. Sessions do not exist yet: acquiring or releasing is answered as for a session that is not there.
+key may be empty. Whether a session may take or give back a lock is judged in apply.
 """
 
 import msgspec
@@ -43,10 +43,10 @@ def put(key: str, params: Params, value: bytes) -> KVSet:
     cas = _number(params, "cas")
     if len(value) > VALUE_BYTES_MAX:
         raise ApiError(413, f'Value for key "{key}" is too large ({len(value)} > {VALUE_BYTES_MAX} bytes)')
-    for lock in ("acquire", "release"):
-        if params.has(lock):
-            raise ApiError(500, f'raft apply failed: invalid session "{params.first(lock)}"')
-    return KVSet(key, value or None, flags, cas)
+    acquire, release = params.first("acquire"), params.first("release")
+    if (params.has("acquire") and not acquire) or (params.has("release") and not release):
+        raise ApiError(500, "raft apply failed: missing session")
+    return KVSet(key, value or None, flags, cas, acquire, release)
 
 
 def delete(key: str, params: Params) -> KVDelete | KVDeleteTree:

@@ -69,6 +69,13 @@ class OperatorPort(Protocol):
         """Give the leader an order; why it was not done, empty when it was. Raises `ApiError` without a leader."""
 
 
+class RenewalsPort(Protocol):
+    """Renewals of sessions, answered by the leader."""
+
+    async def renew(self, session_id: str) -> bool:
+        """Begin the session's TTL anew; False if there is no such session. Raises `NoLeaderError`."""
+
+
 class GossipPort(Protocol):
     """Orders to the gossip of a node."""
 

@@ -17,7 +17,7 @@ from lictor_catalog.request import Params, boolean, node_meta
 from lictor_mesh.identity import trust_domain
 from lictor_state import Store, queries
 from lictor_state.queries import Answer, Instance
-from lictor_state.rows import CheckRow
+from lictor_state.rows import CheckRow, SessionRow
 
 RAW_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox"))
 PEM_CHAIN = b"application/pem-certificate-chain"
@@ -207,6 +207,38 @@ def kv(rest: str, params: Params, _who: Identity) -> Plan:
         return Outcome(json_page([consul_json.kv_entry(one.value)], index=one.index), one.tokens)
 
     return Plan(("kv", read), run)
+
+
+def session_info(rest: str, _params: Params, _who: Identity) -> Plan:
+    """`session/info/:id`: a list of one, or an empty one."""
+    name = _needed(rest, "session")
+
+    def run(store: Store) -> Outcome:
+        answer = queries.sessions.info(store, name)
+        shown = [] if answer.value is None else [consul_json.session(answer.value)]
+        return Outcome(json_page(shown, index=answer.index, absent=not shown), answer.tokens, floating=True)
+
+    return Plan(("session/info", name), run)
+
+
+def session_node(rest: str, _params: Params, _who: Identity) -> Plan:
+    """`session/node/:node`."""
+    name = _needed(rest, "node name")
+    return _session_list(("session/node", name), lambda store: queries.sessions.of_node(store, name))
+
+
+def session_list(_rest: str, _params: Params, _who: Identity) -> Plan:
+    """`session/list`."""
+    return _session_list(("session/list",), queries.sessions.sessions)
+
+
+def _session_list(key: Hashable, query: Callable[[Store], Answer[list[SessionRow]]]) -> Plan:
+    def run(store: Store) -> Outcome:
+        answer = query(store)
+        shown = [consul_json.session(row) for row in answer.value]
+        return Outcome(json_page(shown, index=answer.index), answer.tokens)
+
+    return Plan(key, run)
 
 
 def intentions(_rest: str, _params: Params, _who: Identity) -> Plan:

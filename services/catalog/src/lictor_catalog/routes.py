@@ -52,6 +52,13 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/v1/operator/raft/configuration": (GET,),
     "/v1/operator/raft/peer": (DELETE,),
     "/v1/operator/raft/transfer-leader": (POST,),
+    "/v1/session/create": (PUT,),
+    "/v1/session/destroy/": (PUT,),
+    "/v1/session/info/": (GET,),
+    "/v1/session/list": (GET,),
+    "/v1/session/node/": (GET,),
+    "/v1/session/renew/": (PUT,),
+    "/v1/snapshot": (GET, PUT),
     "/v1/status/leader": (GET,),
     "/v1/status/peers": (GET,),
 }

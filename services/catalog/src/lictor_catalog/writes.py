@@ -1,6 +1,6 @@
 """The way of a write: propose, translate what came of it, and give the own view a moment to see it (rules 3.1, 3.6)."""
 
-from lictor_bus.proposer import NoLeaderError, OutcomeUnknownError, OverloadedError
+from lictor_bus.proposer import OverloadedError, ProposeError
 from lictor_catalog.errors import ApiError
 from lictor_catalog.ports import ProposerPort, ViewPort
 from lictor_state.commands import Command
@@ -18,20 +18,22 @@ class Writes:
         self._proposer = proposer
         self._view = view
 
-    async def propose(self, command: Command) -> Value:
-        """The command's result.
+    async def propose(self, command: Command, seen_s: float = OWN_VIEW_WAIT_S) -> Value:
+        """The command's result, after waiting up to `seen_s` for the own view to have it.
 
         Raises:
-            ApiError: what apply refused, with its status and text; 500 without a leader or with an unknown outcome;
-                429 when too many writes wait already.
+            ApiError: what apply refused, with its status and text; 429 when too many writes wait already; 500 without a
+                leader, with an unknown outcome, while the leader's disk is full, or when not every member of the store
+                can read the command yet.
         """
         try:
             committed = await self._proposer.propose(command)
-        except (NoLeaderError, OutcomeUnknownError) as error:
-            raise ApiError(500, str(error)) from None
         except OverloadedError as error:
             raise ApiError(429, str(error)) from None
+        except ProposeError as error:
+            raise ApiError(500, str(error)) from None
         if committed.result.error:
             raise ApiError(committed.result.status, committed.result.error)
-        await self._view.wait_for(committed.index, OWN_VIEW_WAIT_S)
+        if seen_s:
+            await self._view.wait_for(committed.index, seen_s)
         return committed.result.value

@@ -5,6 +5,7 @@ store), the node registers again. Nothing is registered any more once the node h
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -73,7 +74,7 @@ class Registration:
         row = self.row
         if row is None or row.status == "left":
             return True
-        decision = AgentDecision(row.node, row.run_id, row.status_index, "left", "the node leaves")
+        decision = AgentDecision(row.node, row.run_id, row.status_index, "left", "the node leaves", int(time.time()))
         try:
             done = await self._proposer.propose(decision, 5.0)
         except OutcomeUnknownError:

@@ -82,5 +82,6 @@ class ChangeFeed:
             meta.level,
             held,
             conf,
+            self._bus.reconnects,
         )
         await self._bus.publish(subjects.beacon(self._cluster), frames.encode(beacon))

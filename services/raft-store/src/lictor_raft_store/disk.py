@@ -5,9 +5,10 @@ at every single call. Three promises are assumed of the machine: a returned sync
 being written keep their value, and a name is durable once its folder is synced. Nothing else is: unsynced writes may
 survive whole, in part (by 512-byte sectors, in any combination) or not at all.
 
-Errors are sorted by remedy: `DiskFull` (make room, start again) and `StorageFailed` (find out why, or replace the
-medium). After either, what has reached the medium is unknown, and no sync may be tried again: the kernel may have
-marked the lost page clean, so a second sync would claim what is not true. What to do then is decided elsewhere.
+Errors are sorted by remedy: `DiskFull` (make room) and `StorageFailed` (find out why, or replace the medium). After
+either, what has reached the medium is unknown, and no sync may be tried again: the kernel may have marked the lost page
+clean, so a second sync would claim what is not true. A new file that cannot be allocated is another matter: nothing in
+it counts yet, so it may be removed and tried again (`wal.NoRoom`). What to do then is decided elsewhere.
 """
 
 import errno
@@ -140,6 +141,10 @@ class RealFile:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def __del__(self) -> None:
+        """Nobody holds the file any more: who opened it in a thread was cancelled meanwhile, for one."""
+        self.close()
 
 
 class RealDisk:

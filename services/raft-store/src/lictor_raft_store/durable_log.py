@@ -11,11 +11,16 @@ import structlog
 
 from lictor_raft import ConfState, Entry, EntryKind, HardState, MemoryStorage, Snapshot, SnapshotUnavailable
 from lictor_raft import SnapshotMeta as RaftSnapshotMeta
-from lictor_raft.storage import FOUNDING_INDEX, FOUNDING_TERM
+from lictor_raft.storage import FOUNDING_INDEX, FOUNDING_TERM, payload_bytes
 from lictor_raft_store.batch import encode_batch
+from lictor_raft_store.record import HardState as StoredHardState
 from lictor_raft_store.record import SnapshotMark
 from lictor_raft_store.recovery import DamagedLog, Recovered
+from lictor_raft_store.room import LogRoom
 from lictor_raft_store.surroundings import Writer
+
+ENTRY_MEMORY_BYTES = 150
+"""An entry's own object, its numbers and the header of its payload, roughly."""
 
 log = structlog.get_logger()
 
@@ -26,6 +31,42 @@ class LogStorage(MemoryStorage):
     def __init__(self, conf_state: ConfState | None = None) -> None:
         super().__init__(conf_state)
         self.on_snapshot_wanted: Callable[[], None] = lambda: None
+        self.bytes = 0
+        """What the entries in memory take, by payload and a little for each."""
+
+    @property
+    def snapshot_index(self) -> int:
+        """Where the newest snapshot ends, with data or without."""
+        return self._snapshot.meta.index
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """See `MemoryStorage`."""
+        if not entries:
+            return
+        replaced = self._entries[max(0, entries[0].index - self._base - 1) :]
+        before = len(self._entries) - len(replaced)
+        super().append(entries)
+        self.bytes += _memory_bytes(self._entries[before:]) - _memory_bytes(replaced)
+
+    def compact(self, index: int) -> None:
+        """See `MemoryStorage`."""
+        self.bytes -= _memory_bytes(self._entries[: max(0, index - self._base)])
+        super().compact(index)
+
+    def apply_snapshot(self, snapshot: Snapshot) -> None:
+        """See `MemoryStorage`."""
+        super().apply_snapshot(snapshot)
+        self.bytes = 0
+
+    def trailing_from(self, index: int, entries_max: int, bytes_max: int) -> int:
+        """The last index that may go, so that at most so many entries, and bytes, up to `index` stay."""
+        behind = max(self._base, index - entries_max)
+        total = 0
+        for position in range(index - self._base - 1, behind - self._base - 1, -1):
+            total += ENTRY_MEMORY_BYTES + len(self._entries[position].data)
+            if total > bytes_max:
+                return self._base + position + 1
+        return behind
 
     def snapshot(self) -> Snapshot:
         """The newest snapshot; the founding one is a name without data, so a real one is asked for.
@@ -40,14 +81,22 @@ class LogStorage(MemoryStorage):
         return newest
 
 
+def _memory_bytes(entries: Sequence[Entry]) -> int:
+    return len(entries) * ENTRY_MEMORY_BYTES + payload_bytes(entries)
+
+
 class DurableLog:
     """The log of one member."""
 
-    def __init__(self, writer: Writer, storage: LogStorage, observe_sync: Callable[[float], None]) -> None:
+    def __init__(
+        self, writer: Writer, storage: LogStorage, room: LogRoom, observe_sync: Callable[[float], None]
+    ) -> None:
         self._writer = writer
         self.storage = storage
+        self.room = room
         self._observe_sync = observe_sync
         self._unwritten: HardState | None = None
+        self._marked = storage.snapshot_index
         self._begun = storage.last_index()  # the last index of the log once all that has been begun is written
 
     def keep(self, hard_state: HardState) -> None:
@@ -61,7 +110,7 @@ class DurableLog:
         Several may be under way; they are written, and end, in the order of the calls.
 
         Raises:
-            StorageError: the disk failed or is full; the member must stop.
+            StorageError: the disk failed; the member must stop.
         """
         truncate = entries[0].index if entries and entries[0].index <= self._begun else None
         if entries:
@@ -69,7 +118,9 @@ class DurableLog:
         batch = encode_batch(entries, hard_state or self._unwritten, truncate_from=truncate)
         self._unwritten = None
         began = time.perf_counter()
+        self.room.begin(len(batch.body))
         await self._writer.append(batch, sync=True)
+        self.room.end(len(batch.body))
         self._observe_sync(time.perf_counter() - began)
         self.storage.append(entries)
         if hard_state is not None:
@@ -78,21 +129,32 @@ class DurableLog:
     async def installed(self, snapshot: Snapshot, hard_state: HardState | None) -> None:
         """A snapshot from the leader replaces the whole log; it is durable in the snapshot store already."""
         mark = SnapshotMark(snapshot.meta.index, snapshot.meta.term, installed=True)
-        self._begun = snapshot.meta.index
+        self._begun = self._marked = snapshot.meta.index
         await self._writer.append(encode_batch([], hard_state, snapshot_mark=mark), sync=True)
         self.storage.apply_snapshot(snapshot)
         if hard_state is not None:
             self.storage.set_hard_state(hard_state)
 
-    async def taken(self, index: int, conf_state: ConfState, reference: bytes, trailing: int) -> None:
-        """A snapshot of this member's own state is durable: entries far enough behind it may go."""
+    async def taken(
+        self, index: int, conf_state: ConfState, reference: bytes, trailing_entries: int, trailing_bytes: int
+    ) -> bool:
+        """A snapshot of this member's own state is durable: entries far enough behind it may go.
+
+        False when one from the leader has overtaken it: then it means nothing any more.
+        """
+        if index <= self._marked:
+            return False
+        self._marked = index
         snapshot = self.storage.create_snapshot(index, conf_state, reference)
         mark = SnapshotMark(index, snapshot.meta.term)
         await self._writer.append(encode_batch([], None, snapshot_mark=mark), sync=True)
-        behind = index - trailing
+        if self._marked != index:
+            return True  # the log was replaced meanwhile
+        behind = self.storage.trailing_from(index, trailing_entries, trailing_bytes)
         if behind >= self.storage.first_index():
             self.storage.compact(behind)
             await self._writer.drop_before(behind + 1)
+        return True
 
     async def close(self) -> None:
         """Write what is queued, sync and close."""
@@ -104,6 +166,7 @@ async def open_log(
     recovered: Recovered,
     founders: ConfState,
     snapshot: Snapshot | None,
+    room: LogRoom,
     observe_sync: Callable[[float], None],
 ) -> DurableLog:
     """Join what the disk holds.
@@ -113,18 +176,44 @@ async def open_log(
         recovered: what recovery found in it.
         founders: the founding configuration, for a log that has just been made.
         snapshot: the newest sound snapshot, if there is one.
+        room: what the log has allocated.
         observe_sync: called with the seconds of each sync.
 
     Raises:
         DamagedLog: the log does not reach back to the newest sound snapshot.
     """
-    if recovered.created and founders.voters and snapshot is None:
+    if founders.voters and snapshot is None and _is_empty(recovered):
         storage = LogStorage.founded(founders)
         hard_state = HardState(term=FOUNDING_TERM, commit=FOUNDING_INDEX)
         mark = SnapshotMark(FOUNDING_INDEX, FOUNDING_TERM, installed=True)
         await writer.append(encode_batch([], hard_state, snapshot_mark=mark), sync=True)
-        return DurableLog(writer, storage, observe_sync)
-    return DurableLog(writer, _joined(recovered, founders, snapshot), observe_sync)
+        return DurableLog(writer, storage, room, observe_sync)
+    if snapshot is not None and not _holds(recovered, snapshot.meta):
+        # It came from a leader, and the process ended before the log said so. What it holds is committed, so it takes
+        # the log's place now.
+        durable = DurableLog(writer, LogStorage(), room, observe_sync)
+        await durable.installed(snapshot, _promised(recovered.hard_state, snapshot.meta))
+        log.info("the log begins anew behind a received snapshot", snapshot=snapshot.meta.index)
+        return durable
+    return DurableLog(writer, _joined(recovered, founders, snapshot), room, observe_sync)
+
+
+def _is_empty(recovered: Recovered) -> bool:
+    """Whether nothing was ever written: just made, or made by a process that ended before the founding was written."""
+    return not recovered.entries and recovered.hard_state is None and recovered.snapshot_mark is None
+
+
+def _holds(recovered: Recovered, meta: RaftSnapshotMeta) -> bool:
+    """Whether the log holds the entry that a snapshot ends with, or begins behind it."""
+    at = meta.index - recovered.first_index
+    return at < 0 or (at < len(recovered.entries) and recovered.entries[at].term == meta.term)
+
+
+def _promised(hard: StoredHardState | None, meta: RaftSnapshotMeta) -> HardState:
+    """The hard state behind an installed snapshot: a term below the snapshot's is over, and so is its vote."""
+    if hard is None or hard.term < meta.term:
+        return HardState(meta.term, 0, meta.index)
+    return HardState(hard.term, hard.vote, meta.index)
 
 
 def _joined(recovered: Recovered, founders: ConfState, snapshot: Snapshot | None) -> LogStorage:

@@ -110,17 +110,29 @@ class Founding:
             return self._decide_promised(self.promise)
         if self._veto:
             return Vetoed(self._veto)
+        asked = self._promise_asked_of_us(now)
+        if asked is not None:
+            return MakePromise(asked)
         candidates = self._candidates(now)
-        if len(candidates) < self._expect or self._id not in candidates:
+        if len(candidates) < self._expect or candidates[0] != self._id:
             return None
-        leading = self._promise_of(candidates[0])
-        if candidates[0] != self._id:
-            # The lowest id has promised the set that this member has seen too: follow it.
-            agreed = leading is not None and leading.members == candidates and self._agreed(candidates)
-            return MakePromise(leading) if agreed and leading else None
-        if self._agreed(candidates):
-            return MakePromise(Promise(candidates, self._new_cluster))
-        return None
+        return MakePromise(Promise(candidates, self._new_cluster)) if self._agreed(candidates) else None
+
+    def _promise_asked_of_us(self, now: float) -> Promise | None:
+        """A promise that others have made and that needs this member's: the one of the lowest id.
+
+        Its set was agreed upon when it was made, this member's own list included. That the list has changed since is no
+        reason to wait: who has promised cannot promise anything else, so without this member nothing would ever come
+        of it.
+        """
+        asking = [
+            promise
+            for one in sorted(self._others)
+            if now - self._others[one].heard_at < FRESH_S
+            and (promise := self._promise_of(one)) is not None
+            and self._id in promise.members
+        ]
+        return min(asking, key=lambda promise: promise.members) if asking else None
 
     def promised(self, promise: Promise) -> None:
         """The promise is on disk."""

@@ -13,8 +13,11 @@ from typing import Any
 
 import structlog
 
-from lictor_bus import Bus, Presence, connect
+from lictor_bus import Bus, DirectLane, Lane, NatsLane, Presence, connect
+from lictor_kit.garbage import spare_the_collector
 from lictor_kit.service import Context
+from lictor_raft_store.bus_watch import watch_bus
+from lictor_raft_store.direct import open_direct
 from lictor_raft_store.disk import Disk
 from lictor_raft_store.member import StoreMember, open_member
 from lictor_raft_store.membership import Membership, find_membership
@@ -78,16 +81,24 @@ class Lives:
         Raises:
             _RemovedError: the cluster goes on without this member.
         """
-        bus = await connect(self._settings.nats_url, f"raft-store-{self._slot.number}")
+        bus = await connect(self._settings.nats_url, f"raft-store {self._name}")
+        direct: DirectLane | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 presence = self._presence = self._introduce(bus)
                 tasks.create_task(presence.run(), name="presence")
                 membership = await self._find_membership(bus)
                 presence.update({**presence.record, "member": self._slot.member_id, "cluster": membership.cluster})
-                member = self._member = await self._open(bus, presence, membership, tasks)
+                lane: Lane = NatsLane(bus, lambda: membership.cluster, self._slot.member_id)
+                if self._settings.direct:
+                    lane = direct = await self._listen(bus, presence, membership.cluster)
+                    tasks.create_task(direct.run(), name="direct lane")
+                member = self._member = await self._open(bus, presence, membership, tasks, lane)
+                spare_the_collector()
                 tasks.create_task(member.driver.run(), name="raft")
                 tasks.create_task(member.leadership.run(), name="leadership")
+                patience_s = self._settings.raft_store_election_ms / 1000
+                tasks.create_task(watch_bus(member.driver, presence, lane, patience_s, boottime), name="bus watch")
                 tasks.create_task(self._tell(member, presence, membership.cluster), name="readiness")
                 tasks.create_task(_until_removed(member.removed), name="removal")
         except* _RemovedError:
@@ -96,22 +107,43 @@ class Lives:
             if self._member is not None:
                 await self._member.durable.close()
             self._member = self._presence = None
+            if direct is not None:
+                await direct.close()
             await bus.close()
 
+    @property
+    def _name(self) -> str:
+        return self._settings.raft_store_name or f"server-{self._slot.number}"
+
+    async def _listen(self, bus: Bus, presence: Presence, cluster: str) -> DirectLane:
+        """Open this life's end of the direct lane."""
+        return await open_direct(
+            bus,
+            presence,
+            cluster,
+            self._slot.member_id,
+            bind=self._settings.bind,
+            port=self._settings.raft_store_direct_port,
+            advertise=str(presence.record["address"]),
+            clock=boottime,
+        )
+
     def _introduce(self, bus: Bus) -> Presence:
-        """This process's presence; `applied` 0 says that it has never been a member of its cluster."""
+        """This process's presence; `applied` 0 says that it has never been a member of its cluster.
+
+        Until its log is open nobody can tell: what it was before, and was removed as, must not be added again.
+        """
         settings = self._settings
-        name = settings.raft_store_name or f"server-{self._slot.number}"
         address = settings.raft_store_advertise or _own_address(settings.bind)
         record = {
             "member": self._slot.member_id,
-            "name": name,
+            "name": self._name,
             "address": address,
             "port": settings.raft_store_port,
             "cluster": "",
-            "applied": 0,
+            "applied": 1,
         }
-        return Presence(bus, "raft-store", name, uuid.uuid4().hex, record)
+        return Presence(bus, "raft-store", self._name, uuid.uuid4().hex, record)
 
     async def _find_membership(self, bus: Bus) -> Membership:
         readiness = self._context.readiness
@@ -124,7 +156,7 @@ class Lives:
         return membership
 
     async def _open(
-        self, bus: Bus, presence: Presence, membership: Membership, tasks: asyncio.TaskGroup
+        self, bus: Bus, presence: Presence, membership: Membership, tasks: asyncio.TaskGroup, lane: Lane
     ) -> StoreMember:
         def spawn(name: str, work: Any) -> object:
             return tasks.create_task(work, name=name)
@@ -139,6 +171,7 @@ class Lives:
             settings=self._settings,
             metrics=self._metrics,
             spawn=spawn,
+            lane=lane,
         )
 
     async def _tell(self, member: StoreMember, presence: Presence, cluster: str) -> None:
@@ -149,10 +182,13 @@ class Lives:
             added = status.id in conf_ids(status.conf_state)
             readiness.set("leader", ok=driver.node.leader != 0, reason=NO_LEADER)
             readiness.set("member", ok=added, reason=NOT_ADDED.format(cluster))
-            presence.update({**presence.record, "applied": min(status.applied, 1)})
+            no_room = member.api.room.reason
+            readiness.set("disk", ok=not no_room, reason=no_room)
+            presence.update({**presence.record, "applied": min(max(status.applied, status.last_index), 1)})
             self._metrics.term.set(status.term)
             self._metrics.commit.set(status.commit)
             self._metrics.store_index.set(driver.machine.store.index)
+            self._metrics.level.set(driver.machine.store.level)
             await asyncio.sleep(READINESS_EVERY_S)
 
 

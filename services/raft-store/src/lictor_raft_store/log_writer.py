@@ -6,19 +6,25 @@ waits for a timer, and a slow disk means larger batches, not a longer queue.
 
 A storage error is final: the batch that met it, all waiting ones and every later call raise it, and the driver stops
 the member. Nothing is retried (see `disk`). The queue is bounded by bytes; when it is full, `append` waits.
+
+A full disk is no such error as long as nothing was touched (`wal.NoRoom`): once a second the thread asks for room
+again, also when nobody writes. A group for which no allocated room is left waits for it; `room` keeps that from
+happening.
 """
 
 import asyncio
 import threading
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lictor_raft_store.batch import EncodedBatch
 from lictor_raft_store.disk import StorageError, StorageFailed
-from lictor_raft_store.wal import Wal
+from lictor_raft_store.wal import NoRoom, Wal
 
 PENDING_BYTES_MAX = 64 * 1024 * 1024  # what may wait in memory; Raft's own limits on uncommitted entries are lower
 GROUP_BYTES_MAX = 8 * 1024 * 1024  # one write: some 10 ms on a slow disk, so that a group does not starve a vote
+ROOM_RETRY_S = 1.0  # a failed allocation costs a fraction of a millisecond; space that an operator makes is used soon
 BATCH_OVERHEAD_BYTES = 512  # counted per waiting batch, so that empty ones are bounded as well
 
 
@@ -43,8 +49,17 @@ class _Job:
 class LogWriter:
     """Owns a `Wal` and the one thread that touches it. Use from one event loop: `start`, …, `close`."""
 
-    def __init__(self, wal: Wal, *, pending_bytes_max: int = PENDING_BYTES_MAX) -> None:
+    def __init__(
+        self,
+        wal: Wal,
+        *,
+        pending_bytes_max: int = PENDING_BYTES_MAX,
+        room_retry_s: float = ROOM_RETRY_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._wal = wal
+        self._room_retry_s, self._clock = room_retry_s, clock
+        self._room_due = clock() + room_retry_s
         self._pending_bytes_max = pending_bytes_max
         self._pending_bytes = 0
         self._door = asyncio.Lock()  # fair: batches enter the queue in the order of the calls
@@ -122,10 +137,13 @@ class LogWriter:
     def _run(self) -> None:
         """The thread: one group after another, until closed and empty, or failed."""
         assert self._loop is not None, "started by start"
-        while group := self._next_group():
+        group: list[_Job] | None = []
+        while group is not None:
             failure: StorageError | ValueError | None = None
             try:
-                self._perform(group)
+                if group:
+                    self._perform(group)
+                self._seek_room()
             except (StorageError, ValueError) as error:
                 failure = error
             except Exception as error:  # noqa: BLE001  # whatever it was, the callers must hear of it
@@ -133,14 +151,28 @@ class LogWriter:
             if failure is not None:
                 self._fail(group, failure)
                 break
-            self._loop.call_soon_threadsafe(self._settle, group, None)
+            if group:
+                self._loop.call_soon_threadsafe(self._settle, group, None)
+            group = self._next_group()
         self._finish()
 
-    def _next_group(self) -> list[_Job]:
-        """Everything queued, up to the group's bound; waits for the first; empty when closed. A drop goes alone."""
+    def _seek_room(self) -> None:
+        """Try for the spare segment, not more often than once per `room_retry_s`."""
+        if self._wal.short and (now := self._clock()) >= self._room_due:
+            self._room_due = now + self._room_retry_s
+            self._wal.seek_room()
+
+    def _next_group(self) -> list[_Job] | None:
+        """Everything queued, up to the group's bound; a drop goes alone.
+
+        Waits for the first; empty when it is time to ask for room, None when closed.
+        """
         with self._wake:
             while not self._queue and not self._closing:
-                self._wake.wait()
+                if not self._wal.short:
+                    self._wake.wait()
+                elif not self._wake.wait(max(0.0, self._room_due - self._clock())):
+                    return []
             group: list[_Job] = []
             size = 0
             while self._queue:
@@ -149,14 +181,23 @@ class LogWriter:
                     break
                 size += job.cost
                 group.append(self._queue.popleft())
-            return group
+            return group or None
 
     def _perform(self, group: list[_Job]) -> None:
         batches = [job.batch for job in group if job.batch is not None]
-        if batches:
-            self._wal.write(batches, sync=any(job.sync for job in group))
-        else:
+        if not batches:
             group[0].result = self._wal.drop_before(group[0].drop_before)
+            return
+        sync = any(job.sync for job in group)
+        while True:
+            try:
+                self._wal.write(batches, sync=sync)
+            except NoRoom:
+                with self._wake:
+                    if self._wake.wait_for(lambda: self._closing, self._room_retry_s):
+                        raise
+            else:
+                return
 
     def _fail(self, group: list[_Job], failure: StorageError | ValueError) -> None:
         """Tell the whole queue; what comes later is refused by `_submit`."""

@@ -10,11 +10,17 @@ from dataclasses import dataclass, field
 import msgspec
 
 from lictor_raft import Entry, EntryKind
-from lictor_state import Store, apply, apply_noop
+from lictor_state import Change, CodecError, Store, apply, apply_noop
 from lictor_state.codec import GroupEncoder, decode_envelope
+from lictor_state.commands import Command, RaiseLevel
+from lictor_state.levels import LEVEL_MAX
 from lictor_state.streams import STREAM_TABLES, Stream
 
 STREAMS: tuple[Stream, ...] = tuple(STREAM_TABLES)
+
+LEVEL_UNKNOWN = (
+    "the cluster is at feature level {}, this build knows levels up to {}: start a newer build of raft-store"
+)
 
 _results = msgspec.msgpack.Encoder()
 
@@ -34,26 +40,35 @@ class AppliedBatch:
 
     `results` maps a Raft log index to its term, store index and encoded `Result`; `streams` holds the streams that
     changed. `restored_at` is the store index at which the whole state was replaced, 0 if it was not: then `streams`
-    begins after it, and what was kept of the time before is of another epoch.
+    and `changes` begin after it, and what was kept of the time before is of another epoch. `changes` are the rows that
+    changed, in order, where results are wanted; `level_raised`: the feature level is another one now.
     """
 
     results: dict[int, tuple[int, int, bytes]]
     streams: dict[Stream, StreamChanges]
     restored_at: int = 0
+    changes: list[Change] = field(default_factory=list)
+    level_raised: bool = False
 
 
 class Machine:
     """Applies entries to the store, in order, each once."""
 
     def __init__(self, store: Store, applied: int) -> None:
-        """Begin with a store that has applied the log up to the Raft index `applied`."""
+        """Begin with a store that has applied the log up to the Raft index `applied`.
+
+        Raises:
+            CodecError: the store is of a feature level that this build does not know.
+        """
+        if store.level > LEVEL_MAX:
+            raise CodecError(LEVEL_UNKNOWN.format(store.level, LEVEL_MAX))
         self.store = store
         self.applied = applied
 
     def apply(self, entries: Sequence[Entry], *, want_results: bool) -> AppliedBatch:
         """Apply committed entries; results are only encoded where somebody may wait for them."""
         store = self.store
-        before = dict(store.meta.stream_last)
+        before, level = dict(store.meta.stream_last), store.level
         batch = AppliedBatch({}, {})
         encoder = GroupEncoder()
         for entry in entries:
@@ -61,13 +76,17 @@ class Machine:
             if entry.kind is not EntryKind.NORMAL or not entry.data:
                 apply_noop(store, entry.index)
             else:
-                done = apply(store, entry.index, decode_envelope(entry.data))
+                envelope = decode_envelope(entry.data)
+                _check_level(envelope.command)
+                done = apply(store, entry.index, envelope)
                 if want_results:
                     batch.results[entry.index] = (entry.term, done.index, _results.encode(done.result))
                 if done.restored:
-                    batch.streams, batch.restored_at = {}, done.index
+                    batch.streams, batch.restored_at, batch.changes = {}, done.index, []
                     before = dict.fromkeys(STREAMS, done.index)
                 if done.changes:
+                    if want_results:
+                        batch.changes += done.changes
                     for stream, encoded in encoder.encode(done.index, done.changes).items():
                         changed = batch.streams.get(stream)
                         if changed is None:
@@ -75,4 +94,11 @@ class Machine:
                         changed.last = done.index
                         changed.groups.append((done.index, encoded))
             self.applied = entry.index
+        batch.level_raised = store.level != level
         return batch
+
+
+def _check_level(command: Command) -> None:
+    """A level that this build does not know means entries to come that it could not apply: it stops here, in time."""
+    if isinstance(command, RaiseLevel) and command.level > LEVEL_MAX:
+        raise CodecError(LEVEL_UNKNOWN.format(command.level, LEVEL_MAX))

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from lictor_bus import Bus, Presence, frames, subjects
+from lictor_bus import Bus, Lane, NatsLane, Presence, frames, subjects
 from lictor_bus.frames import Beacon, FrameError
 from lictor_raft import FOUNDING_INDEX, Config, ConfState, Message, RawNode
 from lictor_raft_store.disk import Disk
@@ -19,22 +19,24 @@ from lictor_raft_store.feed_log import FeedLog
 from lictor_raft_store.leader_duties.leadership import Leadership
 from lictor_raft_store.machine import STREAMS, Machine
 from lictor_raft_store.metrics import StoreMetrics
-from lictor_raft_store.nats_transport import NatsTransport
 from lictor_raft_store.node_driver import NodeDriver
 from lictor_raft_store.operator_api import OperatorApi
+from lictor_raft_store.raft_transport import RaftTransport
 from lictor_raft_store.recovery import DamagedLog
 from lictor_raft_store.removal import RemovalWatch
 from lictor_raft_store.resume_api import ResumeApi
+from lictor_raft_store.room import UNCOMMITTED_FRACTION, LogRoom, RoomWatch
 from lictor_raft_store.roster import Roster
 from lictor_raft_store.settings import RaftStoreSettings
 from lictor_raft_store.slots import Slot
 from lictor_raft_store.snapshot_store import SnapshotStore
 from lictor_raft_store.snapshot_transfer import SnapshotTransfer
-from lictor_raft_store.snapshotting import MemberSnapshots, load_newest
+from lictor_raft_store.snapshotting import Limits, MemberSnapshots, load_newest
 from lictor_raft_store.store_api import StoreApi
 from lictor_raft_store.surroundings import Surroundings
 from lictor_raft_store.wal import Wal
 from lictor_state import Store
+from lictor_state.levels import FOUNDING_LEVEL
 
 log = structlog.get_logger()
 
@@ -69,13 +71,15 @@ async def open_member(
     metrics: StoreMetrics,
     spawn: Spawn,
     around: Surroundings | None = None,
+    lane: Lane | None = None,
 ) -> StoreMember:
-    """Open a member's log and snapshots, build its parts and begin to listen.
+    """Open a member's log and snapshots, build its parts and begin to listen; without a `lane`, over NATS alone.
 
     Raises:
         StorageError: the log or a snapshot cannot be opened, or is damaged; the message says what to do.
     """
     around = around or Surroundings()
+    lane = lane or NatsLane(bus, lambda: cluster, slot.member_id)
     durable, snapshots, machine = await _open_storage(disk, slot, cluster, founders, settings, metrics, around)
     config = _config(slot.member_id, settings, machine.applied)
     node = RawNode(config, durable.storage, around.dice, around.clock())
@@ -97,29 +101,39 @@ async def open_member(
     def report(member: int, ok: bool) -> None:
         driver.post(lambda: node.report_snapshot(member, ok=ok))
 
-    transport = NatsTransport(bus, cluster, slot.member_id, presence.instance, driver.receive, around.clock)
+    transport = RaftTransport(lane, cluster, slot.member_id, presence.instance, driver.receive, around.clock)
     transfer = SnapshotTransfer(
-        bus, cluster, slot.member_id, snapshots, spawn=spawn, received=received, report=report, offload=around.offload
+        bus,
+        cluster,
+        slot.member_id,
+        snapshots,
+        spawn=spawn,
+        received=received,
+        report=report,
+        offload=around.offload,
+        applied=lambda: driver.machine.applied,
     )
     member_snapshots = MemberSnapshots(
         snapshots,
         transfer,
         node,
         durable,
-        every=settings.raft_store_snapshot_entries,
-        trailing=settings.raft_store_trailing_entries,
+        limits=_limits(settings),
         spawn=spawn,
         metrics=metrics,
         offload=around.offload,
+        clock=around.clock,
     )
     roster = Roster(node, presence, cluster, lambda: driver.machine.store, around.clock)
     api = StoreApi(
         bus=bus,
+        lane=lane,
         cluster=cluster,
         member_id=slot.member_id,
         driver=driver,
         roster=roster,
         metrics=metrics,
+        room=RoomWatch(durable.room, node, presence, metrics, around.clock),
     )
     driver.join(transport, member_snapshots, api)
     leadership = Leadership(
@@ -127,11 +141,12 @@ async def open_member(
         api,
         presence,
         roster.servers,
-        datacenter=settings.datacenter,
-        version=settings.consul_version,
-        brake_fraction=settings.fail_brake,
-        clock=around.clock,
+        member_id=slot.member_id,
+        settings=settings,
+        around=around,
+        metrics=metrics,
     )
+    presence.update({**presence.record, "level": settings.raft_store_level_max})
     resume = ResumeApi(bus, cluster, lambda: (driver.machine.store, driver.feed_log), around.clock)
     await bus.subscribe(subjects.member(cluster, slot.member_id, "resume"), resume.answer)
     removed = await _watch_for_removal(bus, cluster, slot.member_id, driver, around)
@@ -178,7 +193,7 @@ async def _open_storage(
         slot.wal_folder,
         cluster_id=cluster,
         member_id=slot.member_id,
-        segment_bytes=settings.raft_store_segment_mib * 1024 * 1024,
+        segment_bytes=_segment_bytes(settings),
     )
     if recovered.created and slot.cluster() is not None:
         raise DamagedLog(
@@ -188,11 +203,13 @@ async def _open_storage(
     slot.write_cluster(cluster.encode())  # after the log exists: a crash in between only repeats the founding's end
     writer = around.start_writer(wal)
     loaded = load_newest(snapshots)
-    durable = await open_log(writer, recovered, founders, loaded[0] if loaded else None, metrics.sync_seconds.observe)
+    room = LogRoom(wal, _segment_bytes(settings))
+    snapshot = loaded[0] if loaded else None
+    durable = await open_log(writer, recovered, founders, snapshot, room, metrics.sync_seconds.observe)
     if loaded is not None:
         return durable, snapshots, Machine(loaded[1], loaded[0].meta.index)
     applied = FOUNDING_INDEX if founders.voters else 0
-    store = Store(cluster)
+    store = Store(cluster, FOUNDING_LEVEL)
     store.advance(applied)
     return durable, snapshots, Machine(store, applied)
 
@@ -205,5 +222,19 @@ def _config(member_id: int, settings: RaftStoreSettings, applied: int) -> Config
         heartbeat_ticks=max(1, settings.raft_store_heartbeat_ms // tick),
         election_timeout_s=settings.raft_store_election_ms / 1000,
         applied=applied,
+        uncommitted_bytes_max=_segment_bytes(settings) // UNCOMMITTED_FRACTION,
         async_storage_writes=True,
     )
+
+
+def _limits(settings: RaftStoreSettings) -> Limits:
+    return Limits(
+        every_entries=settings.raft_store_snapshot_entries,
+        log_bytes=settings.raft_store_snapshot_log_mib * 1024 * 1024,
+        trailing_entries=settings.raft_store_trailing_entries,
+        trailing_bytes=settings.raft_store_trailing_mib * 1024 * 1024,
+    )
+
+
+def _segment_bytes(settings: RaftStoreSettings) -> int:
+    return settings.raft_store_segment_mib * 1024 * 1024

@@ -29,8 +29,18 @@ class Membership:
     founders: ConfState
 
 
+def mint_cluster_id() -> str:
+    """A cluster id that nobody has had before."""
+    return str(uuid.uuid4())
+
+
 async def find_membership(
-    bus: Bus, slot: Slot, expect: int, clock: Callable[[], float], say: Callable[[str], None]
+    bus: Bus,
+    slot: Slot,
+    expect: int,
+    clock: Callable[[], float],
+    say: Callable[[str], None],
+    mint: Callable[[], str] = mint_cluster_id,
 ) -> Membership:
     """The membership of the slot's member; takes part in founding while there is none.
 
@@ -43,19 +53,25 @@ async def find_membership(
         expect: how many members found a cluster.
         clock: seconds of a steady clock.
         say: called with what is being waited for.
+        mint: makes a fresh cluster id, which is used if it falls to this member to name the cluster.
     """
-    membership = await _find(bus, slot, expect, clock, say)
+    membership = await _find(bus, slot, expect, clock, say, mint)
     await veto(bus, membership.cluster)
     return membership
 
 
 async def _find(
-    bus: Bus, slot: Slot, expect: int, clock: Callable[[], float], say: Callable[[str], None]
+    bus: Bus,
+    slot: Slot,
+    expect: int,
+    clock: Callable[[], float],
+    say: Callable[[str], None],
+    mint: Callable[[], str],
 ) -> Membership:
     promise, known = read_promise(slot), slot.cluster()
     if known is not None:
         return Membership(known.decode(), ConfState(promise.members if promise else ()))
-    outcome = await found(bus, slot, expect, str(uuid.uuid4()), clock, say)
+    outcome = await found(bus, slot, expect, mint(), clock, say)
     if isinstance(outcome, Promise):
         return Membership(outcome.cluster, ConfState(outcome.members))
     if read_promise(slot) is not None:

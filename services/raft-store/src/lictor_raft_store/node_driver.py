@@ -227,7 +227,7 @@ class NodeDriver:
 
     def _step_messages(self, now: float) -> None:
         messages, self._inbox = self._inbox, []
-        for message in messages:
+        for message in self.durable.room.admit(messages):
             self.node.step(message, now)
 
     async def _deliver(self, answers: Sequence[Message]) -> None:

@@ -29,9 +29,10 @@ class OpenBatches:
         self._by_index: dict[int, OpenBatch] = {}
         self.entries = 0
 
-    def room_for(self, count: int) -> bool:
-        """Whether a batch of `count` entries may be proposed now."""
-        return not self.entries or self.entries + count <= ENTRIES_OPEN_MAX
+    def room_for(self, count: int, *, ahead: int = 0) -> bool:
+        """Whether a batch of `count` entries may be proposed now, behind `ahead` others."""
+        before = self.entries + ahead
+        return not before or before + count <= ENTRIES_OPEN_MAX
 
     def add(self, reply: str, first_index: int, count: int, term: int) -> None:
         """A batch has been proposed at `first_index`."""

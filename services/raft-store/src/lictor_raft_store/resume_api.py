@@ -5,7 +5,6 @@ let the loop breathe, and forgotten when nobody has asked for a part for a while
 reach the view through the feed, which it buffers meanwhile.
 """
 
-import asyncio
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +14,10 @@ import structlog
 from lictor_bus import Bus, frames
 from lictor_bus.frames import MESSAGE_BYTES_MAX, FrameError, ResumeAnswer, ResumeAsk
 from lictor_raft_store.feed_log import FeedLog
+from lictor_raft_store.pacing import Pace
+from lictor_raft_store.snapshot_dump import WRITE_SLICE_S
 from lictor_state import Store
-from lictor_state.snapshot import dump_stream
+from lictor_state.snapshot import dump_stream_slices
 from lictor_state.streams import STREAM_TABLES, Stream
 
 SESSIONS_MAX = 2
@@ -88,9 +89,11 @@ class ResumeApi:
         session = next(self._session_ids)
         kept = self._sessions[session] = _Session([], now)
         index, epoch = store.index, store.meta.epoch
-        for part in dump_stream(store, stream):  # a cheap cut is taken at the first step; the rest only encodes
-            kept.parts.append(part)
-            await asyncio.sleep(0)
+        pace = Pace(self._clock, WRITE_SLICE_S, 0.0)  # a view waits for the first answer: no rest beyond a turn
+        for part in dump_stream_slices(store, stream):  # the cut is taken by the call; the rest only encodes
+            if part:
+                kept.parts.append(part)
+            await pace.breathe()
         kept.touched = self._clock()
         self.snapshots_served += 1
         return ResumeAnswer("snapshot", epoch, index, session=session, parts=len(kept.parts))

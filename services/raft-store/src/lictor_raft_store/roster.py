@@ -7,6 +7,7 @@ no configuration stands behind the members: it wants to join.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from lictor_bus import Presence, PresenceRecord
@@ -15,6 +16,7 @@ from lictor_bus.server_ids import node_id
 from lictor_raft import ConfState, RawNode, Status
 from lictor_raft_store.leader_duties.servers import Server
 from lictor_state import Store
+from lictor_state.levels import FOUNDING_LEVEL
 from lictor_state.rows import AgentRow
 
 
@@ -41,10 +43,15 @@ class Roster:
         """The members of the configuration as beacons name them."""
         conf = set(self.conf_ids())
         return tuple(
-            Member(one.member_id, one.name, f"{one.address}:{one.port}", one.voter)
+            Member(one.member_id, one.name, f"{one.address}:{one.port}", one.voter, self._direct(one.member_id))
             for one in self.servers()
             if one.member_id in conf
         )
+
+    def _direct(self, member: int) -> str:
+        """Where a member's direct lane listens, empty for nowhere."""
+        told = self._told.get(member)
+        return "" if told is None else _text(told.record, "direct")
 
     def joining(self) -> list[Server]:
         """The processes that have our cluster, are present, and stand in no configuration."""
@@ -61,7 +68,12 @@ class Roster:
         taken = {_text(one.record, "name").lower() for member, one in present.items() if member}
         found = [self._member(member, status, present, taken) for member in conf]
         found += [
-            _server(member, one.record, one.instance, voter=False, contact_age_s=None)
+            replace(
+                _server(member, one.record, one.instance, voter=False, contact_age_s=None),
+                member=False,
+                present=True,
+                never_member=one.record.get("applied") == 0,
+            )
             for member, one in sorted(present.items())
             if member and member not in conf and one.record.get("cluster") == self._cluster
         ]
@@ -81,7 +93,8 @@ class Roster:
             record, run_id = self._registered(member)
         if member not in present and _text(record, "name").lower() in taken:
             record = {**record, "name": ""}
-        return _server(member, record, run_id, voter=voter, contact_age_s=contact)
+        server = _server(member, record, run_id, voter=voter, contact_age_s=contact)
+        return replace(server, present=member in present, match=peer.match if peer is not None else 0)
 
     def _registered(self, member: int) -> tuple[dict[str, Any], str]:
         """What the catalog knows of a member that this process has never heard."""
@@ -99,7 +112,14 @@ def conf_ids(conf: ConfState) -> tuple[int, ...]:
 
 def _server(member: int, record: dict[str, Any], run_id: str, *, voter: bool, contact_age_s: float | None) -> Server:
     return Server(
-        member, _text(record, "name"), run_id, _text(record, "address"), _number(record, "port"), voter, contact_age_s
+        member,
+        _text(record, "name"),
+        run_id,
+        _text(record, "address"),
+        _number(record, "port"),
+        voter,
+        contact_age_s,
+        level=_number(record, "level") or FOUNDING_LEVEL,
     )
 
 

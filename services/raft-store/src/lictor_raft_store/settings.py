@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from lictor_kit.settings import Port, Settings
+from lictor_state.levels import LEVEL_MAX
 
 
 class RaftStoreSettings(Settings):
@@ -10,7 +11,11 @@ class RaftStoreSettings(Settings):
 
     raft_store_port: Port = Field(
         default=8300,
-        description="TCP port; the server port shown to Consul's clients; nothing listens there, all traffic is NATS",
+        description="TCP port; the server port shown to Consul's clients; nothing listens there",
+    )
+    raft_store_direct_port: Port = Field(
+        default=0,
+        description="TCP port; the direct lane, with LICTOR_DIRECT=on; 0 takes a free one, since NATS announces it",
     )
     raft_store_name: str = Field(
         default="",
@@ -51,8 +56,26 @@ class RaftStoreSettings(Settings):
     raft_store_trailing_entries: int = Field(
         default=10_240, ge=0, description="entries; kept behind a snapshot so that slow followers need none"
     )
+    raft_store_snapshot_log_mib: int = Field(
+        default=128, ge=1, le=16_384, description="MiB; log since the last snapshot before a new one is taken anyway"
+    )
+    raft_store_trailing_mib: int = Field(
+        default=64, ge=0, le=16_384, description="MiB; the same bound in bytes: entries behind a snapshot are in memory"
+    )
     raft_store_feed_mib: int = Field(
         default=64, ge=1, le=4_096, description="MiB; recent changes kept for views that resume; beyond: a snapshot"
+    )
+    raft_store_reap_hours: float = Field(
+        default=72.0,
+        gt=0,
+        le=8760,
+        description="hours; failed and left nodes are forgotten after this; long enough for a weekend and a day",
+    )
+    raft_store_level_max: int = Field(
+        default=LEVEL_MAX,
+        ge=1,
+        le=LEVEL_MAX,
+        description="feature level; the highest to announce; less keeps the way back to an older build open",
     )
     raft_store_check_invariants: bool = Field(
         default=False,

@@ -10,7 +10,7 @@ work.
 It does not model permissions, links, or reads that fail.
 """
 
-from typing import Protocol
+from typing import Protocol, Self
 
 from lictor_raft_store.disk import SECTOR_BYTES, DiskFull
 
@@ -28,13 +28,19 @@ class Dice(Protocol):
 
 class _Inode:
     def __init__(self, durable: bytes = b"") -> None:
-        self.durable = durable
+        self.durable = bytearray(durable)
         self.volatile = bytearray(durable)
         self.pending: list[tuple[int, bytes]] = []  # (offset, data); (length, b"") for an allocation
 
     def extend(self, length: int) -> None:
         if len(self.volatile) < length:
             self.volatile.extend(bytes(length - len(self.volatile)))
+
+    def sync(self) -> None:
+        """What is written becomes durable; only the writes are copied, so that long files cost no more."""
+        for offset, data in self.pending:
+            _write(self.durable, offset, data)
+        self.pending.clear()
 
 
 _NameStep = list[tuple[str, _Inode | None]]  # what one create, unlink (None) or rename (both names) does, as one
@@ -66,8 +72,7 @@ class SimFile:
     def fdatasync(self) -> None:
         """As `File.fdatasync`."""
         self._disk.step()
-        self._inode.durable = bytes(self._inode.volatile)
-        self._inode.pending.clear()
+        self._inode.sync()
 
     def fallocate(self, length: int) -> None:
         """As `File.fallocate`."""
@@ -149,24 +154,26 @@ class SimDisk:
                 later.append(step)
         self._pending_names = later
 
-    def crash(self, dice: Dice) -> "SimDisk":
+    def crash(self, dice: Dice) -> Self:
         """The disk as it may be found after a power cut now."""
         names = dict(self._durable_names)
         for step in self._surviving_steps(dice):
             for name, inode in step:
                 _set_name(names, name, inode)
-        after = SimDisk(self.capacity_bytes)
+        after = type(self)(self.capacity_bytes)
         contents = {id(inode): _Inode(_survivor(inode, dice)) for inode in names.values()}
-        after._names = {name: contents[id(inode)] for name, inode in names.items()}
-        after._durable_names = dict(after._names)
+        after.hold({name: contents[id(inode)] for name, inode in names.items()})
         return after
 
-    def copy(self) -> "SimDisk":
+    def copy(self) -> Self:
         """The same files, all durable: a clean restart without a power cut."""
-        after = SimDisk(self.capacity_bytes)
-        after._names = {name: _Inode(bytes(inode.volatile)) for name, inode in self._names.items()}
-        after._durable_names = dict(after._names)
+        after = type(self)(self.capacity_bytes)
+        after.hold({name: _Inode(bytes(inode.volatile)) for name, inode in self._names.items()})
         return after
+
+    def hold(self, names: dict[str, _Inode]) -> None:
+        """Hold these files and no others, all of them durable."""
+        self._names, self._durable_names = names, dict(names)
 
     def _surviving_steps(self, dice: Dice) -> "list[_NameStep]":
         """Either a prefix, as a journal keeps it, or any of them, as the standard allows."""
@@ -178,7 +185,7 @@ class SimDisk:
         """Flip one bit of a file, on the medium and in memory: decay, not a write."""
         inode = self._inode(path)
         inode.volatile[bit // 8] ^= 1 << (bit % 8)
-        inode.durable = bytes(inode.volatile)
+        inode.durable = bytearray(inode.volatile)
 
     def _inode(self, path: str) -> _Inode:
         try:
@@ -195,11 +202,11 @@ class SimDisk:
             raise self.fail_at[self.operations]
 
     def require_room(self, inode: _Inode, length: int) -> None:
-        """Raise DiskFull when `inode` cannot grow to `length` bytes."""
-        if self.capacity_bytes is None:
+        """Raise DiskFull when `inode` cannot grow to `length` bytes; what it has it keeps, however full the disk is."""
+        if self.capacity_bytes is None or length <= len(inode.volatile):
             return
         used = sum(len(other.volatile) for other in self._names.values() if other is not inode)
-        if used + max(length, len(inode.volatile)) > self.capacity_bytes:
+        if used + length > self.capacity_bytes:
             raise DiskFull(f"simulated disk of {self.capacity_bytes} bytes: no room left")
 
 
@@ -213,10 +220,10 @@ def _set_name(names: dict[str, _Inode], name: str, inode: _Inode | None) -> None
 def _survivor(inode: _Inode, dice: Dice) -> bytes:
     """What a power cut leaves of one file."""
     if not inode.pending:
-        return inode.durable
+        return bytes(inode.durable)
     mode = dice.randint(0, 3)
     if mode == 0:
-        return inode.durable
+        return bytes(inode.durable)
     if mode == 1:
         return _apply(inode.durable, inode.pending)
     if mode == 2:
@@ -229,12 +236,16 @@ def _survivor(inode: _Inode, dice: Dice) -> bytes:
     return _any_sectors(inode, dice)
 
 
-def _apply(base: bytes, writes: list[tuple[int, bytes]]) -> bytes:
+def _write(image: bytearray, offset: int, data: bytes) -> None:
+    if len(image) < offset + len(data):
+        image.extend(bytes(offset + len(data) - len(image)))
+    image[offset : offset + len(data)] = data
+
+
+def _apply(base: bytearray, writes: list[tuple[int, bytes]]) -> bytes:
     image = bytearray(base)
     for offset, data in writes:
-        if len(image) < offset + len(data):
-            image.extend(bytes(offset + len(data) - len(image)))
-        image[offset : offset + len(data)] = data
+        _write(image, offset, data)
     return bytes(image)
 
 

@@ -17,6 +17,7 @@ found a second cluster. Locks are of one machine: a network file system must hon
 import fcntl
 import os
 from collections.abc import Callable
+from functools import partial
 
 from lictor_raft_store.disk import Disk, StorageError, StorageFailed, replace_file
 from lictor_raft_store.record import BadRecord, RecordKind, decode, encode
@@ -27,6 +28,9 @@ SMALL_FILE_BYTES_MAX = 64 * 1024  # promise and cluster name a handful of member
 _ID_FILE = "member-id"
 _PROMISE_FILE = "promise"
 _CLUSTER_FILE = "cluster"
+
+Unlock = Callable[[], None]
+"""Lets go of a lock."""
 
 
 class NoFreeSlot(StorageError):  # noqa: N818  # the name is the finding
@@ -41,12 +45,33 @@ class PromiseExists(ValueError):  # noqa: N818  # the name is the finding
     """The slot already holds another promise or cluster; each is written once."""
 
 
+def _nothing() -> None:
+    """A slot that was let go has nothing to unlock."""
+
+
+def flock(path: str) -> Unlock | None:
+    """Lock the file at `path` for as long as this process lives; None when another process holds the lock."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageFailed(f"open {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError as error:
+        os.close(descriptor)
+        raise StorageFailed(f"lock {path}: {error.strerror}") from error
+    return partial(os.close, descriptor)
+
+
 class Slot:
     """A slot that this process holds. Made by `claim_slot`; `release` (or the end of the process) lets it go."""
 
-    def __init__(self, disk: Disk, folder: str, number: int, lock_fd: int, dice: Callable[[int], int]) -> None:
+    def __init__(self, disk: Disk, folder: str, number: int, unlock: Unlock, dice: Callable[[int], int]) -> None:
         self._disk = disk
-        self._lock_fd = lock_fd
+        self._unlock = unlock
         self._dice = dice
         self.number = number
         self.folder = folder
@@ -99,9 +124,8 @@ class Slot:
 
     def release(self) -> None:
         """Let another process take the slot."""
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        unlock, self._unlock = self._unlock, _nothing
+        unlock()
 
     def _own_id(self) -> int:
         self._disk.make_folder(self.data_folder)
@@ -144,38 +168,29 @@ class Slot:
         replace_file(self._disk, self.data_folder, name, encode(RecordKind.SLOT_FILE, payload))
 
 
-def claim_slot(disk: Disk, volume: str, dice: Callable[[int], int], *, slots: int = SLOTS_MAX) -> Slot:
+def claim_slot(
+    disk: Disk,
+    volume: str,
+    dice: Callable[[int], int],
+    *,
+    slots: int = SLOTS_MAX,
+    try_lock: Callable[[str], Unlock | None] = flock,
+) -> Slot:
     """Take the first free slot below the folder `volume`, making it when needed.
 
     `dice(bits)` gives a random number of that many bits (`random.SystemRandom().getrandbits`); `slots` bounds the
-    search. Raises NoFreeSlot, DamagedSlot, StorageFailed, DiskFull.
+    search; `try_lock` takes the lock of a path, or says None when another process holds it (a disk in memory has locks
+    of its own). Raises NoFreeSlot, DamagedSlot, StorageFailed, DiskFull.
     """
     for number in range(1, slots + 1):
         folder = f"{volume}/slot-{number}"
         disk.make_folder(folder)
-        lock_fd = _try_lock(f"{folder}/lock")
-        if lock_fd is None:
+        unlock = try_lock(f"{folder}/lock")
+        if unlock is None:
             continue
         try:
-            return Slot(disk, folder, number, lock_fd, dice)
+            return Slot(disk, folder, number, unlock, dice)
         except BaseException:
-            os.close(lock_fd)
+            unlock()
             raise
     raise NoFreeSlot(f"{volume}: all {slots} slots are taken by living processes")
-
-
-def _try_lock(path: str) -> int | None:
-    """The descriptor that holds the lock, or None when another process does."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StorageFailed(f"open {path}: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    except OSError as error:
-        os.close(descriptor)
-        raise StorageFailed(f"lock {path}: {error.strerror}") from error
-    return descriptor

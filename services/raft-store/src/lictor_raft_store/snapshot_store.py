@@ -8,12 +8,15 @@ head and data, so two members can tell whether they hold the same snapshot. A ch
 is how it travels (Raft paper, section 7); a received snapshot is written chunk by chunk, in any order.
 
 The last two snapshots are kept: if the newest is damaged and the log still reaches back, the one before serves. What a
-snapshot means, and whether the log reaches back, is the driver's knowledge. Nothing here is thread-safe.
+snapshot means, and whether the log reaches back, is the driver's knowledge. Writers and receivers may be aborted while
+a thread still writes: a file is never closed under a write, whose bytes could end in another file of the same number.
 """
 
 import hashlib
 import struct
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -67,6 +70,7 @@ class SnapshotStore:
     def __init__(self, disk: Disk, folder: str) -> None:
         self._disk = disk
         self._folder = folder
+        self._held: list[str] = []
         disk.make_folder(folder)
         for name in disk.listdir(folder):
             if name.endswith(_TEMPORARY):
@@ -81,7 +85,18 @@ class SnapshotStore:
         """Start writing a snapshot that another member announced. Raises ValueError when `meta` is out of bounds."""
         if not 0 <= meta.size <= SNAPSHOT_BYTES_MAX:
             raise ValueError(f"snapshot size: {meta.size}, 0 to {SNAPSHOT_BYTES_MAX} bytes")
-        return SnapshotReceiver(self, self._disk, self._temporary(meta.index, meta.term), meta)
+        path = f"{self._folder}/received-{snapshot_name(meta.index, meta.term)}.tmp"  # one of our own may be under way
+        return SnapshotReceiver(self, self._disk, path, meta)
+
+    @contextmanager
+    def hold(self, meta: SnapshotMeta) -> Iterator[None]:
+        """Keep a snapshot, however many newer ones come, while it is being given to somebody."""
+        name = snapshot_name(meta.index, meta.term)
+        self._held.append(name)
+        try:
+            yield
+        finally:
+            self._held.remove(name)
 
     def metas(self) -> list[SnapshotMeta]:
         """The snapshots whose head and foot are sound, the newest first; their chunks are not read."""
@@ -142,10 +157,10 @@ class SnapshotStore:
         return chunk
 
     def publish(self, temporary: str, meta: SnapshotMeta) -> None:
-        """Give a durable temporary file its name, and drop all but the last two."""
+        """Give a durable temporary file its name, and drop all but the last two and those that are held."""
         self._disk.rename(temporary, f"{self._folder}/{snapshot_name(meta.index, meta.term)}")
         self._disk.fsync_dir(self._folder)
-        stale = self._names()[SNAPSHOTS_KEPT:]
+        stale = [name for name in self._names()[SNAPSHOTS_KEPT:] if name not in self._held]
         for name in stale:
             self._disk.unlink(f"{self._folder}/{name}")
         if stale:
@@ -190,35 +205,43 @@ class SnapshotWriter:
         self._path = path
         self._head = head
         self._digest = hashlib.sha256(head)
+        self._lock = threading.Lock()
         self._buffer = bytearray()
         self._crcs: list[int] = []
         self._size = 0
         self._file = disk.open(path, create=True)
-        self._file.pwrite(head, 0)
+        try:
+            self._file.pwrite(head, 0)
+        except StorageError:
+            self.abort()
+            raise
 
     def write(self, piece: bytes) -> None:
         """Append a piece of any length. Raises DiskFull, StorageFailed: then `abort`."""
-        self._buffer += piece
-        while len(self._buffer) >= CHUNK_BYTES:
-            self._flush(bytes(self._buffer[:CHUNK_BYTES]))
-            del self._buffer[:CHUNK_BYTES]
+        with self._lock:
+            self._buffer += piece
+            while len(self._buffer) >= CHUNK_BYTES:
+                self._flush(bytes(self._buffer[:CHUNK_BYTES]))
+                del self._buffer[:CHUNK_BYTES]
 
     def finish(self) -> SnapshotMeta:
         """Make it durable, give it its name, prune. Raises DiskFull, StorageFailed: then `abort`."""
-        if self._buffer:
-            self._flush(bytes(self._buffer))
-            self._buffer.clear()
-        index, term, conf = decode_head(self._head)
-        meta = SnapshotMeta(index, term, self._size, self._digest.digest(), conf)
-        _write_foot(self._file, self._head, meta, self._crcs)
-        self._file.fdatasync()
-        self._file.close()
-        self._store.publish(self._path, meta)
-        return meta
+        with self._lock:
+            if self._buffer:
+                self._flush(bytes(self._buffer))
+                self._buffer.clear()
+            index, term, conf = decode_head(self._head)
+            meta = SnapshotMeta(index, term, self._size, self._digest.digest(), conf)
+            _write_foot(self._file, self._head, meta, self._crcs)
+            self._file.fdatasync()
+            self._file.close()
+            self._store.publish(self._path, meta)
+            return meta
 
     def abort(self) -> None:
-        """Drop what was written so far."""
-        _abort(self._disk, self._file, self._path)
+        """Drop what was written so far; waits for a write that is under way."""
+        with self._lock:
+            _abort(self._disk, self._file, self._path)
 
     def _flush(self, chunk: bytes) -> None:
         self._file.pwrite(chunk, HEAD_BYTES + self._size)
@@ -236,9 +259,16 @@ class SnapshotReceiver:
         self._path = path
         self._meta = meta
         self._head = encode_head(meta.index, meta.term, meta.conf)
+        self._lock = threading.Lock()
         self._crcs: dict[int, int] = {}
         self._file = disk.open(path, create=True)
-        self._file.pwrite(self._head, 0)
+        try:
+            # What does not fit is refused before anything travels, and cannot run out of room half way.
+            self._file.fallocate(HEAD_BYTES + meta.size + meta.chunks * _CRC.size + _TAIL.size)
+            self._file.pwrite(self._head, 0)
+        except StorageError:
+            self.abort()
+            raise
 
     @property
     def missing(self) -> list[int]:
@@ -252,7 +282,8 @@ class SnapshotReceiver:
             raise ValueError(f"chunk {number} of {len(data)} bytes: must have {expected}")
         if number in self._crcs:
             return
-        self._file.pwrite(data, HEAD_BYTES + number * CHUNK_BYTES)
+        with self._lock:
+            self._file.pwrite(data, HEAD_BYTES + number * CHUNK_BYTES)
         self._crcs[number] = crc32c(data)
 
     def finish(self) -> SnapshotMeta:
@@ -269,15 +300,17 @@ class SnapshotReceiver:
         if digest.digest() != self._meta.digest:
             self.abort()
             raise DamagedSnapshot(f"snapshot {self._meta.index}: what was received is not what was announced")
-        _write_foot(self._file, self._head, self._meta, [self._crcs[number] for number in range(self._meta.chunks)])
-        self._file.fdatasync()
-        self._file.close()
-        self._store.publish(self._path, self._meta)
-        return self._meta
+        with self._lock:
+            _write_foot(self._file, self._head, self._meta, [self._crcs[number] for number in range(self._meta.chunks)])
+            self._file.fdatasync()
+            self._file.close()
+            self._store.publish(self._path, self._meta)
+            return self._meta
 
     def abort(self) -> None:
-        """Drop what was received so far."""
-        _abort(self._disk, self._file, self._path)
+        """Drop what was received so far; waits for a write that is under way."""
+        with self._lock:
+            _abort(self._disk, self._file, self._path)
 
 
 def snapshot_name(index: int, term: int) -> str:

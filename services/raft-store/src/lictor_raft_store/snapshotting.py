@@ -1,11 +1,14 @@
-"""Snapshots of the member's own state: taking them while the loop runs on, and reading one back.
+"""Snapshots of the member's own state: when one is taken, and how a received one becomes the state.
 
-A cheap cut of the store is encoded in slices between which the loop runs on; writing and syncing happen in a thread.
-In the file, each part of the dump stands behind its length. How a snapshot travels is `snapshot_transfer`'s business.
+A cut of the store is taken at once (`lictor_state.cuts`) and encoded in slices between which the loop runs on; writing
+and syncing happen in threads. A received snapshot is loaded in slices beside the present state before the core hears of
+it, so that installing it is an exchange of two references and one mark in the log. How a snapshot travels is
+`snapshot_transfer`'s business, what its bytes mean `snapshot_dump`'s.
 """
 
-import struct
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -17,12 +20,21 @@ from lictor_raft_store.disk import StorageError
 from lictor_raft_store.durable_log import DurableLog
 from lictor_raft_store.machine import Machine
 from lictor_raft_store.metrics import StoreMetrics
-from lictor_raft_store.snapshot_store import SnapshotMeta, SnapshotStore
+from lictor_raft_store.snapshot_dump import load, load_paced, write_paced
+from lictor_raft_store.snapshot_store import SnapshotMeta, SnapshotStore, SnapshotWriter
 from lictor_raft_store.snapshot_transfer import SnapshotTransfer
 from lictor_state import Store
-from lictor_state.snapshot import dump, restore
+from lictor_state.snapshot import dump_slices
 
-_LENGTH = struct.Struct("<I")
+REST_FACTOR = 10
+"""A snapshot that took a second is followed by ten seconds without: a large state under many writes would otherwise be
+encoded all the time. The limit on the log's bytes comes before it."""
+
+FAILED_REST_S = 30.0
+"""A snapshot that failed, usually for lack of space, is tried again after this long."""
+
+INSTALL_WAIT_S = 10.0
+"""The core installs a prepared state within a few turns of the loop, or it does not want it: then it is dropped."""
 
 log = structlog.get_logger()
 _encoder = msgspec.msgpack.Encoder()
@@ -30,38 +42,36 @@ _conf = msgspec.msgpack.Decoder(ConfState)
 _meta = msgspec.msgpack.Decoder(SnapshotMeta)
 
 
-def framed(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The parts of a dump, each behind its length."""
-    for part in parts:
-        yield _LENGTH.pack(len(part)) + part
-
-
-def unframed(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The parts of a dump from chunks cut anywhere."""
-    buffer = bytearray()
-    for chunk in chunks:
-        buffer += chunk
-        while len(buffer) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(buffer)
-            if len(buffer) < _LENGTH.size + length:
-                break
-            yield bytes(buffer[_LENGTH.size : _LENGTH.size + length])
-            del buffer[: _LENGTH.size + length]
-    if buffer:
-        raise StorageError("snapshot: the last part is cut")
-
-
 def load_newest(snapshots: SnapshotStore) -> tuple[Snapshot, Store] | None:
     """The newest sound snapshot and the store in it; None when there is none."""
     meta = snapshots.newest_sound()
     if meta is None:
         return None
-    return as_raft(meta), restore(unframed(snapshots.chunks(meta)))
+    return as_raft(meta), load(snapshots, meta)
 
 
 def as_raft(meta: SnapshotMeta) -> Snapshot:
     """A stored snapshot as the core sees it."""
     return Snapshot(RaftSnapshotMeta(meta.index, meta.term, _conf.decode(meta.conf)), _encoder.encode(meta))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a snapshot is taken, and what of the log stays behind it."""
+
+    every_entries: int
+    log_bytes: int
+    trailing_entries: int
+    trailing_bytes: int
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """A received state that waits for the core."""
+
+    meta: SnapshotMeta
+    machine: Machine
+    taken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class MemberSnapshots:
@@ -74,68 +84,136 @@ class MemberSnapshots:
         node: RawNode,
         durable: DurableLog,
         *,
-        every: int,
-        trailing: int,
+        limits: Limits,
         spawn: Callable[[str, Coroutine[Any, Any, None]], object],
         metrics: StoreMetrics,
         offload: Callable[..., Awaitable[Any]],
+        clock: Callable[[], float],
     ) -> None:
         self._snapshots, self._transfer, self._node, self._durable = snapshots, transfer, node, durable
-        self._every, self._trailing, self._spawn, self._metrics = every, trailing, spawn, metrics
-        self._offload = offload
+        self._limits, self._spawn, self._metrics = limits, spawn, metrics
+        self._offload, self._clock = offload, clock
         self._last = durable.storage.first_index() - 1
         self._taking = False
+        self._rest_until = float("-inf")
+        self._failed_until = float("-inf")
         self._machine: Machine | None = None
+        self._prepared: _Prepared | None = None
         durable.storage.on_snapshot_wanted = self._wanted
-
-    def _wanted(self) -> None:
-        """Somebody needs a snapshot, and there is none with data yet."""
-        if self._machine is not None and not self._taking and self._machine.applied > self._last:
-            self._begin(self._machine)
+        transfer.join(self.prepare, self.wait_for_install)
 
     def offer(self, message: Message) -> None:
         """Offer the snapshot that the core wants to send."""
         self._transfer.offer(message)
 
-    def install(self, snapshot: Snapshot) -> Machine:
-        """The state in a snapshot that has been received whole."""
-        meta = _meta.decode(snapshot.reference)
-        store = restore(unframed(self._snapshots.chunks(meta)))
-        self._last = meta.index
-        self._metrics.installs.inc()
-        log.info("snapshot installed", index=meta.index)
-        return Machine(store, meta.index)
+    # -- taking
+
+    def _wanted(self) -> None:
+        """Somebody needs a snapshot, and there is none with data yet."""
+        machine = self._machine
+        if machine is not None and self._may_begin() and machine.applied > self._last:
+            self._begin(machine)
 
     def entries_applied(self, machine: Machine) -> None:
         """Take a snapshot when enough has been applied since the last one."""
         self._machine = machine
-        if not self._taking and machine.applied - self._last >= self._every:
+        storage, limits = self._durable.storage, self._limits
+        if not self._may_begin() or machine.applied <= self._last:
+            return
+        due = machine.applied - self._last >= limits.every_entries and self._clock() >= self._rest_until
+        if due or storage.bytes > limits.log_bytes + limits.trailing_bytes:
             self._begin(machine)
+
+    def _may_begin(self) -> bool:
+        return not self._taking and self._clock() >= self._failed_until
 
     def _begin(self, machine: Machine) -> None:
         if machine.store.restoring is not None:
             return  # what is staged is in the log only: a snapshot now would cut its beginning off
-        self._taking, self._last = True, machine.applied
+        before, self._last = self._last, machine.applied
+        self._taking = True
         conf_state = self._node.status().conf_state
         term = self._durable.storage.term(machine.applied)
-        # The cut is made now: the state may move on before the task runs.
-        parts = framed(dump(machine.store))
-        first = next(parts)
-        self._spawn("snapshot", self._take(first, parts, machine.applied, term, conf_state))
+        steps = dump_slices(machine.store)  # the cut is made now: the state may move on before the task runs
+        self._spawn("snapshot", self._take(steps, machine.applied, term, conf_state, before))
 
-    async def _take(self, first: bytes, parts: Iterator[bytes], index: int, term: int, conf_state: ConfState) -> None:
-        writer = self._snapshots.create(index, term, _encoder.encode(conf_state))
+    async def _take(self, steps: Iterator[bytes], index: int, term: int, conf_state: ConfState, before: int) -> None:
+        """Take one, rest, and look whether the next one is due."""
+        began = self._clock()
         try:
-            await self._offload(writer.write, first)
-            for part in parts:
-                await self._offload(writer.write, part)
-            meta = await self._offload(writer.finish)
-        except StorageError as error:
-            log.warning("snapshot not taken, the next one is tried later", index=index, reason=str(error))
-            writer.abort()
-            return
+            meta = await self._write(steps, index, term, conf_state)
+            if meta is not None:
+                await self._mark(meta, conf_state)
+                rest = self._rest(REST_FACTOR * (self._clock() - began))
+            else:
+                if self._last == index:  # else one was installed meanwhile
+                    self._last = before
+                self._failed_until = self._clock() + FAILED_REST_S
+                rest = FAILED_REST_S
         finally:
             self._taking = False
-        await self._durable.taken(index, conf_state, _encoder.encode(meta), self._trailing)
-        self._metrics.snapshots.inc()
-        log.info("snapshot taken", index=index, bytes=meta.size)
+        await asyncio.sleep(rest)
+        if self._machine is not None:
+            self.entries_applied(self._machine)
+
+    def _rest(self, seconds: float) -> float:
+        self._rest_until = self._clock() + seconds
+        return seconds
+
+    async def _write(self, steps: Iterator[bytes], index: int, term: int, conf_state: ConfState) -> SnapshotMeta | None:
+        """Write the file; None when that failed."""
+        writer: SnapshotWriter | None = None
+        try:
+            writer = await self._offload(self._snapshots.create, index, term, _encoder.encode(conf_state))
+            return await write_paced(steps, writer, self._offload, self._clock)
+        except StorageError as error:
+            log.warning("snapshot not taken, it is tried again later", index=index, reason=str(error))
+            if writer is not None:
+                await self._offload(writer.abort)
+            return None
+
+    async def _mark(self, meta: SnapshotMeta, conf_state: ConfState) -> None:
+        """Let the log know, and drop what lies far enough behind."""
+        limits = self._limits
+        kept = await self._durable.taken(
+            meta.index, conf_state, _encoder.encode(meta), limits.trailing_entries, limits.trailing_bytes
+        )
+        if kept:
+            self._metrics.snapshots.inc()
+            log.info("snapshot taken", index=meta.index, bytes=meta.size)
+
+    # -- installing
+
+    async def prepare(self, meta: SnapshotMeta) -> None:
+        """Load a received snapshot in slices. Raises StorageError."""
+        store = await load_paced(self._snapshots, meta, self._offload, self._clock)
+        self._prepared = _Prepared(meta, Machine(store, meta.index))
+
+    async def wait_for_install(self, meta: SnapshotMeta) -> None:
+        """Give the core time to take what was prepared, and drop it otherwise."""
+        prepared = self._prepared
+        if prepared is None or prepared.meta != meta:
+            return
+        try:
+            async with asyncio.timeout(INSTALL_WAIT_S):
+                await prepared.taken.wait()
+        except TimeoutError:
+            log.info("snapshot not wanted any more", index=meta.index)
+            if self._prepared is prepared:
+                self._prepared = None
+
+    def install(self, snapshot: Snapshot) -> Machine:
+        """The state in a snapshot that has been received whole."""
+        meta = _meta.decode(snapshot.reference)
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and prepared.meta == meta:
+            machine = prepared.machine
+            prepared.taken.set()
+        else:
+            machine = Machine(load(self._snapshots, meta), meta.index)
+        if self._machine is not None:
+            machine.store.retire(self._machine.store)
+        self._machine, self._last = machine, meta.index
+        self._metrics.installs.inc()
+        log.info("snapshot installed", index=meta.index)
+        return machine

@@ -12,18 +12,20 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
-from lictor_bus import Bus, frames, subjects
+from lictor_bus import Bus, Lane, frames
 from lictor_bus.frames import FrameError, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk
-from lictor_raft import Entry, ProposalDropped, ReadDropped, ReadState, Role
+from lictor_raft import NO_MEMBER, Entry, ProposalDropped, ReadDropped, ReadState, Role
 from lictor_raft_store.change_feed import ChangeFeed
 from lictor_raft_store.machine import AppliedBatch
 from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.node_driver import NodeDriver
 from lictor_raft_store.pending import OpenBatches, OpenReads
+from lictor_raft_store.room import RoomWatch
 from lictor_raft_store.roster import Roster
 from lictor_state import CodecError
 from lictor_state.codec import decode_envelope, encode_envelope
 from lictor_state.commands import Command, Envelope, Result
+from lictor_state.levels import too_early
 
 BEACON_EVERY_S = 0.25
 BATCHES_WAITING_MAX = 4_096
@@ -42,15 +44,18 @@ class StoreApi:
         self,
         *,
         bus: Bus,
+        lane: Lane,
         cluster: str,
         member_id: int,
         driver: NodeDriver,
         roster: Roster,
         metrics: StoreMetrics,
+        room: RoomWatch,
     ) -> None:
         self.cluster = cluster
         self._member_id = member_id
-        self._bus, self.driver, self._roster, self._metrics = bus, driver, roster, metrics
+        self._bus, self._lane, self.driver, self._roster, self._metrics = bus, lane, driver, roster, metrics
+        self.room = room
         self._feed = ChangeFeed(bus, cluster)
         self._proposals: list[tuple[list[bytes], str]] = []
         self._asks: list[tuple[bool, str]] = []
@@ -62,12 +67,13 @@ class StoreApi:
         self._beacon_due = 0.0
         self._lead_term = 0
         self.on_leadership: list[Callable[[bool], None]] = []
+        self.on_applied: list[Callable[[AppliedBatch], None]] = []
         self.hold_reason: Callable[[], str] = str
 
     async def open(self) -> None:
         """Begin to listen."""
-        for verb, callback in (("propose", self._on_propose), ("read", self._on_read)):
-            await self._bus.subscribe(subjects.member(self.cluster, self._member_id, verb), callback)
+        await self._lane.serve("propose", self._on_propose)
+        await self._lane.serve("read", self._on_read)
 
     @property
     def leading(self) -> bool:
@@ -80,7 +86,9 @@ class StoreApi:
         return bool(self._proposals or self._asks)
 
     async def propose_own(self, command: Command, timeout_s: float = 5.0) -> tuple[int, Result] | None:
-        """Propose one of the leader's own decisions; None when it was not applied here in time."""
+        """Propose one of the leader's own decisions; None when it was not applied here in time, or may not be now."""
+        if self.room.reason or too_early(command, self.driver.machine.store.level):
+            return None
         reply = f"own.{next(self._own_ids)}"
         waiting = self._own[reply] = asyncio.get_running_loop().create_future()
         self._proposals.append(([encode_envelope(Envelope(0, 0, 0, command))], reply))
@@ -120,6 +128,11 @@ class StoreApi:
             self._beacon_due = 0.0
             log.info("leading", term=term, index=self.driver.machine.store.index)
             self._tell_leadership(leading=True)
+        elif self._lead_term:
+            for listener in self.on_applied:
+                listener(batch)
+        if batch.level_raised:
+            self._beacon_due = 0.0
         await self._send_outbox()
         await self._feed.publish(self.driver.machine.store, batch)
 
@@ -147,6 +160,7 @@ class StoreApi:
 
     async def flush(self, now: float) -> None:
         """Send due answers and beacons."""
+        self.room.look()
         due = self._reads.due(self.driver.machine.applied)
         if due:
             store = self.driver.machine.store
@@ -171,37 +185,72 @@ class StoreApi:
 
     # -- proposals
 
-    def _on_propose(self, _subject: str, data: bytes, reply: str) -> None:
+    def _on_propose(self, data: bytes, reply: str) -> None:
         try:
             batch = frames.decode(data, ProposeBatch)
-            for envelope in batch.envelopes:
-                decode_envelope(envelope)  # what apply could not read must never enter the log
+            # what this build cannot read, or that of another member, must never enter the log: it would have to stop
+            level = self.driver.machine.store.level
+            commands = [decode_envelope(envelope).command for envelope in batch.envelopes]
+            early = next(filter(None, (too_early(command, level) for command in commands)), "")
         except (FrameError, CodecError) as error:
             log.warning("proposal not understood", reason=str(error))
             self._reply(reply, ProposeAnswer("refused", reason=str(error)))
         else:
             if batch.cluster != self.cluster or self.driver.node.role is not Role.LEADER:
                 self._reply(reply, self._propose_refusal())
-            elif len(self._proposals) >= BATCHES_WAITING_MAX:
+            elif early and self.leading:
+                log.warning("proposal too early", reason=early)
+                self._reply(reply, ProposeAnswer("refused", reason=early))
+            elif early or len(self._proposals) >= BATCHES_WAITING_MAX:  # a new leader has yet to apply the level
                 self._reply(reply, ProposeAnswer("full"))
             else:
                 self._proposals.append((batch.envelopes, reply))
         self.driver.wake()
 
     def _propose(self, proposals: list[tuple[list[bytes], str]]) -> None:
-        """Propose everything that waits, each batch as consecutive entries of one term."""
+        """Propose everything that waits, each batch as consecutive entries of one term.
+
+        All of it at once: the core then makes one append of it for each peer, and not one for each batch.
+        """
+        if no_room := self.room.reason:
+            for _, reply in proposals:
+                self._reply(reply, self._no_space(no_room))
+            return
+        together: list[tuple[list[bytes], str]] = []
+        count = 0
         for envelopes, reply in proposals:
-            if not self._batches.room_for(len(envelopes)):
+            if self._batches.room_for(len(envelopes), ahead=count):
+                together.append((envelopes, reply))
+                count += len(envelopes)
+            else:
                 self._reply(reply, ProposeAnswer("full"))
-                continue
-            try:
-                indexes = self.driver.node.propose_many(envelopes)
-            except ProposalDropped as error:
+        if self._propose_together(together):
+            return
+        for one in together:  # too much at once: perhaps some of it is not
+            if not self._propose_together([one]):
                 leads = self.driver.node.role is Role.LEADER
-                log.debug("proposal dropped", reason=str(error))
-                self._reply(reply, ProposeAnswer("full") if leads else self._propose_refusal())
-                continue
-            self._batches.add(reply, indexes.start, len(envelopes), self.driver.node.term)
+                self._reply(one[1], ProposeAnswer("full") if leads else self._propose_refusal())
+
+    def _propose_together(self, proposals: list[tuple[list[bytes], str]]) -> bool:
+        """Propose some batches at once, all or none."""
+        try:
+            indexes = self.driver.node.propose_many([one for envelopes, _ in proposals for one in envelopes])
+        except ProposalDropped as error:
+            log.debug("proposal dropped", reason=str(error))
+            return False
+        first = indexes.start
+        for envelopes, reply in proposals:
+            self._batches.add(reply, first, len(envelopes), self.driver.node.term)
+            first += len(envelopes)
+        return True
+
+    def _no_space(self, reason: str) -> ProposeAnswer:
+        """The disk is full; while leadership goes to somebody else, ask again instead."""
+        node = self.driver.node
+        if node.role is not Role.LEADER:
+            return self._propose_refusal()
+        handing_over = node.status().transferee != NO_MEMBER
+        return ProposeAnswer("full") if handing_over else ProposeAnswer("no-space", reason=reason)
 
     def _propose_refusal(self) -> ProposeAnswer:
         return ProposeAnswer("not-leader", self.driver.node.leader, self.driver.node.term)
@@ -217,7 +266,7 @@ class StoreApi:
     async def _send_outbox(self) -> None:
         outbox, self._outbox = self._outbox, []
         for reply, data in outbox:
-            await self._bus.publish(reply, data)
+            await self._lane.answer(reply, data)
 
     def _tell_leadership(self, *, leading: bool) -> None:
         for listener in self.on_leadership:
@@ -225,7 +274,7 @@ class StoreApi:
 
     # -- reads
 
-    def _on_read(self, _subject: str, data: bytes, reply: str) -> None:
+    def _on_read(self, data: bytes, reply: str) -> None:
         try:
             ask = frames.decode(data, ReadAsk)
         except FrameError as error:

@@ -54,3 +54,5 @@ class Surroundings:
     """Runs a blocking call elsewhere: `await offload(function, *arguments)`."""
     start_writer: Callable[[Wal], Writer] = start_writer
     """Opens the writer of a log."""
+    wall: Callable[[], float] = time.time
+    """Unix seconds; may jump, so only what counts in days looks at it."""

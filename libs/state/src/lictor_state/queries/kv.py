@@ -1,7 +1,8 @@
 """`GET /v1/kv/:key`, alone, `?recurse` and `?keys`.
 
-A list is reported at the newest of its entries and tombstones; where nothing is left, and for all keys at once, at
-the table's index. It waits on its prefix only: keys elsewhere move the table, not the list.
+A list is reported at the newest of its entries and tombstones, and not below the tombstones that were reaped; where
+nothing is left, and for all keys at once, at the table's index. It waits on its prefix only: keys elsewhere move the
+table, not the list.
 """
 
 from collections.abc import Iterable
@@ -55,10 +56,11 @@ def _table_index(store: Store) -> int:
 
 def _list_index(store: Store, prefix: str, rows: Iterable[KVRow]) -> int:
     newest = 0
+    floor = max(store.least_index, store.index_of(reported.TOMBSTONES_REAPED))
     if prefix:
         newest = max((row.modify_index for row in rows), default=0)
         for name in store.by.tombstone_keys.below(prefix):
             tombstone = store.get(Table.TOMBSTONES, (name,))
             assert isinstance(tombstone, TombstoneRow)
             newest = max(newest, tombstone.index)
-    return max(store.least_index, newest) if newest else _table_index(store)
+    return max(floor, newest) if newest else _table_index(store)

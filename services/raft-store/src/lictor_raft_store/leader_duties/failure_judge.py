@@ -63,6 +63,30 @@ class _Asked:
     answered: bool | None = None
 
 
+class _Pool:
+    """What all reports say, by node: read once a round, so that the round costs what the reports are long."""
+
+    def __init__(self, healthy: dict[str, FailureReport], silent: set[str], present: dict[str, str]) -> None:
+        self._silent, self._present = silent, present
+        self._finders: dict[str, list[str]] = {}
+        self._watchers: dict[str, int] = {}
+        for name, report in healthy.items():
+            failed = {one.lower() for one in (*report.failed, *report.left)} - {name}
+            for node in failed:
+                self._finders.setdefault(node, []).append(name)
+            for node in failed.union(map(str.lower, report.watched)) - {name}:
+                self._watchers[node] = self._watchers.get(node, 0) + 1
+
+    def suspects(self, node: str) -> tuple[bool, str]:
+        """Whether enough of those who watch a node find it failed; one that nobody watches is known by presence."""
+        found = self._finders.get(node, [])
+        # those who have not reported yet may turn out to watch it
+        watching = self._watchers.get(node, 0) + len(self._silent) - (node in self._silent)
+        if not watching:
+            return node not in self._present, "presence lost, and nobody watches it"
+        return len(found) >= min(2, watching), f"reported failed by {', '.join(sorted(found))}"
+
+
 @dataclass(slots=True)
 class FailureJudge:
     """The leader's judgement of nodes; made anew with each leadership at `since`."""
@@ -108,11 +132,12 @@ class FailureJudge:
             return []
         rows = list(agents)
         healthy, silent = self._reporters(present, now)
+        pool = _Pool(healthy, silent, present)
         wanted: list[Ask | Decide] = []
         self.disputed.clear()
         for row in rows:
             if row.status == "alive":
-                suspected, reason = self._suspected(row, healthy, silent, present)
+                suspected, reason = pool.suspects(row.node.lower())
                 if suspected and self._holds.get((row.node.lower(), row.run_id), 0.0) <= now:
                     self._pursue(row, "failed", reason, now, wanted)
                 else:
@@ -130,25 +155,6 @@ class FailureJudge:
         }
         healthy = {name: report for name, report in fresh.items() if report.health_score <= HEALTH_SCORE_MAX}
         return healthy, set(present) - set(fresh)
-
-    @staticmethod
-    def _suspected(
-        row: AgentRow, healthy: dict[str, FailureReport], silent: set[str], present: dict[str, str]
-    ) -> tuple[bool, str]:
-        """Whether enough of those who watch a node find it failed; one that nobody watches is known by presence."""
-        node = row.node.lower()
-        found, watching = [], 0
-        for name, report in healthy.items():
-            if name == node:
-                continue
-            failed = node in {one.lower() for one in (*report.failed, *report.left)}
-            if failed:
-                found.append(name)
-            watching += failed or node in {one.lower() for one in report.watched}
-        watching += len(silent - {node})  # they may turn out to watch it
-        if not watching:
-            return node not in present, "presence lost, and nobody watches it"
-        return len(found) >= min(2, watching), f"reported failed by {', '.join(sorted(found))}"
 
     def _pursue(self, row: AgentRow, decision: str, reason: str, now: float, wanted: list[Ask | Decide]) -> None:
         """Ask the node in person first; its answer (or silence) decides."""

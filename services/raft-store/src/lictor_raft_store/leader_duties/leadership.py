@@ -1,6 +1,7 @@
 """The leader's duties, driven: asks, waits and proposes what the pure cores beside this module decide.
 
-It runs on every member and does nothing while the member does not lead. Each leadership starts with a fresh judge.
+It runs on every member and does nothing while the member does not lead. Each leadership starts with a fresh judge, a
+fresh autopilot, and all timers anew. A round comes every half second, and at once when there is something new.
 """
 
 import asyncio
@@ -12,10 +13,24 @@ import structlog
 from lictor_bus import Bus, BusError, Presence, frames, subjects
 from lictor_bus.frames import AliveAnswer, FailureReport, FrameError, HoldRequest
 from lictor_raft_store.leader_duties import servers
+from lictor_raft_store.leader_duties.autopilot_driver import AutopilotDriver
+from lictor_raft_store.leader_duties.duty import Duties
 from lictor_raft_store.leader_duties.failure_judge import ASK_TIMEOUT_S, Ask, FailureJudge
+from lictor_raft_store.leader_duties.lock_delays import LockDelays
+from lictor_raft_store.leader_duties.long_critical import LongCritical
+from lictor_raft_store.leader_duties.reaper import Reaper
+from lictor_raft_store.leader_duties.restore_watch import RestoreWatch
 from lictor_raft_store.leader_duties.servers import Server
+from lictor_raft_store.leader_duties.session_timers import SessionTimers
+from lictor_raft_store.leader_duties.tombstones import Tombstones
+from lictor_raft_store.machine import AppliedBatch
+from lictor_raft_store.metrics import StoreMetrics
+from lictor_raft_store.renewal_api import RenewalApi
+from lictor_raft_store.settings import RaftStoreSettings
 from lictor_raft_store.store_api import StoreApi
+from lictor_raft_store.surroundings import Surroundings
 from lictor_state.commands import AgentDecision, Command
+from lictor_state.levels import too_early
 from lictor_state.rows import AgentRow, Table
 
 ROUND_S = 0.5
@@ -33,18 +48,37 @@ class Leadership:
         presence: Presence,
         list_servers: Callable[[], list[Server]],
         *,
-        datacenter: str,
-        version: str,
-        brake_fraction: float,
-        clock: Callable[[], float],
+        member_id: int,
+        settings: RaftStoreSettings,
+        around: Surroundings,
+        metrics: StoreMetrics,
     ) -> None:
         self._bus, self._store, self._presence, self._list_servers = bus, store, presence, list_servers
-        self._datacenter, self._version = datacenter, version
-        self._brake_fraction, self._clock = brake_fraction, clock
+        self._settings, self._metrics = settings, metrics
+        self._clock, self._wall = around.clock, around.wall
         self.judge: FailureJudge | None = None
         self._wake = asyncio.Event()
         self._namesakes: list[str] = []
+        self.sessions = SessionTimers()
+        self._duties = Duties(
+            (
+                self.sessions,
+                LockDelays(),
+                LongCritical(),
+                Tombstones(),
+                Reaper(settings.raft_store_reap_hours * 3600, around.wall),
+                RestoreWatch(),
+            )
+        )
+        self._renewals = RenewalApi(bus, member_id, store, self.sessions, around.clock)
+        self.members = AutopilotDriver(
+            store.driver,
+            expect=settings.bootstrap_expect,
+            heartbeat_s=settings.raft_store_heartbeat_ms / 1000,
+            metrics=metrics,
+        )
         store.on_leadership.append(self._on_leadership)
+        store.on_applied.append(self._on_applied)
         store.hold_reason = self.hold_reason
 
     def hold_reason(self) -> str:
@@ -54,14 +88,40 @@ class Leadership:
         return ""
 
     def _on_leadership(self, leading: bool) -> None:
-        self.judge = FailureJudge(self._clock(), self._brake_fraction) if leading else None
+        now = self._clock()
+        self._renewals.leadership_changed()
+        if leading:
+            self.judge = FailureJudge(now, self._settings.fail_brake)
+            self._duties.begin(self._store.driver.machine.store, now)
+            self.members.lead(now)
+        else:
+            self.judge = None
+            self.members.follow()
+            self._metrics.session_timers.set(0)
         self._wake.set()
+
+    def _on_applied(self, batch: AppliedBatch) -> None:
+        now = self._clock()
+        if batch.restored_at:
+            self._duties.begin(self._store.driver.machine.store, now)
+        else:
+            self._duties.changed(batch.changes, now)
+        self._renewals.applied()
 
     async def run(self) -> None:
         """Do a leader's duties while this member leads."""
         cluster = self._store.cluster
         await self._bus.subscribe(subjects.failure_reports(cluster), self._on_report)
         await self._bus.subscribe(subjects.holds(cluster), self._on_hold)
+        await self._renewals.open()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._renewals.run(), name="session renewals")
+                tasks.create_task(self._rounds(), name="leader's rounds")
+        finally:
+            await self.members.close()
+
+    async def _rounds(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), ROUND_S)
@@ -90,11 +150,25 @@ class Leadership:
             self.judge.hold(hold.node, hold.run_id, self._clock())
 
     async def _round(self, judge: FailureJudge) -> None:
-        rows = [row for _, row in self._store.driver.machine.store.rows(Table.AGENTS) if isinstance(row, AgentRow)]
-        by_node = {row.node.lower(): row for row in rows}
+        now, store = self._clock(), self._store.driver.machine.store
         members = self._list_servers()
+        raised = self.members.round(members, now)
+        if raised is not None:
+            await self._propose(raised)
+        expired = self.sessions.expired
+        wanted = self._duties.round(store, now)
+        self._metrics.sessions_expired.inc(self.sessions.expired - expired)
+        self._metrics.session_timers.set(len(self.sessions))
+        wanted += await self._nodes(judge, members)
+        await asyncio.gather(*(self._propose(command) for command in wanted))
+
+    async def _nodes(self, judge: FailureJudge, members: list[Server]) -> list[Command]:
+        """What to decide about servers and nodes, after asking those that may have failed."""
+        rows = [row for _, row in self._store.driver.machine.store.rows(Table.AGENTS) if isinstance(row, AgentRow)]
+        at = int(self._wall())
+        by_node = {row.node.lower(): row for row in rows}
         self._tell_namesakes(servers.namesakes(members))
-        wanted = servers.commands(members, by_node, self._datacenter, self._version)
+        wanted = servers.commands(members, by_node, self._settings.datacenter, self._settings.consul_version, at)
         present = {one.node.lower(): one.instance for one in self._presence.present("gossip")}
         nodes = [row for row in rows if row.role == "node"]
         decisions = judge.judge(nodes, present, self._clock())
@@ -105,9 +179,8 @@ class Leadership:
         for one in decisions:
             if not isinstance(one, Ask):
                 log.info("node decision", node=one.node, decision=one.decision, reason=one.reason)
-                wanted.append(AgentDecision(one.node, one.run_id, one.status_index, one.decision, one.reason))
-        for command in wanted:
-            await self._propose(command)
+                wanted.append(AgentDecision(one.node, one.run_id, one.status_index, one.decision, one.reason, at))
+        return wanted
 
     def _tell_namesakes(self, names: list[str]) -> None:
         if names and names != self._namesakes:
@@ -126,6 +199,9 @@ class Leadership:
         judge.answer(ask.node, ask.run_id, alive=alive)
 
     async def _propose(self, command: Command) -> None:
+        if too_early(command, self._store.driver.machine.store.level) or self._store.room.reason:
+            return  # some member could not read it yet, or the disk is short, which was told: the duty asks again
+        self._metrics.own_commands.labels(type(command).__name__).inc()
         done = await self._store.propose_own(command)
         if done is None:
             log.warning("leader's decision was not applied in time", command=type(command).__name__)

@@ -1,7 +1,8 @@
 """Servers as nodes (design §1): the leader keeps one node `server-<slot>` with service `consul` per member.
 
 What the catalog says of a server follows the leader's contact with it: present members are registered (with the run
-id of this start), silent ones become critical, returned ones pass again. Pure: rows and presence in, commands out.
+id of this start), silent ones become critical, returned ones pass again. One that was removed from the configuration
+goes from the catalog: its member id comes no more. Pure: rows and presence in, commands out.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,12 @@ SILENT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One member as the leader sees it now; `contact_age_s` is 0 for the leader itself, None when never heard."""
+    """One member, or process that wants to be one, as the leader sees it now.
+
+    `contact_age_s` is 0 for the leader itself, None when never heard in this leadership. `member`: it stands in the
+    configuration; `never_member`: it says that it has never been in one. `present`: its presence is fresh. `match` is
+    the end of its log as far as it agrees with the leader's, `level` the highest feature level that it announces.
+    """
 
     member_id: int
     name: str
@@ -26,6 +32,11 @@ class Server:
     port: int
     voter: bool
     contact_age_s: float | None
+    member: bool = True
+    present: bool = False
+    match: int = 0
+    level: int = 1
+    never_member: bool = False
 
 
 def namesakes(servers: Sequence[Server]) -> list[str]:
@@ -34,7 +45,9 @@ def namesakes(servers: Sequence[Server]) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})
 
 
-def commands(servers: Sequence[Server], rows: dict[str, AgentRow], datacenter: str, version: str) -> list[Command]:
+def commands(
+    servers: Sequence[Server], rows: dict[str, AgentRow], datacenter: str, version: str, at: int = 0
+) -> list[Command]:
     """What to propose so that the catalog shows the servers as they are.
 
     Args:
@@ -42,8 +55,14 @@ def commands(servers: Sequence[Server], rows: dict[str, AgentRow], datacenter: s
         rows: the agent rows by node in lower case.
         datacenter: this datacenter's name.
         version: the Consul version reported to clients.
+        at: Unix seconds, for the record of decisions.
     """
-    wanted: list[Command] = []
+    known = {node_id(server.member_id) for server in servers}
+    wanted: list[Command] = [
+        AgentDecision(row.node, row.run_id, row.status_index, "reap", "removed from the configuration", at)
+        for _, row in sorted(rows.items())
+        if row.role == "consul" and row.node_id not in known
+    ]
     named: set[str] = set()
     for server in sorted(servers, key=lambda one: one.member_id):
         if server.name.lower() in named:
@@ -54,17 +73,19 @@ def commands(servers: Sequence[Server], rows: dict[str, AgentRow], datacenter: s
         if alive and (row is None or row.run_id != server.run_id or (row.address, row.port) != _where(server)):
             wanted.append(_join(server, datacenter, version))
         elif alive and row is not None and row.status == "failed":
-            wanted.append(AgentDecision(server.name, row.run_id, row.status_index, "alive"))
+            wanted.append(AgentDecision(server.name, row.run_id, row.status_index, "alive", at=at))
         elif not alive and row is not None and row.status == "alive":
-            wanted.append(
-                AgentDecision(server.name, row.run_id, row.status_index, "failed", "the leader has lost contact")
-            )
+            wanted.append(_failed(row, at))
     wanted += [
-        AgentDecision(row.node, row.run_id, row.status_index, "failed", "the leader has lost contact")
+        _failed(row, at)
         for name, row in sorted(rows.items())
-        if row.role == "consul" and row.status == "alive" and name not in named
+        if row.role == "consul" and row.status == "alive" and name not in named and row.node_id in known
     ]
     return wanted
+
+
+def _failed(row: AgentRow, at: int) -> AgentDecision:
+    return AgentDecision(row.node, row.run_id, row.status_index, "failed", "the leader has lost contact", at)
 
 
 def _where(server: Server) -> tuple[str, int]:

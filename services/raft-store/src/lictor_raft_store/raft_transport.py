@@ -1,4 +1,4 @@
-"""Raft messages over NATS: one frame per peer and Ready, published without waiting.
+"""Raft messages over a lane: one frame per peer and Ready, sent without waiting.
 
 Flow control is the core's: it bounds messages and bytes in flight per peer. A frame names the sender's run, and a
 second live run under one member id is refused (a copied data directory would otherwise vote twice).
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from lictor_bus import Bus, frames, subjects
+from lictor_bus import Lane, frames
 from lictor_bus.frames import MESSAGE_BYTES_MAX, FrameError, RaftFrame
 from lictor_raft import Message
 
@@ -28,19 +28,19 @@ class _Run:
     heard_at: float
 
 
-class NatsTransport:
+class RaftTransport:
     """Sends and receives Raft messages of one member."""
 
     def __init__(
         self,
-        bus: Bus,
+        lane: Lane,
         cluster: str,
         member_id: int,
         run_id: str,
         receive: Callable[[list[Message]], None],
         clock: Callable[[], float],
     ) -> None:
-        self._bus, self._cluster, self._member_id, self._run_id = bus, cluster, member_id, run_id
+        self._lane, self._cluster, self._member_id, self._run_id = lane, cluster, member_id, run_id
         self._receive = receive
         self._clock = clock
         self._runs: dict[int, _Run] = {}
@@ -48,7 +48,7 @@ class NatsTransport:
 
     async def open(self) -> None:
         """Begin to receive."""
-        await self._bus.subscribe(subjects.member(self._cluster, self._member_id, "raft"), self._on_frame)
+        await self._lane.serve("raft", self._on_frame)
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Send messages to their members; lost ones are the core's business."""
@@ -56,22 +56,21 @@ class NatsTransport:
         for message in messages:
             by_peer.setdefault(message.to, []).append(_encoder.encode(message))
         for peer, encoded in by_peer.items():
-            subject = subjects.member(self._cluster, peer, "raft")
             batch: list[bytes] = []
             size = 0
             for one in encoded:
                 if batch and size + len(one) > MESSAGE_BYTES_MAX:
-                    await self._publish(subject, batch)
+                    await self._publish(peer, batch)
                     batch, size = [], 0
                 batch.append(one)
                 size += len(one) + 5
-            await self._publish(subject, batch)
+            await self._publish(peer, batch)
 
-    async def _publish(self, subject: str, batch: list[bytes]) -> None:
+    async def _publish(self, peer: int, batch: list[bytes]) -> None:
         frame = RaftFrame(self._cluster, self._member_id, self._run_id, batch)
-        await self._bus.publish(subject, frames.encode(frame))
+        await self._lane.publish(peer, "raft", frames.encode(frame))
 
-    def _on_frame(self, _subject: str, data: bytes, _reply: str) -> None:
+    def _on_frame(self, data: bytes, _reply: str) -> None:
         try:
             frame = frames.decode(data, RaftFrame)
             messages = [_decoder.decode(one) for one in frame.messages]

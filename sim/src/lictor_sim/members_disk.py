@@ -1,0 +1,177 @@
+"""What a simulated machine has under a member: a disk that can lose power, and the log's writer without a thread.
+
+The disk is `lictor_raft_store.sim_disk.SimDisk`: bytes, sectors, names. When its power goes in the middle of an
+operation, the process is killed before anything else can happen. `SimWriter` has the face and the order of
+`lictor_raft_store.log_writer.LogWriter`: what waits while a sync runs is one group with one sync, a storage error is
+final, a full disk is waited for. Its syncs take virtual time, during which a crash may come.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from lictor_raft_store.batch import EncodedBatch
+from lictor_raft_store.disk import StorageError, StorageFailed
+from lictor_raft_store.log_writer import GROUP_BYTES_MAX, ROOM_RETRY_S
+from lictor_raft_store.sim_disk import PowerLost, SimDisk
+from lictor_raft_store.wal import NoRoom, Wal
+
+
+class MachineDisk(SimDisk):
+    """A `SimDisk` that tells when its power goes."""
+
+    def __init__(self, capacity_bytes: int | None = None) -> None:
+        super().__init__(capacity_bytes)
+        self.on_power_lost: Callable[[], None] = lambda: None
+        self.power_off_after_snapshot: int | None = None
+        """When a snapshot has got its name, the power goes in this many operations."""
+
+    def step(self) -> None:
+        """As `SimDisk.step`; the process is gone before the exception says so."""
+        try:
+            super().step()
+        except PowerLost:
+            self.on_power_lost()
+            raise
+
+    def rename(self, old: str, new: str) -> None:
+        """As `SimDisk.rename`."""
+        super().rename(old, new)
+        if new.endswith(".snap") and self.power_off_after_snapshot is not None:
+            self.power_off_at = self.operations + self.power_off_after_snapshot
+            self.power_off_after_snapshot = None
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    done: "asyncio.Future[int]"
+    batch: EncodedBatch | None
+    sync: bool
+    drop_before: int
+
+
+class SimWriter:
+    """Writes one log inside the loop; `sync_s` draws how long a sync takes, `alone` whether a job goes by itself.
+
+    The real thread may wake between two calls of `append`, so even what is queued at one moment may be two groups.
+    """
+
+    def __init__(self, wal: Wal, sync_s: Callable[[], float], alone: Callable[[], bool] = lambda: False) -> None:
+        self._wal, self._sync_s, self._alone = wal, sync_s, alone
+        self._queue: deque[_Job] = deque()
+        self._failure: StorageError | None = None
+        self._closed = False
+        self._task: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._room_due = self._loop.time() + ROOM_RETRY_S
+        self._loop.call_later(ROOM_RETRY_S, self._look_for_room)
+
+    async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:
+        """As `LogWriter.append`."""
+        await self._submit(batch, sync=sync, drop_before=0)
+
+    async def drop_before(self, index: int) -> int:
+        """As `LogWriter.drop_before`."""
+        return await self._submit(None, sync=False, drop_before=index)
+
+    async def close(self) -> None:
+        """As `LogWriter.close`."""
+        self._closed = True
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        if self._failure is not None:
+            raise self._failure
+        self._wal.close()
+
+    async def _submit(self, batch: EncodedBatch | None, *, sync: bool, drop_before: int) -> int:
+        if self._failure is not None:
+            raise self._failure
+        if self._closed:
+            raise StorageFailed("log writer: closed")
+        job = _Job(asyncio.get_running_loop().create_future(), batch, sync, drop_before)
+        self._queue.append(job)
+        self._wake()
+        return await job.done
+
+    def _wake(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = self._loop.create_task(self._work(), name="wal writer")
+
+    def _look_for_room(self) -> None:
+        """The thread of the real writer wakes up for it also when nobody writes."""
+        if self._failure is None and not self._closed:
+            if self._wal.short:
+                self._wake()
+            self._loop.call_later(ROOM_RETRY_S, self._look_for_room)
+
+    async def _work(self) -> None:
+        while self._failure is None:
+            group = self._next_group()
+            try:
+                await self._perform(group)
+                if self._wal.short and self._loop.time() >= self._room_due:
+                    self._room_due = self._loop.time() + ROOM_RETRY_S
+                    self._wal.seek_room()
+            except (StorageError, ValueError) as error:
+                self._fail(group, error)
+            else:
+                for job in group:
+                    if not job.done.done():
+                        job.done.set_result(0)
+            if not self._queue:
+                return
+
+    def _next_group(self) -> list[_Job]:
+        group: list[_Job] = []
+        size = 0
+        while self._queue:
+            job = self._queue[0]
+            size += len(job.batch.body) if job.batch else 0
+            if group and (job.batch is None or group[0].batch is None or size > GROUP_BYTES_MAX):
+                break
+            group.append(self._queue.popleft())
+            if self._alone():
+                break
+        return group
+
+    async def _perform(self, group: list[_Job]) -> None:
+        batches = [job.batch for job in group if job.batch is not None]
+        if not batches:
+            for job in group:
+                self._wal.drop_before(job.drop_before)
+            return
+        while True:
+            try:
+                self._wal.write(batches, sync=False)
+            except NoRoom:
+                await asyncio.sleep(ROOM_RETRY_S)
+                if self._closed:
+                    raise
+            else:
+                break
+        if any(job.sync for job in group):
+            await asyncio.sleep(self._sync_s())
+            self._wal.sync()
+
+    def _fail(self, group: list[_Job], error: StorageError | ValueError) -> None:
+        self._failure = error if isinstance(error, StorageError) else StorageFailed(f"log writer: {error}")
+        for job in group:
+            if not job.done.done():
+                job.done.set_exception(error)
+        for job in self._queue:
+            if not job.done.done():
+                job.done.set_exception(self._failure)
+        self._queue.clear()
+        self._wal.abandon()
+
+
+def sync_times(dice: Random, usual_s: float, slow: float, slow_s: float) -> Callable[[], float]:
+    """Draws sync times: usually up to `usual_s`, with probability `slow` up to `slow_s`."""
+
+    def draw() -> float:
+        longest = slow_s if dice.random() < slow else usual_s
+        return dice.random() * longest
+
+    return draw
