@@ -160,6 +160,23 @@ def test_where_some_build_cannot_read_a_joint_change_a_dead_voter_is_replaced_in
     assert toy.conf == ConfState((1, 3, 4))
 
 
+def test_two_voters_that_were_scaled_away_at_once_are_removed_one_after_the_other():
+    toy = Toy(expect=5)
+    toy.expect = toy.autopilot.expect = 3
+    toy.alive -= {4, 5}
+    assert toy.after(DEAD_S - 1) == []
+    assert toy.after(3) == [ConfChange(ConfChangeKind.REMOVE, 4), ConfChange(ConfChangeKind.REMOVE, 5)]
+    assert toy.conf == ConfState((1, 2, 3))
+
+
+def test_no_voter_is_removed_while_one_that_remains_is_not_well():
+    toy = Toy(expect=5)
+    toy.expect = toy.autopilot.expect = 3
+    toy.alive -= {4}
+    toy.match[3] = 0
+    assert toy.after(3 * DEAD_S) == []
+
+
 def test_the_dead_are_removed_one_at_a_time_and_never_below_the_expected_number():
     toy = Toy(expect=5)
     toy.expect = toy.autopilot.expect = 3
@@ -171,11 +188,13 @@ def test_the_dead_are_removed_one_at_a_time_and_never_below_the_expected_number(
     assert toy.after(3 * DEAD_S) == []
 
 
-def test_nobody_is_removed_while_another_voter_is_unwell():
+def test_nobody_is_removed_while_another_voter_is_away_that_may_come_back():
     toy = Toy(expect=5)
     toy.autopilot.expect = 3
-    toy.alive -= {4, 5}
-    assert toy.after(3 * DEAD_S) == []
+    toy.alive -= {4}
+    assert toy.after(DEAD_S - 5) == []
+    toy.alive -= {5}
+    assert toy.after(DEAD_S - 10) == []
     toy.alive.add(5)
     assert toy.after(2) == [ConfChange(ConfChangeKind.REMOVE, 4)]
 

@@ -5,7 +5,7 @@
 | a process that announces our cluster, has never been a member, and reads the cluster's level | add as learner |
 | a learner, healthy and caught up for the stabilisation time | promote |
 | a voter without contact for 60 s, and such a learner at hand | replace, in one joint change (two below level 2) |
-| a voter without contact for 60 s, no learner, all other voters healthy, enough of them | remove |
+| a voter without contact for 60 s, no learner, all voters but such healthy, enough of them | remove |
 | a learner without contact for 60 s | remove |
 
 One change at a time, and none while the configuration is joint. Nothing is decided without a healthy majority, and the
@@ -173,7 +173,8 @@ class Autopilot:
             promoted = ConfChange(ConfChangeKind.PROMOTE, spares[0])
             return Change(promoted, f"{_name(by_id, spares[0])} is stable and caught up")
         if cleanup and dead and not any(self._is_healthy(one) for one in conf.learners):
-            rest_well = len(healthy) == len(conf.voters) - 1
+            # Several may be scaled away at once: what has to be well is what remains when all the dead are gone.
+            rest_well = len(healthy) == len(conf.voters) - len(dead)
             least = settings.min_quorum or self.expect
             if rest_well and len(conf.voters) - 1 >= max(least, 1):
                 return _remove(by_id, dead[0], "voter not heard")
