@@ -1,5 +1,6 @@
 """Readiness, backoff, metrics and logs: each alone."""
 
+import gc
 import io
 import json
 import logging
@@ -11,6 +12,7 @@ from prometheus_client import generate_latest
 
 from lictor_kit import logs
 from lictor_kit.backoff import Backoff
+from lictor_kit.garbage import GARBAGE_THRESHOLD, give_back, spare_the_collector
 from lictor_kit.metrics import Metrics
 from lictor_kit.readiness import Readiness
 
@@ -136,3 +138,16 @@ def test_the_console_format_is_for_people() -> None:
     structlog.get_logger().info("view complete", index=42)
     assert "view complete" in out.getvalue()
     assert not out.getvalue().startswith("{")
+
+
+def test_what_lives_at_the_start_is_left_alone_until_it_is_given_back():
+    thresholds = gc.get_threshold()
+    try:
+        spare_the_collector()
+        assert gc.get_freeze_count() > 1000
+        assert gc.get_threshold()[0] == GARBAGE_THRESHOLD
+        give_back()
+        assert gc.get_freeze_count() == 0
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)

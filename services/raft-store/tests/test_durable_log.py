@@ -122,7 +122,7 @@ def test_an_own_snapshot_that_a_leaders_has_overtaken_changes_nothing():
         durable = await opened(SimDisk())
         await durable.append(HardState(2, 0, 60), [Entry(2, index) for index in range(2, 61)])
         await durable.installed(received(90, 3), HardState(3, 0, 90))
-        await durable.taken(50, FOUNDERS, b"own", 5)
+        assert not await durable.taken(50, FOUNDERS, b"own", 5, 1 << 20)
         assert durable.storage.snapshot() == received(90, 3)
         assert durable.storage.first_index() == 91
 

@@ -174,7 +174,8 @@ def test_huge_entries_do_not_stay_in_memory_by_their_number(tmp_path: Any) -> No
         await write(client, 100, 20)
         storages = [one.member.durable.storage for one in cluster.running.values()]
         await until(lambda: all(storage.snapshot_index > 30 for storage in storages))
-        await until(lambda: all(storage.bytes < 1.5 * (1 << 20) for storage in storages))
+        # 1 MiB behind the snapshot and what has come since, of 4 MB in all
+        await until(lambda: all(storage.bytes < 2 * (1 << 20) for storage in storages))
 
     run(tmp_path, story, raft_store_snapshot_entries=40, raft_store_trailing_mib=1)
 

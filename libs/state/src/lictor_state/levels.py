@@ -9,7 +9,7 @@ refuses it below, in case an earlier leader was less careful.
 |---|---|
 | 1 | everything before levels were used; a cluster begins here |
 | 2 | sessions, locks and lock delays; restores; reaping of tombstones; deregistration of services critical for long; |
-|   | the time of decisions about nodes; autopilot's settings |
+|   | the time of decisions about nodes; autopilot's settings; configuration changes of several members at once |
 
 A new command gets the next level here, and so does a change of what an existing command does.
 """
@@ -22,6 +22,9 @@ LEVEL_MAX = 2
 """The highest level that this build knows."""
 
 SECOND = 2
+
+JOINT_CHANGES_LEVEL = SECOND
+"""Below it a log entry that changes several members at once could not be read by some member."""
 
 _INTRODUCED: dict[type, int] = {
     commands.SessionCreate: SECOND,

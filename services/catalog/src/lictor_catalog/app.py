@@ -8,7 +8,6 @@ in flight is answered, then the port closes, then the bus.
 import asyncio
 import contextlib
 import datetime as dt
-import gc
 import random
 import secrets
 import socket
@@ -36,6 +35,7 @@ from lictor_catalog.store_operator import OperatorOverBus
 from lictor_catalog.ttl_client import TtlClient
 from lictor_catalog.writes import Writes
 from lictor_kit import Context
+from lictor_kit.garbage import give_back, spare_the_collector
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -48,9 +48,6 @@ KEEP_ALIVE_S = 120
 """Idle connections: clients reuse theirs between blocking queries of a minute or so."""
 
 LISTEN_BACKLOG = 2048
-GARBAGE_THRESHOLD = 20_000
-"""Objects made and not yet freed that start a collection: requests in flight hold fewer; Python's own is 700."""
-
 CONTACT_POLL_S = 0.5
 
 log = structlog.get_logger()
@@ -152,15 +149,9 @@ def _lane(context: Context, bus: Bus, leader: LeaderTracker, settings: CatalogSe
 
 
 def _spare_the_collector(view: View) -> None:
-    """Take the modules and the view's tables out of the garbage collector's rounds.
-
-    Rows are structs that it does not follow, and what a request leaves behind is freed without it: its rounds find next
-    to nothing, and a full one would walk every table while requests wait. A view that is replaced is given back.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
-    view.on_reset(gc.unfreeze)
+    """Take the modules and the view's tables out of the collector's rounds; a view that is replaced is given back."""
+    spare_the_collector()
+    view.on_reset(give_back)
 
 
 def _config(api: Api, settings: CatalogSettings) -> uvicorn.Config:

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from lictor_bus import Bus, DirectLane, Lane, NatsLane, Presence, connect
+from lictor_kit.garbage import spare_the_collector
 from lictor_kit.service import Context
 from lictor_raft_store.bus_watch import watch_bus
 from lictor_raft_store.direct import open_direct
@@ -93,6 +94,7 @@ class Lives:
                     lane = direct = await self._listen(bus, presence, membership.cluster)
                     tasks.create_task(direct.run(), name="direct lane")
                 member = self._member = await self._open(bus, presence, membership, tasks, lane)
+                spare_the_collector()
                 tasks.create_task(member.driver.run(), name="raft")
                 tasks.create_task(member.leadership.run(), name="leadership")
                 patience_s = self._settings.raft_store_election_ms / 1000

@@ -4,8 +4,8 @@
 |---|---|
 | a process that announces our cluster, has never been a member, and reads the cluster's level | add as learner |
 | a learner, healthy and caught up for the stabilisation time | promote |
-| a voter without contact for 60 s, and such a learner at hand | replace, in one joint change |
-| a voter without contact for 60 s, no learner, all other voters healthy, enough of them | remove |
+| a voter without contact for 60 s, and such a learner at hand | replace, in one joint change (two below level 2) |
+| a voter without contact for 60 s, no learner, all voters but such healthy, enough of them | remove |
 | a learner without contact for 60 s | remove |
 
 One change at a time, and none while the configuration is joint. Nothing is decided without a healthy majority, and the
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from lictor_raft import ConfChange, ConfChangeKind, ConfChanges, ConfState
 from lictor_raft_store.leader_duties.servers import Server
+from lictor_state.levels import JOINT_CHANGES_LEVEL
 from lictor_state.rows import AutopilotRow
 
 DEAD_S = 60.0
@@ -152,7 +153,11 @@ class Autopilot:
         spares = self._stable(conf.learners, settings, now)
         cleanup = settings.cleanup_dead_servers
         if cleanup and dead and spares:
-            both = ConfChange(ConfChangeKind.REMOVE, dead[0]), ConfChange(ConfChangeKind.PROMOTE, spares[0])
+            promote = ConfChange(ConfChangeKind.PROMOTE, spares[0])
+            if level < JOINT_CHANGES_LEVEL:
+                # Some member could not read a joint change: in two steps, the dead one goes in a later round.
+                return Change(promote, f"{_name(by_id, spares[0])} is to replace {_name(by_id, dead[0])}, not heard")
+            both = ConfChange(ConfChangeKind.REMOVE, dead[0]), promote
             return Change(ConfChanges(both), f"{_name(by_id, spares[0])} replaces {_name(by_id, dead[0])}, not heard")
         joiner = self._joiner(servers, conf, level, now)
         if joiner is not None:
@@ -167,7 +172,8 @@ class Autopilot:
             promoted = ConfChange(ConfChangeKind.PROMOTE, spares[0])
             return Change(promoted, f"{_name(by_id, spares[0])} is stable and caught up")
         if cleanup and dead and not any(self._is_healthy(one) for one in conf.learners):
-            rest_well = len(healthy) == len(conf.voters) - 1
+            # Several may be scaled away at once: what has to be well is what remains when all the dead are gone.
+            rest_well = len(healthy) == len(conf.voters) - len(dead)
             least = settings.min_quorum or self.expect
             if rest_well and len(conf.voters) - 1 >= max(least, 1):
                 return _remove(by_id, dead[0], "voter not heard")
