@@ -160,6 +160,10 @@ class Clients:
             "all clients are answered again",
         )
 
+    def move(self, catalogs):
+        """The catalogs have other addresses now."""
+        self.catalogs = catalogs
+
     def longest_gap_s(self):
         """The longest time without any answer to a write or strong read."""
         at = sorted(moment for client in self.clients for moment in client.answered_at)
