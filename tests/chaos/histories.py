@@ -27,6 +27,12 @@ HEALED_S = 60.0
 """After a story everything is healed, and some catalog may still be on its way back."""
 
 
+def at_work(seconds):
+    """Let the clients work; what they do meanwhile is the point."""
+    limit = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > limit, seconds + 1, "time passes")
+
+
 class Client(threading.Thread):
     """One client; `stop` ends it after its operation."""
 
@@ -144,6 +150,19 @@ class Clients:
     def __exit__(self, *_error):
         for client in self.clients:
             client.stop()
+
+    def go_on(self, timeout_s=20.0):
+        """Wait until every client has been answered again since now."""
+        before = [len(one.answered_at) for one in self.clients]
+        wait_until(
+            lambda: all(len(one.answered_at) > seen + 3 for one, seen in zip(self.clients, before, strict=True)),
+            timeout_s,
+            "all clients are answered again",
+        )
+
+    def move(self, catalogs):
+        """The catalogs have other addresses now."""
+        self.catalogs = catalogs
 
     def longest_gap_s(self):
         """The longest time without any answer to a write or strong read."""

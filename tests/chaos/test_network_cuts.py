@@ -2,12 +2,11 @@
 
 import json
 import sys
-import time
 
 import pytest
 
 from tests.chaos import net_hosts
-from tests.chaos.histories import Clients
+from tests.chaos.histories import Clients, at_work
 from tests.chaos.net_hosts import NetHosts
 from tests.chaos.real_cluster import Program, beside_python, get, wait_until
 
@@ -102,20 +101,6 @@ class Site:
         return wait_until(found, timeout_s, "a leader")
 
 
-def work(seconds):
-    limit = time.monotonic() + seconds
-    wait_until(lambda: time.monotonic() > limit, seconds + 1, "time passes")
-
-
-def answers_go_on(clients, timeout_s=30.0):
-    before = [len(one.answered_at) for one in clients.clients]
-    wait_until(
-        lambda: all(len(one.answered_at) > seen + 3 for one, seen in zip(clients.clients, before, strict=True)),
-        timeout_s,
-        "all clients are answered again",
-    )
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     with NetHosts(len(HOSTS)) as hosts, Site(hosts, tmp_path_factory.mktemp("cuts")) as running:
@@ -134,55 +119,55 @@ def clients_of(site, seed):
 
 def test_the_leaders_host_is_unplugged_and_the_other_two_go_on(site):
     with clients_of(site, 11) as clients:
-        work(1.0)
+        at_work(1.0)
         leader = site.leader()
         others = [host for host in HOSTS if host != leader]
         site.hosts.unplug(leader)
         site.leader(*others, other_than=leader)
-        answers_go_on(clients)
-        work(2.0)
+        clients.go_on()
+        at_work(2.0)
         site.hosts.plug(leader)
         wait_until(lambda: site.ready("catalog", leader), 30.0, "the host is back")
-        answers_go_on(clients)
+        clients.go_on()
     clients.judge()
 
 
 def test_two_hosts_that_only_the_third_can_see_do_not_stop_the_store(site):
     with clients_of(site, 12) as clients:
-        work(1.0)
+        at_work(1.0)
         leader = site.leader()
         one, _third = [host for host in HOSTS if host != leader]
         site.hosts.part(leader, one)
-        answers_go_on(clients)
-        work(3.0)
+        clients.go_on()
+        at_work(3.0)
         site.hosts.heal()
-        answers_go_on(clients)
+        clients.go_on()
     clients.judge()
 
 
 def test_a_host_that_is_heard_and_hears_nothing_does_not_stop_the_store(site):
     with clients_of(site, 13) as clients:
-        work(1.0)
+        at_work(1.0)
         leader = site.leader()
         for other in HOSTS:
             if other != leader:
                 site.hosts.deafen(leader, other)
         others = [host for host in HOSTS if host != leader]
         site.leader(*others, other_than=leader)
-        answers_go_on(clients)
-        work(2.0)
+        clients.go_on()
+        at_work(2.0)
         site.hosts.heal()
-        answers_go_on(clients)
+        clients.go_on()
     clients.judge()
 
 
 def test_all_links_are_cut_writes_fail_in_bounded_time_and_everything_is_there_when_they_are_back(site):
     with clients_of(site, 14) as clients:
-        work(1.0)
+        at_work(1.0)
         for host in HOSTS:
             site.hosts.unplug(host)
-        work(3.0)
+        at_work(3.0)
         site.hosts.heal()
-        answers_go_on(clients, 40.0)
-        work(1.0)
+        clients.go_on(40.0)
+        at_work(1.0)
     clients.judge()

@@ -5,23 +5,12 @@ import time
 
 import pytest
 
-from tests.chaos.histories import Clients
+from tests.chaos.histories import Clients, at_work
 from tests.chaos.real_cluster import RealCluster, wait_until
 
 pytestmark = pytest.mark.chaos
 
 LEADER_BACK_S = 3.0
-WORK_S = 4.0
-
-
-def answers_go_on(clients, timeout_s=20.0):
-    """Wait until every client has been answered again since now."""
-    before = [len(one.answered_at) for one in clients.clients]
-    wait_until(
-        lambda: all(len(one.answered_at) > seen + 3 for one, seen in zip(clients.clients, before, strict=True)),
-        timeout_s,
-        "all clients are answered again",
-    )
 
 
 @pytest.fixture
@@ -36,12 +25,6 @@ def catalogs(cluster):
     return [cluster.http(1), cluster.http(2)]
 
 
-def at_work(seconds):
-    """Let the clients work; what they do meanwhile is the point."""
-    limit = time.monotonic() + seconds
-    wait_until(lambda: time.monotonic() > limit, seconds + 1, "time passes")
-
-
 def test_the_leader_is_killed_four_times_and_is_replaced_each_time_within_three_seconds(cluster):
     with Clients(catalogs(cluster), seed=1) as clients:
         for _ in range(4):
@@ -50,7 +33,7 @@ def test_the_leader_is_killed_four_times_and_is_replaced_each_time_within_three_
             cluster.kill(leader)
             killed = time.monotonic()
             wait_until(cluster.find_leader, LEADER_BACK_S, "a new leader")
-            answers_go_on(clients)
+            clients.go_on()
             assert time.monotonic() - killed < LEADER_BACK_S + 2.0
             cluster.start(leader)
         at_work(1.5)
@@ -64,7 +47,7 @@ def test_a_leader_that_is_paused_beyond_its_lease_answers_no_stale_read_when_it_
             leader = cluster.leader()
             cluster.freeze(leader)
             wait_until(lambda old=leader: cluster.find_leader() not in ("", old), 10.0, "a new leader")
-            answers_go_on(clients)
+            clients.go_on()
             cluster.thaw(leader)
             at_work(1.0)
     clients.judge()
@@ -75,7 +58,7 @@ def test_all_stores_are_killed_at_once_and_everything_is_there_afterwards(cluste
         at_work(2.0)
         cluster.kill("raft-store-1", "raft-store-2", "raft-store-3")
         cluster.start("raft-store-1", "raft-store-2", "raft-store-3")
-        answers_go_on(clients, 30.0)
+        clients.go_on(30.0)
         at_work(1.0)
     clients.judge()
 
@@ -86,12 +69,12 @@ def test_one_of_three_nats_servers_is_killed_and_later_another_freezes(cluster):
         term = cluster.term()
         gone = cluster.nats_of(cluster.leader())
         cluster.kill(gone)
-        answers_go_on(clients)
+        clients.go_on()
         at_work(1.0)
         cluster.start(gone)
         frozen = cluster.nats_of(cluster.leader())
         cluster.freeze(frozen)
-        answers_go_on(clients)
+        clients.go_on()
         at_work(2.0)
         cluster.thaw(frozen)
         at_work(1.0)
@@ -104,7 +87,7 @@ def test_every_store_restarts_in_turn_as_in_an_upgrade_and_leadership_is_handed_
         for name in ("raft-store-1", "raft-store-2", "raft-store-3"):
             at_work(1.0)
             cluster.terminate(name)
-            answers_go_on(clients)
+            clients.go_on()
             cluster.start(name)
             cluster.leader()
         at_work(1.0)

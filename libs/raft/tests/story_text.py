@@ -97,6 +97,8 @@ def _fields(message: Message) -> list[str]:
         words.append("REJECT")
         if kind is MessageKind.APPEND_RESPONSE:
             words.append(f"hint {message.log_term}/{message.reject_hint}")
+        elif kind in (MessageKind.VOTE_RESPONSE, MessageKind.PRE_VOTE_RESPONSE):
+            words.append(f"committed {message.log_term}/{message.commit}")
     if message.context:
         words.append("transfer" if kind in (MessageKind.VOTE, MessageKind.PRE_VOTE) else f"round={message.context}")
     if message.hard_state is not None:

@@ -12,8 +12,10 @@ from lictor_raft import (
     ConfChanges,
     Config,
     ConfState,
+    Entry,
     EntryKind,
     LocalCluster,
+    Message,
     MessageKind,
     ProposalDropped,
     ReadMode,
@@ -379,3 +381,70 @@ def test_leaders_candidates_and_followers_under_leases_forget_nobody() -> None:
     leased = led()
     assert not leased[2].forget_leader()
     assert leased[2].leader == 1
+
+
+# --- who leaves is asked for a vote -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pre_vote", [True, False])
+@pytest.mark.parametrize("storage", [{}, {"async_storage_writes": True}])
+def test_who_stays_learns_from_refused_votes_that_the_change_is_committed(
+    storage: dict[str, Any], pre_vote: bool
+) -> None:
+    group = led(spares=0, pre_vote=pre_vote, **storage)
+    group[1].propose_conf_change(ConfChanges((ConfChange(C.REMOVE, 1), ConfChange(C.REMOVE, 2))))
+    while not group[1].status().conf_state.voters_outgoing:
+        group.work_all()
+        group.deliver()
+    group.work_all()
+    leave = group[1].status().last_index
+    while group[3].status().durable_index < leave:
+        group.deliver()
+        group.work_all()
+    group[1].propose(b"longer")
+    group.work_all()
+    for _ in range(4):
+        group.deliver(lambda message: message.to != 3)
+        group.work_all()
+    assert [group[one].status().conf_state.voters_outgoing for one in (1, 2, 3)] == [(), (), (1, 2, 3)]
+    assert group[2].status().last_index > group[3].status().last_index
+    group.wire.clear()
+    for one in (1, 2, 3):
+        group.crash(one)
+    for one in (1, 2, 3):
+        group.restart(one)
+    group.run(100)
+    assert group.leader() == 3
+    assert group[3].status().conf_state == ConfState((3,))
+
+
+def test_a_voter_alone_learns_from_the_demoted_leader_that_it_is_alone() -> None:
+    group = led(voters=2, spares=0)
+    group[1].propose_conf_change(ConfChange(C.ADD_LEARNER, 1))
+    group.work_all()
+    group.deliver()
+    group[1].propose(b"longer")
+    group.work_all()
+    group.deliver(lambda message: message.to == 1)
+    group.work_all()
+    assert [group[one].status().conf_state.voters for one in (1, 2)] == [(2,), (1, 2)]
+    group.wire.clear()
+    group.crash(1)
+    group.restart(1)
+    group.run(100)
+    assert group.leader() == 2
+
+
+def test_a_refusal_is_believed_only_where_the_log_has_the_same_entry() -> None:
+    group = cluster(spares=0, **QUORUM_READS)
+    core = group[3].core
+    core.become_follower(5, 0)
+    core.log.append([Entry(4, 2), Entry(5, 3)])
+    for index, term in ((3, 4), (2, 5), (4, 5), (0, 0)):
+        refused = Message(K.PRE_VOTE_RESPONSE, 1, 3, 5, commit=index, log_term=term, reject=True)
+        group[3].step(refused, group.now)
+        assert core.log.committed == 1
+    group[3].step(Message(K.PRE_VOTE_RESPONSE, 1, 3, 3, commit=2, log_term=4, reject=True), group.now)
+    assert (core.log.committed, core.term) == (2, 5), "at a lower term too: what is committed stays so"
+    group[3].step(Message(K.VOTE_RESPONSE, 1, 3, 5, commit=3, log_term=5), group.now)
+    assert core.log.committed == 2, "a granted vote says nothing"

@@ -253,7 +253,7 @@ class Walk:
 
 def test_a_group_of_three_or_five_stays_safe_and_recovers() -> None:
     lease_reads = confirmed = elections = 0
-    for seed in range(12):
+    for seed in range(14):
         walk = Walk(seed, 3 if seed % 2 else 5)
         walk.run(STEPS)
         walk.finish()

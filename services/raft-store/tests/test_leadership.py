@@ -13,7 +13,7 @@ from lictor_bus.frames import MemberHealth, ProposeAnswer, ProposeBatch
 from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.store_operator import StoreOperator
 from lictor_raft import RawNode
-from lictor_raft_store.leader_duties import autopilot, long_critical
+from lictor_raft_store.leader_duties import long_critical
 from lictor_state import commands as c
 from lictor_state.codec import encode_envelope
 from lictor_state.levels import FOUNDING_LEVEL
@@ -154,9 +154,7 @@ def test_a_node_that_left_is_reaped_in_its_time(tmp_path):
     run(tmp_path, story, raft_store_reap_hours=2 / 3600)
 
 
-def test_a_process_that_waits_is_added_promoted_and_replaces_a_dead_voter(tmp_path, monkeypatch):
-    monkeypatch.setattr(autopilot, "DEAD_S", 2.0)
-
+def test_a_process_that_waits_is_added_promoted_and_replaces_a_dead_voter(tmp_path):
     async def story(cluster, client):
         await do(client, c.AutopilotSet(server_stabilization_time_ns=SECOND))
         number = cluster.add_volume()
@@ -177,7 +175,7 @@ def test_a_process_that_waits_is_added_promoted_and_replaces_a_dead_voter(tmp_pa
         await until(lambda: client.view.store.agent(name) is None)
         await until(lambda: client.view.store.service(f"server-{number}", "consul") is not None)
 
-    run(tmp_path, story)
+    run(tmp_path, story, raft_store_dead_after_s=2)
 
 
 def test_a_member_that_announces_less_holds_the_level_and_new_commands_are_refused_before_they_enter_the_log(tmp_path):

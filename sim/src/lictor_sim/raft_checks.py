@@ -70,10 +70,11 @@ class GroupChecker:
         core = node.core
         committed = core.log.committed
         term, before = self._leading.get(core.id, (0, 0))
-        # A removed leader may commit and step down in one step.
-        if core.role is not Role.LEADER and term != core.term:
+        if core.role is not Role.LEADER and (term != core.term or committed <= self.commit_max):
             self._require(committed <= self.commit_max, f"{core.id} commits {committed} before any leader")
             return
+        # Who leads, or led this term a step ago: a removed leader may commit and step down in one step. Once it follows
+        # it may also be told of older commits, with a refused vote.
         if term != core.term:
             holder = self.leaders.setdefault(core.term, core.id)
             self._require(holder == core.id, f"term {core.term} has two leaders, {holder} and {core.id}")
@@ -171,10 +172,6 @@ class GroupChecker:
     def conf_at(self, index: int) -> ConfState:
         """The configuration as of `index`, as far as anybody has applied changes."""
         return self._conf_states[bisect_right(self._conf_indexes, index) - 1]
-
-    def newest_conf(self) -> tuple[int, ConfState]:
-        """The newest configuration that anybody has applied, and its index."""
-        return self._conf_indexes[-1], self._conf_states[-1]
 
     def confs_since(self, index: int) -> Iterable[ConfState]:
         """The configuration as of `index` and all later ones."""

@@ -51,6 +51,5 @@ def _counts(cluster: RaftCluster) -> dict[str, int]:
         "confirmed reads": checker.reads_confirmed,
         "operations": len(cluster.workload.history),
         "messages": cluster.network.carried,
-        "groups stuck after a removal": int(cluster.stuck_after_removal),
         "deaths at failpoints": deaths.total(),
     }

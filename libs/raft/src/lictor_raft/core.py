@@ -45,6 +45,7 @@ Dice = Callable[[int, int], int]
 
 AFTER_APPEND = frozenset({MessageKind.APPEND_RESPONSE, MessageKind.VOTE_RESPONSE, MessageKind.PRE_VOTE_RESPONSE})
 _VOTES = frozenset({MessageKind.VOTE, MessageKind.PRE_VOTE})
+_VOTE_ANSWERS = frozenset({MessageKind.VOTE_RESPONSE, MessageKind.PRE_VOTE_RESPONSE})
 _FROM_LEADER = frozenset({MessageKind.APPEND, MessageKind.HEARTBEAT, MessageKind.SNAPSHOT})
 
 
@@ -269,6 +270,8 @@ class Core:
 
     def step(self, message: Message) -> None:
         """Take one message: first the rules on terms (paper 5.1), then votes, then what the role does."""
+        if message.reject and message.kind in _VOTE_ANSWERS:
+            self._learn_commit(message)  # whatever its term: what is committed stays so
         if message.term > self.term:
             if not self._admit_higher_term(message):
                 return
@@ -299,7 +302,7 @@ class Core:
         kind = message.kind
         if kind is MessageKind.PRE_VOTE:
             # Silence could leave a group stuck whose members differ in settings: say that the term is too low.
-            self.send(Message(MessageKind.PRE_VOTE_RESPONSE, self.id, message.from_, self.term, reject=True))
+            self._refuse_vote(MessageKind.PRE_VOTE_RESPONSE, message.from_)
         elif kind in (MessageKind.APPEND, MessageKind.HEARTBEAT) and (self.config.check_quorum or self.config.pre_vote):
             # This member moved to a higher term and its campaigns are ignored there: the answer's term makes the
             # leader step down, which ends the stalemate with one more election.
@@ -319,12 +322,38 @@ class Core:
         )
         withheld = message.context != CAMPAIGN_TRANSFER and self.votes_are_withheld()
         if not free or withheld or not self.log.is_up_to_date(message.index, message.log_term):
-            self.send(Message(answer, self.id, message.from_, self.term, reject=True))
+            self._refuse_vote(answer, message.from_)
             return
         self.send(Message(answer, self.id, message.from_, message.term))
         if not pre_vote:
             self.election_elapsed = 0
             self.vote = message.from_
+
+    def _refuse_vote(self, answer: MessageKind, candidate_id: int) -> None:
+        """Refuse, and say what is committed.
+
+        Who has left the configuration knows so, does not campaign, and may still hold the longer log; a candidate that
+        does not know needs its vote, and would ask for ever. What is committed tells it that it needs that vote no
+        more.
+        """
+        committed = self.log.committed
+        term = self.log.term_or_zero(committed)
+        refusal = Message(answer, self.id, candidate_id, self.term, commit=committed, log_term=term, reject=True)
+        self.send(refusal)
+
+    def _learn_commit(self, refusal: Message) -> None:
+        """Commit what the refuser of a vote has committed, as far as this log has the same entry (paper 5.3).
+
+        A configuration change among it ends the campaign, which was for the votes of an earlier configuration.
+        """
+        log = self.log
+        if self.role is Role.LEADER or refusal.commit <= log.committed:
+            return
+        if not log.matches(refusal.commit, refusal.log_term):
+            return
+        log.commit_to(refusal.commit)
+        if self.role is not Role.FOLLOWER and self.has_unapplied_conf_change():
+            self.become_follower(self.term, NO_MEMBER)
 
     # --- configuration and snapshots --------------------------------------------------------------------------
 

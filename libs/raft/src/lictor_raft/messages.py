@@ -63,10 +63,11 @@ class MessageKind(IntEnum):
     VOTE = 5
     """The candidate's last (`index`, `log_term`); `context` may be `CAMPAIGN_TRANSFER`."""
     VOTE_RESPONSE = 6
+    """With `reject`, what the voter has committed (`commit`, `log_term`); earlier builds leave it at 0, unread."""
     PRE_VOTE = 7
     """As a vote, at the term that the sender would campaign for."""
     PRE_VOTE_RESPONSE = 8
-    """Granted: at the requested term. Rejected: at the voter's own term."""
+    """Granted: at the requested term. Rejected: at the voter's own term, with what a refused vote says."""
     SNAPSHOT = 9
     """Delivered to the core when the data behind `snapshot.reference` is complete at the receiver."""
     TIMEOUT_NOW = 10

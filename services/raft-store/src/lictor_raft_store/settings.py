@@ -71,6 +71,12 @@ class RaftStoreSettings(Settings):
         le=8760,
         description="hours; failed and left nodes are forgotten after this; long enough for a weekend and a day",
     )
+    raft_store_dead_after_s: float = Field(
+        default=60.0,
+        ge=2,
+        le=86_400,
+        description="seconds; silence after which autopilot replaces or removes a member; longer than a reboot takes",
+    )
     raft_store_level_max: int = Field(
         default=LEVEL_MAX,
         ge=1,

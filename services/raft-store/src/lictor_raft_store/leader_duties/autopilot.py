@@ -4,9 +4,9 @@
 |---|---|
 | a process that announces our cluster, has never been a member, and reads the cluster's level | add as learner |
 | a learner, healthy and caught up for the stabilisation time | promote |
-| a voter without contact for 60 s, and such a learner at hand | replace, in one joint change (two below level 2) |
-| a voter without contact for 60 s, no learner, all voters but such healthy, enough of them | remove |
-| a learner without contact for 60 s | remove |
+| a voter without contact for `dead_s`, and such a learner at hand | replace, in one joint change (two below level 2) |
+| a voter without contact for `dead_s`, no learner, all that are not dead healthy, enough of them | remove |
+| a learner without contact for `dead_s` | remove |
 
 One change at a time, and none while the configuration is joint. Nothing is decided without a healthy majority, and the
 leader never removes itself. A leadership observes anew: nobody is stable, or without contact, for longer than it lasts.
@@ -24,6 +24,8 @@ from lictor_state.levels import JOINT_CHANGES_LEVEL
 from lictor_state.rows import AutopilotRow
 
 DEAD_S = 60.0
+"""Unless the setting says otherwise: longer than a machine needs to start anew, so that a reboot costs no seat."""
+
 JOIN_SEEN_S = 1.0
 """A process that wants to join must be there for so long: one that crashes at its start is not added."""
 
@@ -73,11 +75,15 @@ class _Observed:
 
 @dataclass(slots=True)
 class Autopilot:
-    """The leader's observations, made anew with each leadership at `since`; `expect` members founded the cluster."""
+    """The leader's observations, made anew with each leadership at `since`; `expect` members founded the cluster.
+
+    A member without contact for `dead_s` is taken for dead.
+    """
 
     since: float
     expect: int
     heartbeat_s: float
+    dead_s: float = DEAD_S
     healths: tuple[Health, ...] = ()
     _observed: dict[int, _Observed] = field(default_factory=dict)
     _leader: int = 0
@@ -172,7 +178,8 @@ class Autopilot:
             promoted = ConfChange(ConfChangeKind.PROMOTE, spares[0])
             return Change(promoted, f"{_name(by_id, spares[0])} is stable and caught up")
         if cleanup and dead and not any(self._is_healthy(one) for one in conf.learners):
-            # Several may be scaled away at once: what has to be well is what remains when all the dead are gone.
+            # Of two that died together each would wait for the other for ever: only the living have to be well. A
+            # majority of all is healthy, so it is one of those that remain too.
             rest_well = len(healthy) == len(conf.voters) - len(dead)
             least = settings.min_quorum or self.expect
             if rest_well and len(conf.voters) - 1 >= max(least, 1):
@@ -188,7 +195,7 @@ class Autopilot:
             return False
         never_heard = now - max(self.since, self._observed[server.member_id].first_seen)
         silent = never_heard if server.contact_age_s is None else server.contact_age_s
-        return silent >= DEAD_S
+        return silent >= self.dead_s
 
     def _stable(self, learners: Sequence[int], settings: AutopilotRow, now: float) -> list[int]:
         """Learners that may vote, the one longest stable first."""

@@ -22,15 +22,18 @@ DEFAULTS = AutopilotRow()
 class AutopilotDriver:
     """The autopilot of one member, while it leads."""
 
-    def __init__(self, driver: NodeDriver, *, expect: int, heartbeat_s: float, metrics: StoreMetrics) -> None:
+    def __init__(
+        self, driver: NodeDriver, *, expect: int, heartbeat_s: float, dead_s: float, metrics: StoreMetrics
+    ) -> None:
         self._driver, self._expect, self._heartbeat_s, self._metrics = driver, expect, heartbeat_s, metrics
+        self._dead_s = dead_s
         self.autopilot: Autopilot | None = None
         self._changing: asyncio.Task[None] | None = None
         self._behind: list[str] = []
 
     def lead(self, now: float) -> None:
         """A leadership begins: observe anew."""
-        self.autopilot = Autopilot(now, self._expect, self._heartbeat_s)
+        self.autopilot = Autopilot(now, self._expect, self._heartbeat_s, self._dead_s)
 
     def follow(self) -> None:
         """Leadership is over."""

@@ -75,6 +75,7 @@ class Leadership:
             store.driver,
             expect=settings.bootstrap_expect,
             heartbeat_s=settings.raft_store_heartbeat_ms / 1000,
+            dead_s=settings.raft_store_dead_after_s,
             metrics=metrics,
         )
         store.on_leadership.append(self._on_leadership)
