@@ -55,7 +55,7 @@ def test_the_short_run_reaches_what_it_is_there_for():
     assert cluster_counts["undecided histories"] == 0
 
 
-@pytest.mark.parametrize("seed", [6, 9, 25, 36])
+@pytest.mark.parametrize("seed", [6, 9, 25, 36, 1391])  # 1391: two sets that each lacked a promise of the other
 def test_five_machines_on_a_network_in_halves_found_one_cluster(seed):
     report = FoundingCluster(seed).run(4.0, halves)
     assert report.broken is None

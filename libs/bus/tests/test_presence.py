@@ -41,8 +41,10 @@ def test_a_goodbye_removes_a_process_at_once():
         one, two = Presence(FakeBus(hub), "dns", "n1", "a"), Presence(FakeBus(hub), "dns", "n2", "b")
         tasks += [asyncio.ensure_future(one.run()), asyncio.ensure_future(two.run())]
         await until(lambda: len(one.present("dns")) == 2)
+        assert one.silent_s("dns", "b") < 1
         await two.close()
         await until(lambda: [kept.instance for kept in one.present("dns")] == ["a"])
+        assert one.silent_s("dns", "b") == float("inf")
 
     run(story)
 

@@ -126,6 +126,20 @@ def test_a_removed_member_moves_its_data_aside_and_begins_a_new_life(tmp_path: P
     assert claim(tmp_path).member_id == fresh
 
 
+def test_a_slot_names_the_ids_whose_promise_came_to_nothing_and_no_others(tmp_path: Path) -> None:
+    slot = claim(tmp_path)
+    (tmp_path / "slot-1" / "removed-by-hand").mkdir()
+    assert slot.given_up() == ()
+    void = slot.member_id
+    slot.write_promise(b"p")
+    slot.set_aside()
+    slot.write_promise(b"q")
+    slot.write_cluster(b"c")
+    slot.set_aside()
+    slot.set_aside()
+    assert slot.given_up() == (void,)
+
+
 def test_folders_of_a_slot_are_where_the_other_modules_expect_them(tmp_path: Path) -> None:
     slot = claim(tmp_path)
     assert slot.wal_folder == str(tmp_path / "slot-1" / "data" / "wal")

@@ -175,7 +175,8 @@ class HoldRequest(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class FoundingHello(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A member without a cluster, or one that has promised, during founding; `cluster` set means veto.
 
-    `heard` is the candidate list that the sender saw in its last round; `promise` is the member set it has fsynced.
+    `heard` is the candidate list that the sender saw in its last round; `promise` is the member set it has fsynced;
+    `given_up` are ids that the sender bore before, whose promises came to nothing.
     """
 
     member_id: int
@@ -185,6 +186,7 @@ class FoundingHello(msgspec.Struct, frozen=True, gc=False, array_like=True):
     promise: tuple[int, ...] = ()
     promised_cluster: str = ""
     cluster: str = ""
+    given_up: tuple[int, ...] = ()
 
 
 class RaftFrame(msgspec.Struct, frozen=True, gc=False, array_like=True):

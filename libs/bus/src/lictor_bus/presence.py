@@ -75,6 +75,11 @@ class Presence:
         found = [one for one in self._seen.values() if one.role == role and now - one.seen_at < FRESH_S]
         return sorted(found, key=lambda one: (one.node, one.instance))
 
+    def silent_s(self, role: str, instance: str) -> float:
+        """Seconds since a process announced itself; infinite for one that said goodbye or is not known."""
+        seen = self._seen.get((role, instance))
+        return float("inf") if seen is None else self._clock() - seen.seen_at
+
     def echo_age_s(self) -> float:
         """Seconds since this process last heard itself; infinite before the first time."""
         return self._clock() - self._echo_at

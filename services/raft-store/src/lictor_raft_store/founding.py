@@ -6,7 +6,11 @@ promise the same. A promise is the only one a member ever makes and is on disk b
 all of the set have promised. Anybody who knows a cluster vetoes: the member then waits to be taken in as a learner.
 
     candidate ──two equal rounds──▶ promised ──n of n promises──▶ founded
+        │                       └─ one of the set promised something else ──▶ void
         └──────────── a cluster is heard of ──▶ vetoed
+
+A set of which one has promised something else can never be complete, because an id promises once. Who has promised it
+starts over under another id, and tells which id it bore: others of that set wait in vain for it too.
 
 It does not start Raft, send or write anything: the driver does, and tells it `now`.
 """
@@ -47,6 +51,13 @@ class Vetoed:
 
 
 @dataclass(frozen=True, slots=True)
+class Void:
+    """The promise can never be kept by all, and so by nobody: start over under another id."""
+
+    promise: Promise
+
+
+@dataclass(frozen=True, slots=True)
 class MakePromise:
     """Write this promise to disk, then call `promised`."""
 
@@ -63,7 +74,15 @@ class _Candidate:
 class Founding:
     """One member's part in founding."""
 
-    def __init__(self, member_id: int, slot: int, expect: int, new_cluster: str, promise: Promise | None) -> None:
+    def __init__(
+        self,
+        member_id: int,
+        slot: int,
+        expect: int,
+        new_cluster: str,
+        promise: Promise | None,
+        given_up: tuple[int, ...] = (),
+    ) -> None:
         """Begin.
 
         Args:
@@ -72,9 +91,12 @@ class Founding:
             expect: how many members found the cluster.
             new_cluster: a fresh cluster id, used if it falls to this member to mint it.
             promise: the promise found on disk, from before a restart.
+            given_up: ids that this member bore before, whose promises were void.
         """
         self._id, self._slot, self._expect, self._new_cluster = member_id, slot, expect, new_cluster
         self.promise = promise
+        self._own_given_up = given_up
+        self._given_up = set(given_up)
         self._others: dict[int, _Candidate] = {}
         self._last_list: tuple[int, ...] = ()
         self._own_rounds = 0
@@ -92,19 +114,21 @@ class Founding:
             heard=candidates,
             promise=self.promise.members if self.promise else (),
             promised_cluster=self.promise.cluster if self.promise else "",
+            given_up=self._own_given_up,
         )
 
     def heard(self, hello: FoundingHello, now: float) -> None:
         """Take in a hello of another process."""
         if hello.cluster:
             self._veto = hello.cluster
+        self._given_up.update(hello.given_up)
         if hello.member_id in {0, self._id}:
             return
         before = self._others.get(hello.member_id)
         equal = before.equal_rounds + 1 if before and before.hello.heard == hello.heard else 1
         self._others[hello.member_id] = _Candidate(hello, now, equal)
 
-    def decide(self, now: float) -> Founded | Vetoed | MakePromise | None:
+    def decide(self, now: float) -> Founded | Vetoed | Void | MakePromise | None:
         """What follows from what has been heard so far, if anything."""
         if self.promise:
             return self._decide_promised(self.promise)
@@ -131,6 +155,7 @@ class Founding:
             if now - self._others[one].heard_at < FRESH_S
             and (promise := self._promise_of(one)) is not None
             and self._id in promise.members
+            and not self._is_void(promise)
         ]
         return min(asking, key=lambda promise: promise.members) if asking else None
 
@@ -147,15 +172,28 @@ class Founding:
         candidates = self._candidates(now)
         return f"{self._expect} members expected, {len(candidates)} heard"
 
-    def _decide_promised(self, promise: Promise) -> Founded | Vetoed | None:
+    def _decide_promised(self, promise: Promise) -> Founded | Vetoed | Void | None:
         if self._veto and self._veto != promise.cluster:
             return Vetoed(self._veto)
         if self._veto == promise.cluster or all(one == self._id or self._kept(one) for one in promise.members):
             return Founded(promise)
-        return None
+        return Void(promise) if self._is_void(promise) else None
+
+    def _is_void(self, promise: Promise) -> bool:
+        """Whether somebody it needs has promised something else, or is there no more to promise anything.
+
+        However long ago that was heard: it stays so.
+        """
+        return any(
+            one in self._given_up or self._promise_of(one) not in {None, promise}
+            for one in promise.members
+            if one != self._id
+        )
 
     def _candidates(self, now: float) -> tuple[int, ...]:
-        fresh = [one for one, seen in self._others.items() if now - seen.heard_at < FRESH_S]
+        fresh = [
+            one for one, seen in self._others.items() if now - seen.heard_at < FRESH_S and one not in self._given_up
+        ]
         return tuple(sorted([self._id, *fresh])[: self._expect])
 
     def _agreed(self, candidates: tuple[int, ...]) -> bool:
@@ -170,6 +208,10 @@ class Founding:
                 return False
             if other.hello.expect != self._expect:
                 return False
+            if other.hello.promise:
+                return (
+                    False  # to others, or it would have been asked of this member: theirs may yet be kept, or is void
+                )
         return True
 
     def _promise_of(self, member: int) -> Promise | None:

@@ -8,7 +8,7 @@ import structlog
 
 from lictor_bus import Bus, frames, subjects
 from lictor_bus.frames import FoundingHello, FrameError
-from lictor_raft_store.founding import ROUND_S, Founded, Founding, MakePromise, Promise, Vetoed
+from lictor_raft_store.founding import ROUND_S, Founded, Founding, MakePromise, Promise, Vetoed, Void
 from lictor_raft_store.slots import Slot
 
 log = structlog.get_logger()
@@ -22,7 +22,7 @@ def read_promise(slot: Slot) -> Promise | None:
 
 async def found(
     bus: Bus, slot: Slot, expect: int, new_cluster: str, clock: Callable[[], float], say: Callable[[str], None]
-) -> Promise | str:
+) -> Promise | Void | str:
     """Take part in founding until it is over.
 
     Args:
@@ -34,9 +34,10 @@ async def found(
         say: called with what founding waits for.
 
     Returns:
-        The promise when this member is a founder, else the id of the cluster that exists already.
+        The promise when this member is a founder, or that it is void and the slot is to be set aside; else the id of
+        the cluster that exists already.
     """
-    founding = Founding(slot.member_id, slot.number, expect, new_cluster, read_promise(slot))
+    founding = Founding(slot.member_id, slot.number, expect, new_cluster, read_promise(slot), slot.given_up())
 
     def hear(_subject: str, data: bytes, _reply: str) -> None:
         try:
@@ -63,6 +64,8 @@ async def found(
             elif isinstance(decision, Vetoed):
                 log.info("a cluster exists already", cluster=decision.cluster)
                 return decision.cluster
+            elif isinstance(decision, Void):
+                return decision
             say(founding.waiting_for(clock()))
     finally:
         await subscription.close()

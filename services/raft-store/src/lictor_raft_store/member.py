@@ -101,7 +101,16 @@ async def open_member(
     def report(member: int, ok: bool) -> None:
         driver.post(lambda: node.report_snapshot(member, ok=ok))
 
-    transport = RaftTransport(lane, cluster, slot.member_id, presence.instance, driver.receive, around.clock)
+    transport = RaftTransport(
+        lane,
+        cluster,
+        slot.member_id,
+        presence.instance,
+        driver.receive,
+        around.clock,
+        presence_silent_s=lambda run: presence.silent_s(presence.role, run),
+        heartbeat_s=settings.raft_store_heartbeat_ms / 1000,
+    )
     transfer = SnapshotTransfer(
         bus,
         cluster,

@@ -2,8 +2,8 @@
 
 A founder has promised the first voters and starts with them. Who is told that a cluster exists joins it: it starts
 with an empty log and no configuration, says in its presence that it wants to join, and the leader adds it as a
-learner. A promise that came to nothing, because another cluster was there first, is set aside with the member id that
-gave it.
+learner. A promise that came to nothing, because another cluster was there first or because it can never be kept by
+all, is set aside with the member id that gave it.
 """
 
 import uuid
@@ -14,7 +14,7 @@ import structlog
 
 from lictor_bus import Bus
 from lictor_raft import ConfState
-from lictor_raft_store.founding import Promise
+from lictor_raft_store.founding import Promise, Void
 from lictor_raft_store.founding_driver import found, read_promise, veto
 from lictor_raft_store.slots import Slot
 
@@ -72,6 +72,11 @@ async def _find(
     if known is not None:
         return Membership(known.decode(), ConfState(promise.members if promise else ()))
     outcome = await found(bus, slot, expect, mint(), clock, say)
+    while isinstance(outcome, Void):
+        void = slot.member_id
+        slot.set_aside()
+        log.warning("promise void, others promised otherwise", member=f"{void:x}", now=f"{slot.member_id:x}")
+        outcome = await found(bus, slot, expect, mint(), clock, say)
     if isinstance(outcome, Promise):
         return Membership(outcome.cluster, ConfState(outcome.members))
     if read_promise(slot) is not None:

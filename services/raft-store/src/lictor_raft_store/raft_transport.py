@@ -1,7 +1,9 @@
 """Raft messages over a lane: one frame per peer and Ready, sent without waiting.
 
 Flow control is the core's: it bounds messages and bytes in flight per peer. A frame names the sender's run, and a
-second live run under one member id is refused (a copied data directory would otherwise vote twice).
+second live run under one member id is refused (a copied data directory would otherwise vote twice). An earlier run has
+ended when it is silent on the link and in its presence: followers have nothing to say to each other, but every live run
+announces itself; a restarted member that said goodbye does not wait, one that was killed waits little.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,8 +16,11 @@ from lictor_bus import Lane, frames
 from lictor_bus.frames import MESSAGE_BYTES_MAX, FrameError, RaftFrame
 from lictor_raft import Message
 
-RUN_SILENT_S = 2.0
-"""A sender's earlier run counts as ended after this much silence."""
+ANNOUNCEMENTS_MISSED_S = 1.1
+"""Two announcements (twice a second) and some delay: a run silent for longer has ended, or is cut off."""
+
+HEARTBEATS_MISSED = 3
+"""Nor may it have sent anything in the time of so many heartbeats: where NATS is away, only the link can tell."""
 
 log = structlog.get_logger()
 _encoder = msgspec.msgpack.Encoder()
@@ -39,10 +44,26 @@ class RaftTransport:
         run_id: str,
         receive: Callable[[list[Message]], None],
         clock: Callable[[], float],
+        presence_silent_s: Callable[[str], float],
+        heartbeat_s: float,
     ) -> None:
+        """Begin.
+
+        Args:
+            lane: what carries the frames.
+            cluster: the cluster; frames of another are ignored.
+            member_id: this member.
+            run_id: this run of it.
+            receive: takes what came.
+            clock: seconds of a steady clock.
+            presence_silent_s: seconds since a run announced itself; infinite after its goodbye.
+            heartbeat_s: time between two heartbeats of a leader.
+        """
         self._lane, self._cluster, self._member_id, self._run_id = lane, cluster, member_id, run_id
         self._receive = receive
         self._clock = clock
+        self._presence_silent_s = presence_silent_s
+        self._link_silent_s = HEARTBEATS_MISSED * heartbeat_s
         self._runs: dict[int, _Run] = {}
         self.refused = 0
 
@@ -83,10 +104,14 @@ class RaftTransport:
     def _is_live_run(self, sender: int, run_id: str) -> bool:
         now = self._clock()
         known = self._runs.get(sender)
-        if known is None or known.run_id == run_id or now - known.heard_at > RUN_SILENT_S:
+        if known is None or known.run_id == run_id or self._has_ended(known, now):
             self._runs[sender] = _Run(run_id, now)
             return True
         self.refused += 1
         if self.refused % 100 == 1:
             log.warning("second run of a member refused", member=f"{sender:x}", run=run_id, live=known.run_id)
         return False
+
+    def _has_ended(self, run: _Run, now: float) -> bool:
+        silent = now - run.heard_at > self._link_silent_s
+        return silent and self._presence_silent_s(run.run_id) > ANNOUNCEMENTS_MISSED_S

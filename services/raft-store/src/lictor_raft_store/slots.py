@@ -24,7 +24,9 @@ from lictor_raft_store.record import BadRecord, RecordKind, decode, encode
 
 SLOTS_MAX = 99  # a volume never has more members than that; it bounds the search
 MEMBER_ID_BITS = 63
+GIVEN_UP_MAX = 100  # they travel in each founding hello; a member that gives up more often has another trouble
 SMALL_FILE_BYTES_MAX = 64 * 1024  # promise and cluster name a handful of members
+_ASIDE = "removed-"
 _ID_FILE = "member-id"
 _PROMISE_FILE = "promise"
 _CLUSTER_FILE = "cluster"
@@ -114,13 +116,23 @@ class Slot:
     def set_aside(self) -> int:
         """Begin a new life: rename the data aside and make a new member id, which is returned.
 
-        For a member that was removed from its cluster. The log and snapshots must be closed. A crash in the middle
-        leaves a slot without data, which is a new member as well. Raises StorageFailed.
+        For a member that was removed from its cluster, or whose founding promise is void. The log and snapshots must be
+        closed. A crash in the middle leaves a slot without data, which is a new member as well. Raises StorageFailed.
         """
-        self._disk.rename(self.data_folder, f"{self.folder}/removed-{self.member_id}")
+        self._disk.rename(self.data_folder, f"{self.folder}/{_ASIDE}{self.member_id}")
         self._disk.fsync_dir(self.folder)
         self.member_id = self._own_id()
         return self.member_id
+
+    def given_up(self) -> tuple[int, ...]:
+        """Earlier ids of this slot whose founding promise came to nothing: set aside, and never in a cluster."""
+        ids = []
+        for name in self._disk.listdir(self.folder):
+            if name.startswith(_ASIDE) and name.removeprefix(_ASIDE).isdecimal():
+                files = self._disk.listdir(f"{self.folder}/{name}")
+                if _PROMISE_FILE in files and _CLUSTER_FILE not in files:
+                    ids.append(int(name.removeprefix(_ASIDE)))
+        return tuple(sorted(ids)[:GIVEN_UP_MAX])
 
     def release(self) -> None:
         """Let another process take the slot."""

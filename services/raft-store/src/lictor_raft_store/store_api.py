@@ -94,7 +94,8 @@ class StoreApi:
         self._proposals.append(([encode_envelope(Envelope(0, 0, 0, command))], reply))
         self.driver.wake()
         try:
-            done = await asyncio.wait_for(waiting, timeout_s)
+            async with asyncio.timeout(timeout_s):  # `wait_for` loses a cancel that comes with the answer
+                done = await waiting
         except TimeoutError:
             return None
         finally:

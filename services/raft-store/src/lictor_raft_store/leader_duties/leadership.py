@@ -133,7 +133,8 @@ class Leadership:
     async def _rounds(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), ROUND_S)
+                async with asyncio.timeout(ROUND_S):  # `wait_for` loses a cancel that comes with the wake
+                    await self._wake.wait()
             self._wake.clear()
             if self.judge is not None and self._store.leading:
                 await self._round(self.judge)
