@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import structlog
 import uvloop
 
 from benchmarks.store.embedded import LEAD_LIMIT_S, Embedded
@@ -125,6 +126,7 @@ async def run(
 
 def main() -> None:
     """The process of the external clients: prints the latencies as JSON."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for the latencies
     nats_url, clients, seconds, lane = sys.argv[1:]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         print(json.dumps(runner.run(external(nats_url, int(clients), float(seconds), direct=lane == "direct"))))
