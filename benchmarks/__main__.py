@@ -18,6 +18,7 @@ from benchmarks import data, facts, report
 from benchmarks.report import Sample
 from benchmarks.rounds import measure_row
 from benchmarks.rows import MEMORY, ROWS, Memory, read_memory
+from benchmarks.store import __main__ as store
 from benchmarks.systems import LICTOR, PEER_FOLLOWER, PEER_LEADER, Consul, Lictor, System, UnavailableError
 from benchmarks.systems.system import inherited_settings
 
@@ -34,6 +35,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rows", default=",".join(names), help=f"some of {','.join(names)} (default all)")
     parser.add_argument("--systems", default="lictor,consul", help="one of lictor, consul, or both (default)")
     parser.add_argument("--keep", action="store_true", help="keep the systems' folder with data and logs")
+    parser.add_argument("--no-store", action="store_true", help="leave out the store's own rows (benchmarks.store)")
     given = parser.parse_args(arguments)
     given.rows = given.rows.split(",")
     given.systems = given.systems.split(",")
@@ -137,6 +139,8 @@ def main(arguments: Sequence[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="lictor-bench-"))
     try:
         found = run(given, folder)
+        if not given.no_store:
+            found["store"] = store.run(store.Plan(), folder / "store")
     except KeyboardInterrupt:
         say("interrupted")
         return 130

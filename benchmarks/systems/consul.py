@@ -7,6 +7,7 @@ address than 200, no update check (nothing may leave this machine), no WAN gossi
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class Consul:
         self._folder = folder
         self._hosts: list[str] = []
         self._children: list[subprocess.Popen[bytes]] = []
+        self._killed = 0
 
     def start(self) -> None:
         """Start three servers and wait until they agree on a leader and three peers.
@@ -51,13 +53,9 @@ class Consul:
         self._hosts = free_hosts()
         self._folder.mkdir(parents=True, exist_ok=True)
         for number, host in enumerate(self._hosts, start=1):
-            path = self._folder / f"server-{number}.json"
-            path.write_text(json.dumps(configuration(number, host, self._hosts, self._folder), indent=2))
-            try:
-                child = spawn([self._binary, "agent", "-config-file", str(path)], self._log(number))
-            except OSError as error:
-                raise UnavailableError(f"CONSUL_BIN does not run: {error}") from error
-            self._children.append(child)
+            settings = configuration(number, host, self._hosts, self._folder)
+            self._settings(number).write_text(json.dumps(settings, indent=2))
+            self._children.append(self._spawn(number))
         wait_until(self._agreed, READY_LIMIT_S, "three Consul servers found no leader")
 
     def targets(self) -> list[Target]:
@@ -80,6 +78,29 @@ class Consul:
         """The first line of `consul version`."""
         done = subprocess.run([self._binary, "version"], capture_output=True, text=True, check=False)
         return (done.stdout.splitlines() or ["unknown"])[0]
+
+    def kill_leader(self) -> tuple[float, str]:
+        """Kill the leader; the moment (monotonic) of that, and the root of a survivor's HTTP API.
+
+        Raises:
+            UnavailableError: the servers do not agree on a leader.
+        """
+        leader, follower = self.targets()
+        self._killed = self._hosts.index(leader.host) + 1
+        child = self._children[self._killed - 1]
+        since = time.monotonic()
+        child.kill()
+        child.wait()
+        return since, f"http://{follower.host}:{HTTP}"
+
+    def restart_killed(self) -> None:
+        """Start the killed server again and wait until all three agree.
+
+        Raises:
+            UnavailableError: they do not in time.
+        """
+        self._children[self._killed - 1] = self._spawn(self._killed)
+        wait_until(self._agreed, READY_LIMIT_S, "a Consul server that was killed did not come back")
 
     def stop(self) -> None:
         """End the three servers."""
@@ -104,6 +125,15 @@ class Consul:
             return all(len(get(f"http://{host}:{HTTP}/v1/status/peers")) == SERVERS for host in self._hosts)
         except HttpCallError:
             return False
+
+    def _spawn(self, number: int) -> subprocess.Popen[bytes]:
+        try:
+            return spawn([self._binary, "agent", "-config-file", str(self._settings(number))], self._log(number))
+        except OSError as error:
+            raise UnavailableError(f"CONSUL_BIN does not run: {error}") from error
+
+    def _settings(self, number: int) -> Path:
+        return self._folder / f"server-{number}.json"
 
     def _log(self, number: int) -> Path:
         return self._folder / f"server-{number}.log"
