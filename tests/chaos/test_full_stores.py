@@ -94,4 +94,4 @@ def test_full_disks_of_one_member_of_the_leader_and_of_all_end_nothing_and_heal_
         clients.go_on()
     clients.judge()
     all_run(cluster)
-    print(f"full: longest gap {clients.longest_gap_s():.2f} s, {clients.answered()} answers, refused {text!r}")
+    print(f"full: longest gap {clients.longest_gap_s():.2f} s, {clients.writes()} writes, refused {text!r}")
