@@ -15,6 +15,7 @@ from lictor_kit.metrics import Metrics
 from lictor_raft import ConfState, Role
 from lictor_raft_store.direct import open_direct
 from lictor_raft_store.disk import RealDisk
+from lictor_raft_store.founding import Promise
 from lictor_raft_store.founding_driver import found
 from lictor_raft_store.member import StoreMember, open_member
 from lictor_raft_store.metrics import StoreMetrics
@@ -53,7 +54,7 @@ class Embedded:
         presence = Presence(self._bus, "raft-store", "embedded", uuid.uuid4().hex, record)
         self._spawn("presence", presence.run())
         promise = await found(self._bus, slot, 3, str(uuid.uuid4()), boottime, lambda _text: None)
-        assert not isinstance(promise, str), "the others founded a cluster without this member"
+        assert isinstance(promise, Promise), "the others founded a cluster without this member"
         self.cluster_id = promise.cluster
         lane: Lane = NatsLane(self._bus, lambda: promise.cluster, slot.member_id)
         if self._direct:

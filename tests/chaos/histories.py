@@ -43,7 +43,7 @@ class Client(threading.Thread):
         self.history: list[Operation] = []
         self.added: dict[str, bool] = {}
         self.twice: list[str] = []
-        self.answered_at: list[float] = []
+        self.wrote_at: list[float] = []
         self.ended = threading.Event()
         self.refused = 0
         self._turn = number
@@ -68,7 +68,7 @@ class Client(threading.Thread):
         answer = self._call("PUT", f"/v1/kv/{key}?cas=0", b"x")
         self.added[key] = answer == (200, b"true")
         if self.added[key]:
-            self.answered_at.append(time.monotonic())
+            self.wrote_at.append(time.monotonic())
         if answer == (200, b"false"):  # its only write found it there
             self.twice.append(key)
 
@@ -95,7 +95,8 @@ class Client(threading.Thread):
             if kind != "read":
                 self.history.append(Operation(self.number, kind, argument, UNKNOWN, began, key=key))
         else:
-            self.answered_at.append(ended)
+            if kind != "read":
+                self.wrote_at.append(ended)
             self.history.append(Operation(self.number, kind, argument, result, began, ended, key))
 
     def _read(self, key):
@@ -152,12 +153,12 @@ class Clients:
             client.stop()
 
     def go_on(self, timeout_s=20.0):
-        """Wait until every client has been answered again since now."""
-        before = [len(one.answered_at) for one in self.clients]
+        """Wait until every client has had writes answered again since now."""
+        before = [len(one.wrote_at) for one in self.clients]
         wait_until(
-            lambda: all(len(one.answered_at) > seen + 3 for one, seen in zip(self.clients, before, strict=True)),
+            lambda: all(len(one.wrote_at) > seen + 3 for one, seen in zip(self.clients, before, strict=True)),
             timeout_s,
-            "all clients are answered again",
+            "all clients' writes are answered again",
         )
 
     def move(self, catalogs):
@@ -165,12 +166,12 @@ class Clients:
         self.catalogs = catalogs
 
     def longest_gap_s(self):
-        """The longest time without any answer to a write or strong read."""
-        at = sorted(moment for client in self.clients for moment in client.answered_at)
+        """The longest time in which no write of any client was answered."""
+        at = sorted(moment for client in self.clients for moment in client.wrote_at)
         return max((later - earlier for earlier, later in itertools.pairwise(at)), default=0.0)
 
-    def answered(self):
-        return sum(len(client.answered_at) for client in self.clients)
+    def writes(self):
+        return sum(len(client.wrote_at) for client in self.clients)
 
     def judge(self):
         """Every acknowledged write is there, and what was read could come from one store that does one thing at a time."""

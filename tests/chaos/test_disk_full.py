@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,50 +10,26 @@ import pytest
 from lictor_bus import NoSpaceError, OutcomeUnknownError
 from lictor_raft_store.disk import DiskFull, RealDisk
 from lictor_state.commands import KVSet
+from tests.chaos import small_volumes
+from tests.chaos.small_volumes import fill, make_room, mounted
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "services/raft-store/tests"))
 from store_members import run, until, write
 
 pytestmark = [
     pytest.mark.chaos,
-    pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounting needs root"),
+    pytest.mark.skipif(bool(small_volumes.missing()), reason=small_volumes.missing()),
 ]
 VOLUME_MIB = 24
 
 
-@pytest.fixture(params=["tmpfs", "ext4"])
+@pytest.fixture(params=small_volumes.KINDS)
 def volumes(request, tmp_path):
     """A folder whose subfolders 1, 2 and 3 are small file systems of their own."""
-    mounted = []
-    try:
-        for number in (1, 2, 3):
-            folder = tmp_path / str(number)
-            folder.mkdir()
-            if request.param == "tmpfs":
-                command = ["mount", "-t", "tmpfs", "-o", f"size={VOLUME_MIB}m", "none", str(folder)]
-            else:
-                if not shutil.which("mkfs.ext4"):
-                    pytest.skip("mkfs.ext4 is not here")
-                image = tmp_path / f"{number}.img"
-                with image.open("wb") as file:
-                    file.truncate(VOLUME_MIB * 1024 * 1024)
-                subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
-                command = ["mount", "-o", "loop", str(image), str(folder)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                pytest.skip(f"cannot mount {request.param}: {done.stderr.strip()}")
-            mounted.append(folder)
+    with mounted(request.param, [tmp_path / str(number) for number in (1, 2, 3)], tmp_path, VOLUME_MIB) as reason:
+        if reason:
+            pytest.skip(reason)
         yield tmp_path
-    finally:
-        for folder in mounted:
-            subprocess.run(["umount", str(folder)], check=True)
-
-
-def fill(folder):
-    """Take every byte of a file system that is left."""
-    with (folder / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
 
 
 def test_three_members_on_full_volumes_refuse_writes_serve_reads_and_resume(volumes):
@@ -81,7 +54,7 @@ def test_three_members_on_full_volumes_refuse_writes_serve_reads_and_resume(volu
         assert refused > 10
         assert (await client.gate.ask(consistent=True)).status == "ok"
         for number in (1, 2, 3):
-            (volumes / str(number) / "filler").unlink()
+            make_room(volumes / str(number))
         await until(lambda: not any(one.member.api.room.reason for one in cluster.running.values()))
         await write(client, 1000, 20)
         await until(lambda: len(cluster.applied()) == 1)
@@ -114,7 +87,7 @@ def test_one_full_follower_falls_behind_and_catches_up_by_a_snapshot_once_there_
         term = leader.node.term
         await asyncio.sleep(1.0)
         assert leader.node.term == term
-        (volumes / str(full) / "filler").unlink()
+        make_room(volumes / str(full))
         await until(lambda: len(cluster.applied()) == 1)
         assert len(cluster.digests()) == 1
 

@@ -111,7 +111,7 @@ def test_three_members_are_upgraded_one_by_one_and_the_level_rises_once_all_are(
     clients.judge()
     fleet.all_run()
     fleet.agree()
-    print(f"upgrade: longest gap {clients.longest_gap_s():.2f} s, {clients.answered()} answers")
+    print(f"upgrade: longest gap {clients.longest_gap_s():.2f} s, {clients.writes()} writes")
 
 
 def test_an_upgrade_that_keeps_its_level_is_rolled_back_with_what_was_written_meanwhile(fleet):
@@ -134,4 +134,4 @@ def test_an_upgrade_that_keeps_its_level_is_rolled_back_with_what_was_written_me
     clients.judge()
     fleet.all_run()
     fleet.agree()
-    print(f"rollback: longest gap {clients.longest_gap_s():.2f} s, {clients.answered()} answers")
+    print(f"rollback: longest gap {clients.longest_gap_s():.2f} s, {clients.writes()} writes")

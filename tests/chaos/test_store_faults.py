@@ -33,6 +33,7 @@ def test_the_leader_is_killed_four_times_and_is_replaced_each_time_within_three_
             cluster.kill(leader)
             killed = time.monotonic()
             wait_until(cluster.find_leader, LEADER_BACK_S, "a new leader")
+            print(f"killed: a new leader after {time.monotonic() - killed:.2f} s")
             clients.go_on()
             assert time.monotonic() - killed < LEADER_BACK_S + 2.0
             cluster.start(leader)
@@ -91,5 +92,6 @@ def test_every_store_restarts_in_turn_as_in_an_upgrade_and_leadership_is_handed_
             cluster.start(name)
             cluster.leader()
         at_work(1.0)
+    print(f"restarts in turn: longest gap {clients.longest_gap_s():.2f} s, {clients.writes()} writes")
     assert clients.longest_gap_s() < LEADER_BACK_S
     clients.judge()

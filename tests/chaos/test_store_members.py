@@ -96,7 +96,7 @@ def test_a_member_whose_data_is_gone_comes_back_as_another_and_takes_its_own_old
         clients.judge()
         all_agree(cluster, 3)
         only_the_killed_ended(cluster)
-        print(f"wiped: longest gap {clients.longest_gap_s():.2f} s, {clients.answered()} answers")
+        print(f"wiped: longest gap {clients.longest_gap_s():.2f} s, {clients.writes()} writes")
 
 
 def test_of_five_fresh_members_with_three_expected_comes_one_cluster_of_five_voters(tmp_path):
@@ -142,7 +142,7 @@ def test_three_members_become_five_and_two_die_for_good(tmp_path, with_leader):
         clients.judge()
         all_agree(cluster, 3)
         only_the_killed_ended(cluster)
-        print(f"3-5-3: longest gap {clients.longest_gap_s():.2f} s, {clients.answered()} answers")
+        print(f"3-5-3: longest gap {clients.longest_gap_s():.2f} s, {clients.writes()} writes")
 
 
 def test_everything_is_stopped_and_comes_up_with_other_addresses_and_ports(tmp_path):
