@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from types import SimpleNamespace
+from typing import Any
 
 from lictor_raft_store.leader_duties.leadership import Leadership
 from lictor_raft_store.store_api import StoreApi
@@ -30,7 +31,7 @@ def test_the_leaders_rounds_end_though_they_are_woken_at_that_moment():
 
 def test_a_proposal_of_its_own_ends_though_it_is_answered_at_that_moment():
     async def story():
-        api = object.__new__(StoreApi)
+        api: Any = object.__new__(StoreApi)
         api.room = SimpleNamespace(reason="")
         store = SimpleNamespace(level=LEVEL_MAX)
         api.driver = SimpleNamespace(machine=SimpleNamespace(store=store), wake=lambda: None)

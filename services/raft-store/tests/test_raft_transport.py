@@ -1,5 +1,7 @@
 """Which run of a member is listened to: one at a time, and a restarted one soon."""
 
+from typing import Any
+
 import pytest
 
 from lictor_bus import frames
@@ -16,7 +18,8 @@ class Receiver:
         self.now = 100.0
         self.announced = {}
         self.batches = 0
-        self.transport = RaftTransport(None, "c", 1, "own", self.count, lambda: self.now, self.silent_s, HEARTBEAT_S)
+        lane: Any = None  # what comes in is handed over by the test
+        self.transport = RaftTransport(lane, "c", 1, "own", self.count, lambda: self.now, self.silent_s, HEARTBEAT_S)
 
     def count(self, _messages):
         self.batches += 1

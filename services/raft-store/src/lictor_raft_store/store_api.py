@@ -15,6 +15,7 @@ import structlog
 from lictor_bus import Bus, Lane, frames
 from lictor_bus.frames import FrameError, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk
 from lictor_raft import NO_MEMBER, Entry, ProposalDropped, ReadDropped, ReadState, Role
+from lictor_raft_store.beacon_turn import BeaconTurn
 from lictor_raft_store.change_feed import ChangeFeed
 from lictor_raft_store.machine import AppliedBatch
 from lictor_raft_store.metrics import StoreMetrics
@@ -27,7 +28,6 @@ from lictor_state.codec import decode_envelope, encode_envelope
 from lictor_state.commands import Command, Envelope, Result
 from lictor_state.levels import too_early
 
-BEACON_EVERY_S = 0.25
 BATCHES_WAITING_MAX = 4_096
 """Proposal messages waiting for the loop; beyond it they are answered `full`."""
 
@@ -64,7 +64,7 @@ class StoreApi:
         self._outbox: list[tuple[str, bytes]] = []
         self._own: dict[str, asyncio.Future[tuple[int, bytes] | None]] = {}
         self._own_ids = itertools.count()
-        self._beacon_due = 0.0
+        self._beacons = BeaconTurn()
         self._lead_term = 0
         self.on_leadership: list[Callable[[bool], None]] = []
         self.on_applied: list[Callable[[AppliedBatch], None]] = []
@@ -126,14 +126,14 @@ class StoreApi:
         term = self.driver.node.term
         if self._lead_term != term and entries[-1].term == term:
             self._lead_term = term
-            self._beacon_due = 0.0
+            self._beacons.begin()
             log.info("leading", term=term, index=self.driver.machine.store.index)
             self._tell_leadership(leading=True)
         elif self._lead_term:
             for listener in self.on_applied:
                 listener(batch)
         if batch.level_raised:
-            self._beacon_due = 0.0
+            self._beacons.begin()
         await self._send_outbox()
         await self._feed.publish(self.driver.machine.store, batch)
 
@@ -154,9 +154,11 @@ class StoreApi:
     def reads_confirmed(self, confirmed: Sequence[ReadState], dropped: Sequence[int]) -> None:
         """Quorum rounds for reads have ended."""
         for read in confirmed:
+            self._beacons.round_ended(read.context, confirmed=True)
             self._reads.confirmed(read.context, read.index)
         refusal = frames.encode(self._read_refusal())
         for context in dropped:
+            self._beacons.round_ended(context, confirmed=False)
             self._outbox += [(reply, refusal) for reply in self._reads.dropped(context)]
 
     async def flush(self, now: float) -> None:
@@ -173,8 +175,16 @@ class StoreApi:
             )
             self._outbox += [(reply, answer) for reply in due]
         await self._send_outbox()
-        if self._lead_term and now >= self._beacon_due and self.driver.node.lease_read(now) is not None:
-            self._beacon_due = now + BEACON_EVERY_S
+        if self._lead_term:
+            await self._flush_beacon(now)
+
+    async def _flush_beacon(self, now: float) -> None:
+        leased = self.driver.node.lease_read(now) is not None
+        if self._beacons.wants_round(now, leased=leased):
+            context = self._reads.round([])
+            self._beacons.round_began(context)
+            self._begin_round(context)
+        if self._beacons.take(now, leased=leased):
             await self._feed.beacon(
                 self.driver.machine.store,
                 self._lead_term,
@@ -298,7 +308,9 @@ class StoreApi:
                 self._reads.at(leased, reply)
         if not rounds:
             return
-        context = self._reads.round(rounds)
+        self._begin_round(self._reads.round(rounds))
+
+    def _begin_round(self, context: int) -> None:
         try:
             self.driver.node.read_index(context)
         except ReadDropped:
