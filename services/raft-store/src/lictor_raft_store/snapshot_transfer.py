@@ -155,7 +155,7 @@ class SnapshotTransfer:
                 silent_s = loop.time() - giving.heard_at
                 if silent_s >= SILENT_S:
                     raise BusTimeoutError(f"nothing was heard of the follower in {silent_s:.0f} s")
-                await asyncio.wait({asking}, timeout=SILENT_S - silent_s)
+                await asyncio.wait({asking}, timeout=SILENT_S / 8)
             return asking.result()
         finally:
             asking.cancel()
