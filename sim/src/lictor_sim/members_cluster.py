@@ -11,6 +11,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from random import Random
 from typing import Any
 
@@ -88,6 +89,9 @@ class MembersCluster:
         self.announced: dict[int, int] = {}
         self.old_builds: dict[int, float] = {}
         """Members that hold the feature level down, and when their next start is the upgrade."""
+        self._world = (
+            copy_context()
+        )  # what the world does belongs to no process, also where an ended one gave rise to it
         self.calm = False
         self.counts: dict[str, int] = {}
         self.start_writer: Callable[[Wal], Writer] | None = None
@@ -168,7 +172,7 @@ class MembersCluster:
 
     def restart_later(self, number: int, longest_s: float = 1.0) -> None:
         """Start a member again, soon."""
-        self.loop.call_later(self.dice.random() * longest_s, self.start_member, number)
+        self.loop.call_later(self.dice.random() * longest_s, self.start_member, number, context=self._world)
 
     def wipe(self, number: int) -> None:
         """A machine comes back with an empty disk: it may not vote under its old id."""
@@ -191,7 +195,7 @@ class MembersCluster:
         number = process.room.number
         if isinstance(error, PowerLost):
             self.count("power lost inside an operation")
-            self.loop.call_soon(self._power_lost, process)
+            self.loop.call_soon(self._power_lost, process, context=self._world)
         elif isinstance(error, RemovedError) and process.slot is not None:
             self.count("removed")
             process.slot.set_aside()
