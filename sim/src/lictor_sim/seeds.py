@@ -6,7 +6,6 @@ workers import it by name. A seed gives the same report in whichever process it 
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -29,6 +28,9 @@ class SeedReport:
     """The fingerprint of the whole run."""
 
 
+SEEDS_PER_PROCESS = 12
+"""A member-level seed leaves up to 90 MiB behind that nothing gives back yet; a fresh process begins with none of it."""
+
 RunSeed = Callable[[int, float], SeedReport]
 
 
@@ -46,8 +48,8 @@ def run_seeds(run: RunSeed, seeds: Iterable[int], seconds: float, workers: int =
         yield from (run(seed, seconds) for seed in seeds)
         return
     # Spawned, not forked: a worker must not inherit locks and threads of whoever called.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(partial(_run_one, run, seconds), seeds)
+    with get_context("spawn").Pool(workers, maxtasksperchild=SEEDS_PER_PROCESS) as pool:
+        yield from pool.imap(partial(_run_one, run, seconds), seeds)
 
 
 def _run_one(run: RunSeed, seconds: float, seed: int) -> SeedReport:
