@@ -29,7 +29,7 @@ class SeedReport:
 
 
 SEEDS_PER_PROCESS = 12
-"""A member-level seed leaves up to 90 MiB behind that nothing gives back yet; a fresh process begins with none of it."""
+"""A member-level seed leaves up to 90 MiB behind that nothing gives back yet; a fresh process begins without it."""
 
 RunSeed = Callable[[int, float], SeedReport]
 
