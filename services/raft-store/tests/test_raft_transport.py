@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from lictor_bus import frames
 from lictor_bus.frames import RaftFrame
+from lictor_raft import LOCAL_APPEND, LOCAL_APPLY, Message, MessageKind
 from lictor_raft_store.raft_transport import RaftTransport
 
 HEARTBEAT_S = 0.1
@@ -72,3 +74,13 @@ def test_a_run_that_follows_a_killed_one_waits_for_two_announcements_at_most():
     receiver.announced["first"] = receiver.now
     receiver.hears("first")
     assert receiver.first_heard_after_s("second") == pytest.approx(1.11, abs=0.02)
+
+
+@pytest.mark.parametrize("claimed", [LOCAL_APPEND, LOCAL_APPLY])
+def test_nobody_speaks_for_this_members_own_storage(claimed):
+    receiver = Receiver()
+    forged = Message(MessageKind.STORAGE_APPEND_RESPONSE, claimed, 1, 2, index=9, log_term=2)
+    frame = RaftFrame("c", 7, "first", [msgspec.msgpack.encode(forged)])
+    receiver.transport._on_frame(frames.encode(frame), "")
+    assert receiver.batches == 0
+    assert receiver.hears("first")

@@ -14,7 +14,7 @@ import structlog
 
 from lictor_bus import Lane, frames
 from lictor_bus.frames import MESSAGE_BYTES_MAX, FrameError, RaftFrame
-from lictor_raft import Message
+from lictor_raft import MEMBER_ID_MAX, Message
 
 ANNOUNCEMENTS_MISSED_S = 1.1
 """Two announcements (twice a second) and some delay: a run silent for longer has ended, or is cut off."""
@@ -98,7 +98,10 @@ class RaftTransport:
         except (FrameError, msgspec.DecodeError) as error:
             log.warning("raft frame not understood", reason=str(error))
             return
-        if frame.cluster == self._cluster and self._is_live_run(frame.sender, frame.run_id):
+        if any(one.from_ > MEMBER_ID_MAX for one in messages):
+            # Only this member's own storage speaks under such an id: a peer's word for it would pass for durable.
+            log.warning("raft frame speaks for the own storage", member=f"{frame.sender:x}")
+        elif frame.cluster == self._cluster and self._is_live_run(frame.sender, frame.run_id):
             self._receive(messages)
 
     def _is_live_run(self, sender: int, run_id: str) -> bool:
