@@ -32,8 +32,8 @@ from lictor_catalog.http import (
 from lictor_catalog.leaf_cache import LeafCache
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.plain_errors import PlainErrors
+from lictor_catalog.plans.identity import Identity
 from lictor_catalog.ports import ClusterPort, GatePort, GossipPort, OperatorPort, RenewalsPort, TtlPort, ViewPort
-from lictor_catalog.read_plans import Identity
 from lictor_catalog.snapshots import Snapshots
 from lictor_catalog.writes import Writes
 

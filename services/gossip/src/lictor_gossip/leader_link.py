@@ -42,7 +42,8 @@ class LeaderLink:
         while True:
             await self._send(cluster)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), REPORT_EVERY_S)
+                async with asyncio.timeout(REPORT_EVERY_S):
+                    await self._changed.wait()
             self._changed.clear()
 
     def _on_beacon(self, term: int) -> None:
