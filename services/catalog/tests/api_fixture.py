@@ -41,6 +41,9 @@ class FakeView:
     async def wait_for(self, index: int, timeout_s: float) -> bool:
         return self.store.index >= index
 
+    def reached(self, answer: ReadAnswer) -> bool:
+        return self.store.index >= answer.applied
+
     async def reach(self, answer: ReadAnswer, timeout_s: float) -> bool:
         return self.store.index >= answer.applied
 
@@ -74,6 +77,10 @@ class FakeLeader:
     def apply(self, command: Command) -> Committed:
         applied = apply(self.view.store, next(self._raft_index), Envelope(0, 0, 0, command))
         return Committed(applied.index, applied.result)
+
+    def join(self, settled: Callable[[ReadAnswer | None], None], *, consistent: bool) -> None:
+        self.asks.append(consistent)
+        settled(None if self.away else ReadAnswer("ok", 1, 1, 1, self.view.store.index, {}))
 
     async def ask(self, *, consistent: bool) -> ReadAnswer:
         self.asks.append(consistent)
