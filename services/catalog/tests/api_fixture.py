@@ -21,10 +21,11 @@ from lictor_catalog.writes import Writes
 from lictor_kit import Metrics
 from lictor_state import Command, Envelope, Result, Store, apply
 from lictor_state.commands import AgentJoin
+from lictor_state.levels import LEVEL_MAX
 from lictor_state.rows import CheckRow
 
 CLUSTER = "11111111-2222-4333-8444-555555555555"
-LEVEL = 2  # the feature level at which every command may be used
+LEVEL = LEVEL_MAX  # the feature level at which every command may be used
 NODE_ID = "6a0e0000-0000-4000-8000-000000000001"
 
 
