@@ -16,6 +16,7 @@ from lictor_state.codec import (
     row_hash,
 )
 from lictor_state.commands import CatalogRegister, CheckSpec, Command, Envelope, KVSet, ServiceSpec
+from lictor_state.definition_file_rows import DefinitionFilesRow
 from lictor_state.rows import (
     ROW_TYPES,
     AgentRow,
@@ -67,6 +68,7 @@ ROWS: dict[Table, Row] = {
     Table.SESSIONS: SessionRow("id", "n", node_checks=("c",), service_checks=(ServiceCheck("s"),), ttl="10s"),
     Table.LOCK_DELAYS: LockDelayRow("k", 15, 9),
     Table.AUTOPILOT: AutopilotRow(min_quorum=3),
+    Table.DEFINITION_FILES: DefinitionFilesRow("n", "/etc/d", ("web",), ("service:web",)),
 }
 
 
@@ -140,6 +142,7 @@ def test_command_tags_are_the_format_of_the_log() -> None:
     assert tags[19] == "RaiseLevel"
     assert [tags[number] for number in (20, 21, 22)] == ["SessionCreate", "SessionDestroy", "LockDelayEnd"]
     assert [tags[number] for number in (23, 24, 29)] == ["TombstonesReap", "CriticalServiceDeregister", "AutopilotSet"]
+    assert tags[40] == "DefinitionFilesMark"
     assert [tags[number] for number in range(25, 29)] == [
         f"Restore{verb}" for verb in ("Begin", "Chunk", "Commit", "Abort")
     ]

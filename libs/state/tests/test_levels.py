@@ -6,7 +6,7 @@ import pytest
 
 from lictor_state import Store, apply
 from lictor_state import commands as c
-from lictor_state.levels import FOUNDING_LEVEL, LEVEL_MAX, SECOND, level_of, too_early
+from lictor_state.levels import FOUNDING_LEVEL, LEVEL_MAX, SECOND, THIRD, level_of, too_early
 from lictor_state.rows import Table
 
 NEW: list[c.Command] = [
@@ -19,6 +19,20 @@ NEW: list[c.Command] = [
     c.RestoreAbort("r"),
     c.AutopilotSet(),
 ]
+
+
+THIRD_LEVEL: list[c.Command] = [
+    c.DefinitionFilesMark("n1", "/d", ("web",)),
+]
+
+
+@pytest.mark.parametrize("command", THIRD_LEVEL)
+def test_a_command_of_the_third_level_is_refused_at_the_second(command: Any) -> None:
+    store = Store("cluster", SECOND)
+    refused = apply(store, 1, c.Envelope(0, 0, 0, command))
+    assert "needs feature level 3, this cluster is at 2" in refused.result.error
+    assert apply(store, 2, c.Envelope(0, 0, 0, c.RaiseLevel(THIRD))).result.value is True
+    assert "feature level" not in apply(store, 3, c.Envelope(0, 0, 0, command)).result.error
 
 
 @pytest.mark.parametrize("command", NEW)
@@ -39,7 +53,7 @@ def test_what_the_first_build_knew_needs_no_level() -> None:
 
 
 def test_no_command_is_of_a_level_that_this_build_does_not_announce() -> None:
-    assert all(level_of(command) <= LEVEL_MAX for command in NEW)
+    assert all(level_of(command) <= LEVEL_MAX for command in [*NEW, *THIRD_LEVEL])
 
 
 def test_the_time_of_a_decision_is_kept_only_once_every_member_keeps_it() -> None:

@@ -22,7 +22,7 @@ from lictor_state.commands import AgentJoin
 from lictor_state.rows import CheckRow
 
 CLUSTER = "11111111-2222-4333-8444-555555555555"
-LEVEL = 2  # the feature level at which every command may be used
+LEVEL = 3  # the feature level at which every command may be used
 NODE_ID = "6a0e0000-0000-4000-8000-000000000001"
 
 

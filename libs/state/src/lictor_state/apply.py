@@ -15,6 +15,7 @@ from lictor_state import (
     apply_ca,
     apply_catalog,
     apply_config,
+    apply_definition_files,
     apply_intentions,
     apply_kv,
     apply_membership,
@@ -84,6 +85,7 @@ _COMMANDS: dict[type, Callable[[Store, int, Any], Result]] = {
     commands.RestoreCommit: apply_restore.commit,
     commands.RestoreAbort: apply_restore.abort,
     commands.AutopilotSet: apply_autopilot.set_autopilot,
+    commands.DefinitionFilesMark: apply_definition_files.mark,
 }
 
 

@@ -342,6 +342,16 @@ class AutopilotSet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2
     cas: int | None = None
 
 
+class DefinitionFilesMark(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=40):
+    """Note that a node's definition files below `origin` brought these ids or, with `gone`, have them no more."""
+
+    node: str
+    origin: str
+    services: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    gone: bool = False
+
+
 Command = (
     RegisterProposer
     | CatalogRegister
@@ -372,6 +382,7 @@ Command = (
     | RestoreCommit
     | RestoreAbort
     | AutopilotSet
+    | DefinitionFilesMark
 )
 
 

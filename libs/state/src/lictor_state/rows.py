@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from lictor_state.definition_file_rows import DefinitionFilesRow
+
 
 class Table(IntEnum):
     """The tables of the state; the numbers travel and are never reused."""
@@ -30,6 +32,7 @@ class Table(IntEnum):
     SESSIONS = 11
     LOCK_DELAYS = 12
     AUTOPILOT = 13
+    DEFINITION_FILES = 19
 
 
 class MetaRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -356,6 +359,7 @@ Row = (
     | SessionRow
     | LockDelayRow
     | AutopilotRow
+    | DefinitionFilesRow
 )
 Key = tuple[str, ...]
 
@@ -376,6 +380,7 @@ ROW_TYPES: dict[Table, type[Row]] = {
     Table.SESSIONS: SessionRow,
     Table.LOCK_DELAYS: LockDelayRow,
     Table.AUTOPILOT: AutopilotRow,
+    Table.DEFINITION_FILES: DefinitionFilesRow,
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from lictor_state.codec import row_hash
 from lictor_state.cuts import Cut, OpenCuts
+from lictor_state.definition_file_rows import DefinitionFilesRow
 from lictor_state.exactly_once import Proposers
 from lictor_state.levels import LEVEL_MAX
 from lictor_state.rows import (
@@ -185,6 +186,10 @@ class Store:
     def autopilot(self) -> AutopilotRow | None:
         """How the leader looks after the store's members, if anybody has set it."""
         return self._tables[Table.AUTOPILOT].get(AUTOPILOT_KEY)  # type: ignore[return-value]  # by its table
+
+    def definition_files(self, node: str, origin: str) -> DefinitionFilesRow | None:
+        """What one directory of definition files has registered on a node."""
+        return self._tables[Table.DEFINITION_FILES].get((node.lower(), origin))  # type: ignore[return-value]  # by its table
 
     def index_of(self, name: str) -> int:
         """A reported index by its name; 0 if there is none."""
