@@ -10,10 +10,12 @@ from typing import Any
 import httpx
 
 from lictor_bus.frames import Beacon, Member, MemberHealth, Order, PeerProgress, ReadAnswer, StatusAnswer
+from lictor_bus.gossip_orders import Ordered
 from lictor_bus.proposer import Committed, NoLeaderError
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
 from lictor_catalog.ca_service import CAService
+from lictor_catalog.errors import ApiError
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.writes import Writes
 from lictor_kit import Metrics
@@ -56,6 +58,8 @@ class FakeLeader:
         self.ttl_updates: list[tuple[str, str, str]] = []
         self.left: list[str] = []
         self.orders: list[tuple[Order, int]] = []
+        self.instructed: list[tuple[str, Ordered]] = []
+        self.gossip_refusal = ""
         self.refusal = ""
         self.second_is_well = True
         self.ttl_answer = (200, "")
@@ -121,6 +125,11 @@ class FakeLeader:
 
     async def leave(self, node: str) -> None:
         self.left.append(node)
+
+    async def instruct(self, node: str, order: Ordered) -> None:
+        self.instructed.append((node, order))
+        if self.gossip_refusal:
+            raise ApiError(500, self.gossip_refusal)
 
     async def renew(self, session_id: str) -> bool:
         if self.away:

@@ -13,8 +13,9 @@ from lictor_catalog.fast_reads import READS
 def test_every_get_route_is_a_fast_read_or_one_of_the_rare_ones() -> None:
     rare = {
         "/v1/agent/connect/ca/leaf/", "/v1/agent/self", "/v1/agent/version",
+        "/v1/agent/health/service/id/", "/v1/agent/health/service/name/",
         "/v1/catalog/datacenters", "/v1/status/leader", "/v1/status/peers",
-        "/v1/internal/store", "/v1/operator/raft/configuration", "/v1/snapshot",
+        "/v1/operator/keyring", "/v1/internal/store", "/v1/operator/raft/configuration", "/v1/snapshot",
             "/v1/operator/autopilot/configuration", "/v1/operator/autopilot/health", "/v1/operator/autopilot/state",
     }  # fmt: skip
     assert {route for route, methods in routes.ROUTES.items() if "GET" in methods} == set(READS) | rare

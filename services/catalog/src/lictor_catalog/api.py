@@ -17,12 +17,23 @@ from lictor_catalog.consistency import Consistency
 from lictor_catalog.fast_reads import FastReads
 from lictor_catalog.fast_writes import FastWrites
 from lictor_catalog.front_door import FrontDoor
-from lictor_catalog.http import agent, autopilot, catalog, intentions, operator, session, snapshot, status
+from lictor_catalog.http import (
+    agent,
+    agent_health,
+    agent_pool,
+    autopilot,
+    catalog,
+    intentions,
+    operator,
+    session,
+    snapshot,
+    status,
+)
 from lictor_catalog.leaf_cache import LeafCache
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.plain_errors import PlainErrors
+from lictor_catalog.plans.identity import Identity
 from lictor_catalog.ports import ClusterPort, GatePort, GossipPort, OperatorPort, RenewalsPort, TtlPort, ViewPort
-from lictor_catalog.read_plans import Identity
 from lictor_catalog.snapshots import Snapshots
 from lictor_catalog.writes import Writes
 
@@ -64,7 +75,9 @@ class Api:
         leaves = LeafCache(authority, view, node.datacenter, now=chance.now, dice=chance.dice)
         agent_writes = AgentWrites(about, writes, view, consistency, ttl)
         rare = FastAPI(title="Lictor catalog", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-        rare.include_router(agent.router(agent_writes, leaves, gossip))
+        rare.include_router(agent.router(agent_writes, leaves))
+        rare.include_router(agent_health.router(agent_writes))
+        rare.include_router(agent_pool.router(gossip, node.name))
         rare.include_router(catalog.router(writes, node.datacenter))
         rare.include_router(intentions.router(writes, chance.now_text, chance.new_id))
         rare.include_router(status.router(cluster))

@@ -9,32 +9,26 @@ from lictor_catalog.consistency import ReadOptions, read_options
 from lictor_catalog.errors import ApiError
 from lictor_catalog.http.exchange import answered, body_of, empty_answer, json_answer, params_of
 from lictor_catalog.leaf_cache import LeafCache
-from lictor_catalog.ports import GossipPort
 from lictor_state.commands import AgentCheckDeregister, AgentServiceDeregister
 
 UPDATE = Shape({"Status": text, "Output": text})
 
 
-def router(agent: AgentWrites, leaves: LeafCache, gossip: GossipPort) -> APIRouter:
+def router(agent: AgentWrites, leaves: LeafCache) -> APIRouter:
     """The family's routes."""
     routes = APIRouter()
-    _add_services(routes, agent, gossip)
+    _add_services(routes, agent)
     _add_checks(routes, agent)
     _add_reads(routes, agent, leaves)
     return routes
 
 
-def _add_services(routes: APIRouter, agent: AgentWrites, gossip: GossipPort) -> None:
+def _add_services(routes: APIRouter, agent: AgentWrites) -> None:
     @routes.put("/v1/agent/service/deregister/{service_id:path}")
     async def deregister(service_id: str, request: Request) -> Response:
         if not service_id:
             raise ApiError(400, "Missing service ID")
         await agent.writes.propose(AgentServiceDeregister(agent.about.node.name, service_id))
-        return empty_answer(request)
-
-    @routes.put("/v1/agent/leave")
-    async def leave(request: Request) -> Response:
-        await gossip.leave(agent.about.node.name)
         return empty_answer(request)
 
 
