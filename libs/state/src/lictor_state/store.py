@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from lictor_state.codec import row_hash
 from lictor_state.coordinate_rows import CoordinateRow
 from lictor_state.cuts import Cut, OpenCuts
+from lictor_state.definition_file_rows import DefinitionFilesRow
 from lictor_state.exactly_once import Proposers
 from lictor_state.levels import LEVEL_MAX
 from lictor_state.mesh_rows import VirtualIPRow
@@ -200,6 +201,10 @@ class Store:
     def virtual_ip(self, service: str) -> VirtualIPRow | None:
         """The virtual address of a service."""
         return self._tables[Table.VIRTUAL_IPS].get((service.lower(),))  # type: ignore[return-value]  # by its table
+
+    def definition_files(self, node: str, origin: str) -> DefinitionFilesRow | None:
+        """What one directory of definition files has registered on a node."""
+        return self._tables[Table.DEFINITION_FILES].get((node.lower(), origin))  # type: ignore[return-value]  # by its table
 
     def index_of(self, name: str) -> int:
         """A reported index by its name; 0 if there is none."""

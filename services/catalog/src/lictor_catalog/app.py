@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 import random
 import secrets
+import signal
 import socket
 import time
 import uuid
@@ -22,6 +23,10 @@ from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
 from lictor_catalog.ca_service import CAService
 from lictor_catalog.cluster_status import ClusterStatus
+from lictor_catalog.config_dir import ConfigDir
+from lictor_catalog.consistency import Consistency
+from lictor_catalog.definition_files import DefinitionError
+from lictor_catalog.errors import ApiError
 from lictor_catalog.gossip_orders import GossipOrders
 from lictor_catalog.http_protocol import server as http_server
 from lictor_catalog.metrics import CatalogMetrics
@@ -57,14 +62,16 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     writes = Writes(proposer, view)
     authority = CAService(view, writes, settings.datacenter, now=time.time, dice=secrets.token_bytes, metrics=metrics)
     dice = random.SystemRandom()
+    node = AgentNode(settings.node, _address(settings), settings.datacenter)
+    ports = Ports(
+        settings.catalog_http_port,
+        settings.catalog_grpc_port,
+        settings.catalog_sidecar_port_min,
+        settings.catalog_sidecar_port_max,
+    )
     api = Api(
-        node=AgentNode(settings.node, _address(settings), settings.datacenter),
-        ports=Ports(
-            settings.catalog_http_port,
-            settings.catalog_grpc_port,
-            settings.catalog_sidecar_port_min,
-            settings.catalog_sidecar_port_max,
-        ),
+        node=node,
+        ports=ports,
         version=settings.consul_version,
         allow_by_default=settings.default_intention_policy == "allow",
         view=view,
@@ -88,6 +95,9 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     _spare_the_collector(view)
     await authority.listen(bus, leader.cluster)
     context.spawn("certificate authority", authority.run())
+    config_dir = ConfigDir(settings.config_dir, node, ports, writes, view, Consistency(view, gate))
+    _reload_on_hangup(context, config_dir)
+    context.spawn("definition files", _load(context, config_dir), may_end=True)
     listener = _listen(settings)
     server = http_server(api.app, api.hot, settings.catalog_connections_max)
     serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
@@ -102,6 +112,25 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         await asyncio.wait([serving])
 
     context.on_stop(finish)
+
+
+async def _load(context: Context, config_dir: ConfigDir) -> None:
+    try:
+        await config_dir.load(context.readiness.note)
+    except DefinitionError as error:
+        log.error("definition files cannot be used", reason=str(error))  # noqa: TRY400  the reason says it all
+        context.stop(failed=True)
+
+
+def _reload_on_hangup(context: Context, config_dir: ConfigDir) -> None:
+    """SIGHUP reads the definition files anew; one that comes during a reload waits for it."""
+
+    async def reload() -> None:
+        with contextlib.suppress(ApiError):  # it is in the log, and what was there has stayed
+            await config_dir.reload()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, lambda: context.spawn("reload", reload(), may_end=True))
 
 
 def _lane(context: Context, bus: Bus, leader: LeaderTracker, settings: CatalogSettings) -> Lane:
