@@ -6,6 +6,7 @@ in flight is answered, then the port closes, then the bus.
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 import random
 import secrets
