@@ -23,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from lictor_bus import Bus, DirectLane, Lane, LeaderTracker, NatsLane, Proposer, ReadGate, View, connect, tell_contact
 from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.store_operator import StoreOperator
+from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
 from lictor_catalog.ca_service import CAService
@@ -32,6 +33,7 @@ from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.one_write import OneWrite
 from lictor_catalog.settings import CatalogSettings
 from lictor_catalog.store_operator import OperatorOverBus
+from lictor_catalog.telemetry import Telemetry
 from lictor_catalog.ttl_client import TtlClient
 from lictor_catalog.writes import Writes
 from lictor_kit import Context
@@ -89,6 +91,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     writes = Writes(proposer, view)
     authority = CAService(view, writes, settings.datacenter, now=time.time, dice=secrets.token_bytes, metrics=metrics)
     dice = random.SystemRandom()
+    process = AgentProcess(Telemetry(context.metrics.registry, time.time))
     api = Api(
         node=AgentNode(settings.node, _address(settings), settings.datacenter),
         ports=Ports(
@@ -108,6 +111,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         store_operator=OperatorOverBus(leader, StoreOperator(bus, leader)),
         renewals=SessionRenewals(bus, leader),
         authority=authority,
+        process=process,
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
     )
@@ -116,6 +120,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     context.spawn("view", view.run())
     context.spawn("proposer", proposer.run())
     context.spawn("read gate", gate.run())
+    context.spawn("telemetry", process.telemetry.run())
     await view.ready.wait()
     _spare_the_collector(view)
     await authority.listen(bus, leader.cluster)
@@ -131,6 +136,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         """Take nothing new, release who waits, answer what is in flight."""
         server.should_exit = True
         api.queries.close()
+        process.streams.close()
         await asyncio.wait([serving])
 
     context.on_stop(finish)

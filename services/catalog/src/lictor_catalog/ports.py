@@ -87,6 +87,13 @@ class GossipPort(Protocol):
         """Have the gossip of `node` follow an order; raises `ApiError` when it does not."""
 
 
+class ReloadPort(Protocol):
+    """What `agent/reload` does."""
+
+    async def reload(self) -> None:
+        """Read the configuration anew; raises `ApiError` 500 with the reason when it cannot be used."""
+
+
 class TtlPort(Protocol):
     """Updates of TTL checks, answered by the `healthcheck` that owns them."""
 
