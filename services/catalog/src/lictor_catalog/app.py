@@ -20,6 +20,7 @@ import structlog
 from lictor_bus import Bus, DirectLane, Lane, LeaderTracker, NatsLane, Proposer, ReadGate, View, connect, tell_contact
 from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.store_operator import StoreOperator
+from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
 from lictor_catalog.ca_service import CAService
@@ -33,6 +34,7 @@ from lictor_catalog.http_protocol import server as http_server
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.settings import CatalogSettings
 from lictor_catalog.store_operator import OperatorOverBus
+from lictor_catalog.telemetry import Telemetry
 from lictor_catalog.ttl_client import TtlClient
 from lictor_catalog.writes import Writes
 from lictor_kit import Context
@@ -70,6 +72,8 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         settings.catalog_sidecar_port_min,
         settings.catalog_sidecar_port_max,
     )
+    config_dir = ConfigDir(settings.config_dir, node, ports, writes, view, Consistency(view, gate))
+    process = AgentProcess(Telemetry(context.metrics.registry, time.time), (config_dir,))
     api = Api(
         node=node,
         ports=ports,
@@ -84,6 +88,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         store_operator=OperatorOverBus(leader, StoreOperator(bus, leader)),
         renewals=SessionRenewals(bus, leader),
         authority=authority,
+        process=process,
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
     )
@@ -92,11 +97,11 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     context.spawn("view", view.run())
     context.spawn("proposer", proposer.run())
     context.spawn("read gate", gate.run())
+    context.spawn("telemetry", process.telemetry.run())
     await view.ready.wait()
     _spare_the_collector(view)
     await authority.listen(bus, leader.cluster)
     context.spawn("certificate authority", authority.run())
-    config_dir = ConfigDir(settings.config_dir, node, ports, writes, view, Consistency(view, gate))
     _reload_on_hangup(context, config_dir)
     context.spawn("definition files", _load(context, config_dir), may_end=True)
     listener = _listen(settings)
@@ -110,6 +115,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         """Take nothing new, release who waits, answer what is in flight."""
         server.should_exit = True
         api.queries.close()
+        process.streams.close()
         await asyncio.wait([serving])
 
     context.on_stop(finish)
