@@ -14,6 +14,7 @@ from lictor_catalog.asgi import Application
 from lictor_catalog.blocking_query import BlockingQueries
 from lictor_catalog.ca_service import CAService
 from lictor_catalog.consistency import Consistency
+from lictor_catalog.event_stream import EventStreams
 from lictor_catalog.fast_reads import FastReads
 from lictor_catalog.fast_writes import FastWrites
 from lictor_catalog.front_door import FrontDoor
@@ -71,6 +72,7 @@ class Api:
     ) -> None:
         consistency = Consistency(view, gate)
         self.queries = BlockingQueries(view, chance.dice)
+        self.streams = EventStreams(self.queries, view)
         about = AgentSelf(node, ports, version, cluster)
         leaves = LeafCache(authority, view, node.datacenter, now=chance.now, dice=chance.dice)
         agent_writes = AgentWrites(about, writes, view, consistency, ttl)
@@ -97,7 +99,9 @@ class Api:
         rare.add_middleware(PlainErrors)
         self.app: Application = FrontDoor(
             rare,
-            reads=FastReads(Identity(node.name, node.datacenter, version, allow_by_default), self.queries, consistency),
+            reads=FastReads(
+                Identity(node.name, node.datacenter, version, allow_by_default), self.queries, consistency, self.streams
+            ),
             writes=FastWrites(writes, agent_writes, node.datacenter),
             datacenter=node.datacenter,
             metrics=metrics,

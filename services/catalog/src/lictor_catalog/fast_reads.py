@@ -7,9 +7,11 @@ what is not in its table is the rest of the application's business.
 import asyncio
 from typing import NamedTuple
 
+from lictor_catalog import event_stream
 from lictor_catalog.asgi import Header, Receive, Scope, Send, header, send_page, wants_gzip
 from lictor_catalog.blocking_query import BlockingQueries, Plan
 from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions, honour_cache_control, read_options
+from lictor_catalog.event_stream import EventStreams
 from lictor_catalog.page import Page
 from lictor_catalog.plans import agent, ca, catalog, health, intentions, kv, session
 from lictor_catalog.plans.identity import Identity, PlanOf
@@ -60,10 +62,13 @@ READS: dict[str, Read] = {
 class FastReads:
     """Answers the routes of `READS`."""
 
-    def __init__(self, who: Identity, queries: BlockingQueries, consistency: Consistency) -> None:
+    def __init__(
+        self, who: Identity, queries: BlockingQueries, consistency: Consistency, streams: EventStreams
+    ) -> None:
         self._who = who
         self._queries = queries
         self._consistency = consistency
+        self._streams = streams
 
     async def answer(self, route: str, rest: str, params: Params, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one GET; raises `ApiError`."""
@@ -76,6 +81,11 @@ class FastReads:
             options = ReadOptions(
                 options.mode, options.max_stale_s, wait_s=options.wait_s, content_hash=params.first("hash")
             )
+        if event_stream.is_asked(params, scope):
+            settle = self._consistency.settle_local if read.local else self._consistency.settle
+            watched = event_stream.Watched(route, params, plan, options, settle)
+            await self._streams.answer(watched, scope, receive, send)
+            return
         may_wait = bool(options.min_index or options.content_hash)
         page, contact = await self._page(read, plan, options, receive, may_wait=may_wait)
         headers = () if read.local else _read_headers(page, contact)
