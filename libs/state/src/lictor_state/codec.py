@@ -19,7 +19,6 @@ from lictor_state.rows import (
     Change,
     CheckRow,
     Key,
-    KVRow,
     Row,
     ServiceRow,
     SessionRow,
