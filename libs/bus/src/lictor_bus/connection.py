@@ -192,7 +192,8 @@ class _Client(Client):
         if not self._inbox:
             inbox = self.new_inbox()
             self._inbox = inbox
-            self._inbox_id = (await self.subscribe(f"{inbox}.*", cb=_ignore))._id
+            inbox_subscription = await self.subscribe(f"{inbox}.*", cb=_ignore)
+            self._inbox_id = inbox_subscription._id  # noqa: SLF001  nats-py has no other name for it
         loop = asyncio.get_running_loop()
         reply = f"{self._inbox}.{next(self._numbers)}"
         waiting: asyncio.Future[bytes] = loop.create_future()
