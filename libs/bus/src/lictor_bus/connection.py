@@ -351,7 +351,8 @@ class NatsBus:
         """Flush what was sent and disconnect."""
         if not self._client.is_closed:
             try:
-                await asyncio.wait_for(self._client.flush(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self._client.flush()
             except (nats.errors.Error, TimeoutError, OSError) as error:
                 log.debug("closing without flush", reason=str(error))
             # nats-py waits there for a socket that a frozen server may hold open: the process ends without it

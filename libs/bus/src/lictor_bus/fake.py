@@ -109,7 +109,8 @@ class FakeBus:
         try:
             if not self.hub.route(subject, data, inbox):
                 raise NoRespondersError(subject)
-            return await asyncio.wait_for(answer, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await answer
         except TimeoutError as error:
             raise BusTimeoutError(subject) from error
         finally:

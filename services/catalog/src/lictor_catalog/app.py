@@ -6,9 +6,11 @@ in flight is answered, then the port closes, then the bus.
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 import random
 import secrets
+import signal
 import socket
 import time
 import uuid
@@ -18,15 +20,21 @@ import structlog
 from lictor_bus import Bus, DirectLane, Lane, LeaderTracker, NatsLane, Proposer, ReadGate, View, connect, tell_contact
 from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.store_operator import StoreOperator
+from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
 from lictor_catalog.ca_service import CAService
 from lictor_catalog.cluster_status import ClusterStatus
+from lictor_catalog.config_dir import ConfigDir
+from lictor_catalog.consistency import Consistency
+from lictor_catalog.definition_files import DefinitionError
+from lictor_catalog.errors import ApiError
 from lictor_catalog.gossip_orders import GossipOrders
 from lictor_catalog.http_protocol import server as http_server
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.settings import CatalogSettings
 from lictor_catalog.store_operator import OperatorOverBus
+from lictor_catalog.telemetry import Telemetry
 from lictor_catalog.ttl_client import TtlClient
 from lictor_catalog.writes import Writes
 from lictor_kit import Context
@@ -57,14 +65,18 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     writes = Writes(proposer, view)
     authority = CAService(view, writes, settings.datacenter, now=time.time, dice=secrets.token_bytes, metrics=metrics)
     dice = random.SystemRandom()
+    node = AgentNode(settings.node, _address(settings), settings.datacenter)
+    ports = Ports(
+        settings.catalog_http_port,
+        settings.catalog_grpc_port,
+        settings.catalog_sidecar_port_min,
+        settings.catalog_sidecar_port_max,
+    )
+    config_dir = ConfigDir(settings.config_dir, node, ports, writes, view, Consistency(view, gate))
+    process = AgentProcess(Telemetry(context.metrics.registry, time.time), (config_dir,))
     api = Api(
-        node=AgentNode(settings.node, _address(settings), settings.datacenter),
-        ports=Ports(
-            settings.catalog_http_port,
-            settings.catalog_grpc_port,
-            settings.catalog_sidecar_port_min,
-            settings.catalog_sidecar_port_max,
-        ),
+        node=node,
+        ports=ports,
         version=settings.consul_version,
         allow_by_default=settings.default_intention_policy == "allow",
         view=view,
@@ -76,6 +88,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         store_operator=OperatorOverBus(leader, StoreOperator(bus, leader)),
         renewals=SessionRenewals(bus, leader),
         authority=authority,
+        process=process,
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
     )
@@ -84,10 +97,13 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     context.spawn("view", view.run())
     context.spawn("proposer", proposer.run())
     context.spawn("read gate", gate.run())
+    context.spawn("telemetry", process.telemetry.run())
     await view.ready.wait()
     _spare_the_collector(view)
     await authority.listen(bus, leader.cluster)
     context.spawn("certificate authority", authority.run())
+    _reload_on_hangup(context, config_dir)
+    context.spawn("definition files", _load(context, config_dir), may_end=True)
     listener = _listen(settings)
     server = http_server(api.app, api.hot, settings.catalog_connections_max)
     serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
@@ -98,10 +114,31 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     async def finish() -> None:
         """Take nothing new, release who waits, answer what is in flight."""
         server.should_exit = True
+        api.streams.close()
         api.queries.close()
+        process.streams.close()
         await asyncio.wait([serving])
 
     context.on_stop(finish)
+
+
+async def _load(context: Context, config_dir: ConfigDir) -> None:
+    try:
+        await config_dir.load(context.readiness.note)
+    except DefinitionError as error:
+        log.error("definition files cannot be used", reason=str(error))  # noqa: TRY400  the reason says it all
+        context.stop(failed=True)
+
+
+def _reload_on_hangup(context: Context, config_dir: ConfigDir) -> None:
+    """SIGHUP reads the definition files anew; one that comes during a reload waits for it."""
+
+    async def reload() -> None:
+        with contextlib.suppress(ApiError):  # it is in the log, and what was there has stayed
+            await config_dir.reload()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, lambda: context.spawn("reload", reload(), may_end=True))
 
 
 def _lane(context: Context, bus: Bus, leader: LeaderTracker, settings: CatalogSettings) -> Lane:
@@ -148,4 +185,5 @@ async def _watch_contact(context: Context, bus: Bus, view: View, api: Api, metri
     while True:
         tell_contact(context.readiness.note, bus, view, "only stale reads are answered")
         metrics.queries(api.queries.waiting, api.queries.computed, api.queries.shared)
+        metrics.streams(api.streams.open, api.streams.told, api.streams.slow)
         await asyncio.sleep(CONTACT_POLL_S)

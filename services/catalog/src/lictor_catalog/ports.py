@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from lictor_bus.frames import Beacon, Order, ReadAnswer, StatusAnswer
+from lictor_bus.gossip_orders import Ordered
 from lictor_bus.proposer import Committed
 from lictor_state import Store
 from lictor_state.commands import Command
@@ -88,6 +89,16 @@ class GossipPort(Protocol):
 
     async def leave(self, node: str) -> None:
         """Have the node leave; raises `ApiError` when it does not."""
+
+    async def instruct(self, node: str, order: Ordered) -> None:
+        """Have the gossip of `node` follow an order; raises `ApiError` when it does not."""
+
+
+class ReloadPort(Protocol):
+    """What `agent/reload` does."""
+
+    async def reload(self) -> None:
+        """Read the configuration anew; raises `ApiError` 500 with the reason when it cannot be used."""
 
 
 class TtlPort(Protocol):

@@ -134,8 +134,9 @@ class StoreApi:
                 listener(batch)
         if batch.level_raised:
             self._beacons.begin()
-        await self._send_outbox()
+        # first the feed: a proposer's own view has then seen what it is told of, and need not wait for it
         await self._feed.publish(self.driver.machine.store, batch)
+        await self._send_outbox()
 
     def role_changed(self, role: Role) -> None:
         """When this member stops leading, everything that waits is answered so that it is asked elsewhere."""
@@ -169,7 +170,7 @@ class StoreApi:
             answer = self._read_answer()
             self._outbox += [(reply, answer) for reply in due]
         await self._send_outbox()
-        if self._lead_term:
+        if self._lead_term and self._beacons.due(now):
             await self._flush_beacon(now)
 
     async def _flush_beacon(self, now: float) -> None:
