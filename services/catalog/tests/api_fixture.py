@@ -23,10 +23,11 @@ from lictor_catalog.writes import Writes
 from lictor_kit import Metrics
 from lictor_state import Command, Envelope, Result, Store, apply
 from lictor_state.commands import AgentJoin
+from lictor_state.levels import LEVEL_MAX
 from lictor_state.rows import CheckRow
 
 CLUSTER = "11111111-2222-4333-8444-555555555555"
-LEVEL = 2  # the feature level at which every command may be used
+LEVEL = LEVEL_MAX  # the feature level at which every command may be used
 NODE_ID = "6a0e0000-0000-4000-8000-000000000001"
 
 
@@ -42,6 +43,9 @@ class FakeView:
 
     async def wait_for(self, index: int, timeout_s: float) -> bool:
         return self.store.index >= index
+
+    def reached(self, answer: ReadAnswer) -> bool:
+        return self.store.index >= answer.applied
 
     async def reach(self, answer: ReadAnswer, timeout_s: float) -> bool:
         return self.store.index >= answer.applied
@@ -78,6 +82,10 @@ class FakeLeader:
     def apply(self, command: Command) -> Committed:
         applied = apply(self.view.store, next(self._raft_index), Envelope(0, 0, 0, command))
         return Committed(applied.index, applied.result)
+
+    def join(self, settled: Callable[[ReadAnswer | None], None], *, consistent: bool) -> None:
+        self.asks.append(consistent)
+        settled(None if self.away else ReadAnswer("ok", 1, 1, 1, self.view.store.index, {}))
 
     async def ask(self, *, consistent: bool) -> ReadAnswer:
         self.asks.append(consistent)

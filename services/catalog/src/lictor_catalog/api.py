@@ -18,6 +18,7 @@ from lictor_catalog.consistency import Consistency
 from lictor_catalog.fast_reads import FastReads
 from lictor_catalog.fast_writes import FastWrites
 from lictor_catalog.front_door import FrontDoor
+from lictor_catalog.hot_reads import HotReads
 from lictor_catalog.http import (
     acl,
     agent,
@@ -101,9 +102,12 @@ class Api:
         )
         rare.include_router(snapshot.router(Snapshots(writes, chance.new_id), view, consistency))
         rare.add_middleware(PlainErrors)
+        who = Identity(node.name, node.datacenter, version, allow_by_default)
+        reads = FastReads(who, self.queries, consistency)
+        self.hot = HotReads(reads, self.queries, consistency, node.datacenter, metrics)
         self.app: Application = FrontDoor(
             rare,
-            reads=FastReads(Identity(node.name, node.datacenter, version, allow_by_default), self.queries, consistency),
+            reads=reads,
             writes=FastWrites(writes, agent_writes, node.datacenter),
             datacenter=node.datacenter,
             metrics=metrics,
