@@ -1,11 +1,14 @@
 """Small file systems of the kernel that really run full, mounted where a test says; needs root."""
 
 import contextlib
+import gc
 import os
 import shutil
 import subprocess
+import time
 
 KINDS = ("tmpfs", "ext4")
+UNMOUNT_S = 20.0
 
 
 def missing():
@@ -28,7 +31,7 @@ def mounted(kind, folders, image_folder, mib):
         yield reason
     finally:
         for folder in done:
-            subprocess.run(["umount", str(folder)], check=True)
+            _unmount(folder)
 
 
 def _mount(kind, folder, image, mib):
@@ -43,6 +46,18 @@ def _mount(kind, folder, image, mib):
         command = ["mount", "-o", "loop", str(image), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return f"cannot mount {kind}: {done.stderr.strip()}" if done.returncode else ""
+
+
+def _unmount(folder):
+    """A member that was killed within this process holds its files until the last reference to them is gone."""
+    deadline = time.monotonic() + UNMOUNT_S
+    while True:
+        gc.collect()
+        done = subprocess.run(["umount", str(folder)], capture_output=True, text=True, check=False)
+        if not done.returncode:
+            return
+        assert time.monotonic() < deadline, done.stderr
+        time.sleep(0.1)
 
 
 def fill(folder):

@@ -13,6 +13,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+# As in tests/chaos: imported now, since its plugin would do it when the run is over.
+import hypothesis  # noqa: F401
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,9 @@ from lictor_catalog.plans.identity import Identity
 from lictor_catalog.plans.parameters import meta_key
 from lictor_catalog.request import Params
 from lictor_state import Store
+from lictor_state.distance import nearest_first
 from lictor_state.filter import FilterKind
+from lictor_state.rows import Table
 from lictor_state.watches import Token
 
 AGENT = "_agent"
@@ -38,11 +40,12 @@ class Selection(msgspec.Struct, frozen=True):
     @property
     def tokens(self) -> tuple[Token, ...]:
         """What the order depends on besides the rows."""
-        return ()
+        return (("table", Table.COORDINATES),) if self.near else ()
 
-    def chosen(self, _store: Store, rows: list[Row], _node_of: Callable[[Row], str]) -> list[Row]:
+    def chosen(self, store: Store, rows: list[Row], node_of: Callable[[Row], str]) -> list[Row]:
         """The rows that are answered, in their order."""
-        return self.keep.kept(rows) if self.keep.text else rows
+        kept = self.keep.kept(rows) if self.keep.text else rows
+        return nearest_first(store, self.near, kept, node_of) if self.near else kept
 
 
 def selection_of(params: Params, kind: FilterKind, who: Identity) -> Selection:
