@@ -28,7 +28,7 @@ def nodes(answer: Any) -> str:
     return "".join(one["Node"]["Node"] if isinstance(one["Node"], dict) else one["Node"] for one in answer.json())
 
 
-LISTS = ["catalog/service/web", "health/service/web", "health/checks/web", "health/state/passing", "catalog/nodes?filter=Node!=n1"]  # fmt: skip
+LISTS = ["catalog/service/web", "health/service/web", "health/checks/web", "health/state/passing?filter=Node!=n1", "catalog/nodes?filter=Node!=n1"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", LISTS)
