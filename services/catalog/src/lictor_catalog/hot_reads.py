@@ -35,7 +35,21 @@ HEADS_KEPT_MAX = 8
 
 _BLOCKING = {"hash", "index", "wait"}
 _MODES = {"cached", "consistent", "max_stale", "stale"}
-_KINDS = {"dc", "keys", "node-meta", "passing", "pem", "pretty", "raw", "recurse", "separator", "tag", "token"}
+_KINDS = {
+    "dc",
+    "filter",
+    "keys",
+    "near",
+    "node-meta",
+    "passing",
+    "pem",
+    "pretty",
+    "raw",
+    "recurse",
+    "separator",
+    "tag",
+    "token",
+}
 PARAMETERS = frozenset(_BLOCKING | _MODES | _KINDS)
 """What a hot read may ask for: these alone decide its answer. With any other it takes the long way."""
 
