@@ -11,7 +11,7 @@ from lictor_catalog.asgi import Header, Receive, Scope, Send, header, send_page,
 from lictor_catalog.blocking_query import BlockingQueries, Plan
 from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions, honour_cache_control, read_options
 from lictor_catalog.page import Page
-from lictor_catalog.plans import agent, ca, catalog, health, intentions, kv, session
+from lictor_catalog.plans import agent, ca, catalog, coordinate, event, gateway, health, intentions, kv, session, usage
 from lictor_catalog.plans.identity import Identity, PlanOf
 from lictor_catalog.request import Params
 
@@ -19,12 +19,14 @@ from lictor_catalog.request import Params
 class Read(NamedTuple):
     """How a route is read: its plan; whether `?cached` is honoured; whether it speaks for the agent only.
 
-    An agent's reads carry no index, are answered without a leader too, and may block on a hash.
+    An agent's reads carry no index, are answered without a leader too, and may block on a hash. With `own_index` they
+    carry one that is no index of the store, and block on that.
     """
 
     plan: PlanOf
     cacheable: bool = False
     local: bool = False
+    own_index: bool = False
 
 
 READS: dict[str, Read] = {
@@ -34,6 +36,7 @@ READS: dict[str, Read] = {
     "/v1/agent/service/": Read(agent.service, local=True),
     "/v1/agent/services": Read(agent.services, local=True),
     "/v1/catalog/connect/": Read(catalog.connect, cacheable=True),
+    "/v1/catalog/gateway-services/": Read(gateway.services),
     "/v1/catalog/node-services/": Read(catalog.node_services),
     "/v1/catalog/node/": Read(catalog.node),
     "/v1/catalog/nodes": Read(catalog.nodes),
@@ -45,12 +48,18 @@ READS: dict[str, Read] = {
     "/v1/connect/intentions/check": Read(intentions.check),
     "/v1/connect/intentions/exact": Read(intentions.exact),
     "/v1/connect/intentions/match": Read(intentions.match, cacheable=True),
+    "/v1/coordinate/datacenters": Read(coordinate.datacenters, local=True),
+    "/v1/coordinate/node/": Read(coordinate.node),
+    "/v1/coordinate/nodes": Read(coordinate.nodes),
+    "/v1/event/list": Read(event.events, local=True, own_index=True),
     "/v1/health/checks/": Read(health.checks),
     "/v1/health/connect/": Read(health.connect, cacheable=True),
+    "/v1/health/ingress/": Read(gateway.ingress),
     "/v1/health/node/": Read(health.node),
     "/v1/health/service/": Read(health.service, cacheable=True),
     "/v1/health/state/": Read(health.state),
     "/v1/kv/": Read(kv.entry),
+    "/v1/operator/usage": Read(usage.usage),
     "/v1/session/info/": Read(session.info),
     "/v1/session/list": Read(session.sessions),
     "/v1/session/node/": Read(session.of_node),
@@ -74,11 +83,15 @@ class FastReads:
         plan = read.plan(rest, params, self._who)
         if read.local:
             options = ReadOptions(
-                options.mode, options.max_stale_s, wait_s=options.wait_s, content_hash=params.first("hash")
+                options.mode,
+                options.max_stale_s,
+                options.min_index if read.own_index else 0,
+                options.wait_s,
+                "" if read.own_index else params.first("hash"),
             )
         may_wait = bool(options.min_index or options.content_hash)
         page, contact = await self._page(read, plan, options, receive, may_wait=may_wait)
-        headers = () if read.local else _read_headers(page, contact)
+        headers = _agent_headers(page) if read.local else _read_headers(page, contact)
         await send_page(send, page, headers, pretty=params.has("pretty"), compressed=wants_gzip(scope))
 
     async def _page(
@@ -106,6 +119,10 @@ _CONSISTENCY: dict[Mode, Header] = {
 _BACKEND = (b"x-consul-query-backend", b"blocking-query")
 _KNOWN = (b"x-consul-knownleader", b"true")
 _UNKNOWN = (b"x-consul-knownleader", b"false")
+
+
+def _agent_headers(page: Page) -> list[Header]:
+    return [(b"x-consul-index", b"%d" % page.index)] if page.index else []
 
 
 def _read_headers(page: Page, contact: Contact) -> list[Header]:
