@@ -23,6 +23,7 @@ NEWER: list[c.Command] = [
     c.CoordinatesUpdate((c.CoordinateSpec("n1", "", (0.0,) * 8, 1.0, 0.0, 0.0),)),
     c.EventFire("00000000-0000-4000-8000-000000000001", "deploy"),
     c.GatewayServicesSet("gw", "ingress-gateway", (c.GatewayServiceSpec("web"),)),
+    c.DefinitionFilesMark("n1", "/d", ("web",)),
 ]
 
 

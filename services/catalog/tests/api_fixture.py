@@ -12,11 +12,13 @@ import httpx
 from lictor_bus.frames import Beacon, Member, MemberHealth, Order, PeerProgress, ReadAnswer, StatusAnswer
 from lictor_bus.gossip_orders import Ordered
 from lictor_bus.proposer import Committed, NoLeaderError
+from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
 from lictor_catalog.ca_service import CAService
 from lictor_catalog.errors import ApiError
 from lictor_catalog.metrics import CatalogMetrics
+from lictor_catalog.telemetry import Telemetry
 from lictor_catalog.writes import Writes
 from lictor_kit import Metrics
 from lictor_state import Command, Envelope, Result, Store, apply
@@ -42,6 +44,9 @@ class FakeView:
     async def wait_for(self, index: int, timeout_s: float) -> bool:
         return self.store.index >= index
 
+    def reached(self, answer: ReadAnswer) -> bool:
+        return self.store.index >= answer.applied
+
     async def reach(self, answer: ReadAnswer, timeout_s: float) -> bool:
         return self.store.index >= answer.applied
 
@@ -61,6 +66,8 @@ class FakeLeader:
         self.orders: list[tuple[Order, int]] = []
         self.instructed: list[tuple[str, Ordered]] = []
         self.gossip_refusal = ""
+        self.reloads = 0
+        self.reload_refusal = ""
         self.refusal = ""
         self.second_is_well = True
         self.ttl_answer = (200, "")
@@ -75,6 +82,10 @@ class FakeLeader:
     def apply(self, command: Command) -> Committed:
         applied = apply(self.view.store, next(self._raft_index), Envelope(0, 0, 0, command))
         return Committed(applied.index, applied.result)
+
+    def join(self, settled: Callable[[ReadAnswer | None], None], *, consistent: bool) -> None:
+        self.asks.append(consistent)
+        settled(None if self.away else ReadAnswer("ok", 1, 1, 1, self.view.store.index, {}))
 
     async def ask(self, *, consistent: bool) -> ReadAnswer:
         self.asks.append(consistent)
@@ -132,6 +143,11 @@ class FakeLeader:
         if self.gossip_refusal:
             raise ApiError(500, self.gossip_refusal)
 
+    async def reload(self) -> None:
+        if self.reload_refusal:
+            raise ApiError(500, self.reload_refusal)
+        self.reloads += 1
+
     async def renew(self, session_id: str) -> bool:
         if self.away:
             raise NoLeaderError
@@ -151,7 +167,8 @@ class Catalog:
         self.leader = FakeLeader(self.view)
         self.now = 1_800_000_000.0
         ids = itertools.count(1)
-        metrics = CatalogMetrics(Metrics("catalog"))
+        measured = Metrics("catalog")
+        metrics = CatalogMetrics(measured)
         writes = Writes(self.leader, self.view)
         self.authority = CAService(
             self.view,
@@ -161,6 +178,7 @@ class Catalog:
             dice=lambda n: bytes([next(ids) % 256] * n),
             metrics=metrics,
         )
+        self.process = AgentProcess(Telemetry(measured.registry, lambda: self.now), [self.leader])
         self.api = Api(
             node=AgentNode("n1", "10.0.0.5", "dc1"),
             ports=Ports(8500, 8502),
@@ -174,6 +192,7 @@ class Catalog:
             store_operator=self.leader,
             renewals=self.leader,
             authority=self.authority,
+            process=self.process,
             chance=Chance(
                 now=lambda: self.now,
                 now_text=lambda: "2027-01-15T08:00:00Z",

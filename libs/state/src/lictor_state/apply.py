@@ -16,6 +16,7 @@ from lictor_state import (
     apply_catalog,
     apply_config,
     apply_coordinates,
+    apply_definition_files,
     apply_events,
     apply_gateways,
     apply_intentions,
@@ -90,6 +91,7 @@ _COMMANDS: dict[type, Callable[[Store, int, Any], Result]] = {
     commands.CoordinatesUpdate: apply_coordinates.update,
     commands.EventFire: apply_events.fire,
     commands.GatewayServicesSet: apply_gateways.set_services,
+    commands.DefinitionFilesMark: apply_definition_files.mark,
 }
 
 

@@ -399,6 +399,16 @@ class GatewayServicesSet(msgspec.Struct, frozen=True, gc=False, array_like=True,
     services: tuple[GatewayServiceSpec, ...] = ()
 
 
+class DefinitionFilesMark(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=40):
+    """Note that a node's definition files below `origin` brought these ids or, with `gone`, have them no more."""
+
+    node: str
+    origin: str
+    services: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    gone: bool = False
+
+
 Command = (
     RegisterProposer
     | CatalogRegister
@@ -432,6 +442,7 @@ Command = (
     | CoordinatesUpdate
     | EventFire
     | GatewayServicesSet
+    | DefinitionFilesMark
 )
 
 

@@ -11,7 +11,7 @@ refuses it below, in case an earlier leader was less careful.
 | 2 | sessions, locks and lock delays; restores; reaping of tombstones; deregistration of services critical for long; |
 |   | the time of decisions about nodes; autopilot's settings; configuration changes of several members at once |
 | 3 | coordinates; user events; virtual addresses, which registrations in the mesh are given from then on; what |
-|   | gateways serve |
+|   | gateways serve; what definition files have registered |
 
 A new command gets the next level here, and so does a change of what an existing command does.
 """
@@ -46,6 +46,7 @@ _INTRODUCED: dict[type, int] = {
     commands.CoordinatesUpdate: THIRD,
     commands.EventFire: THIRD,
     commands.GatewayServicesSet: THIRD,
+    commands.DefinitionFilesMark: THIRD,
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from lictor_state.coordinate_rows import CoordinateRow
+from lictor_state.definition_file_rows import DefinitionFilesRow
 from lictor_state.event_rows import EventRow
 from lictor_state.mesh_rows import GatewayServiceRow, VirtualIPRow
 
@@ -38,6 +39,7 @@ class Table(IntEnum):
     EVENTS = 16
     VIRTUAL_IPS = 17
     GATEWAY_SERVICES = 18
+    DEFINITION_FILES = 19
 
 
 class MetaRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -368,6 +370,7 @@ Row = (
     | EventRow
     | VirtualIPRow
     | GatewayServiceRow
+    | DefinitionFilesRow
 )
 Key = tuple[str, ...]
 
@@ -392,6 +395,7 @@ ROW_TYPES: dict[Table, type[Row]] = {
     Table.EVENTS: EventRow,
     Table.VIRTUAL_IPS: VirtualIPRow,
     Table.GATEWAY_SERVICES: GatewayServiceRow,
+    Table.DEFINITION_FILES: DefinitionFilesRow,
 }
 
 

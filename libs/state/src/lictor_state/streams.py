@@ -85,6 +85,18 @@ def touched_streams(touched: Iterable[tuple[Table, Key]]) -> tuple[Stream, ...]:
     return _STREAMS_OF_BITS[bits]
 
 
+def carriers(changes: Iterable[Change]) -> tuple[Stream, ...] | None:
+    """The streams that carry these changes, if it is the same ones for each of them; else None."""
+    common = -1
+    for change in changes:
+        bits = _bits(change.table, change.key)
+        if common < 0:
+            common = bits
+        elif bits != common:
+            return None
+    return _STREAMS_OF_BITS[common] if common > 0 else None
+
+
 def project(stream: Stream, changes: Iterable[Change]) -> tuple[Change, ...]:
     """The changes that a stream carries, in their order."""
     return tuple(change for change in changes if belongs(stream, change.table, change.key))
