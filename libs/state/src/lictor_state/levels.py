@@ -10,6 +10,7 @@ refuses it below, in case an earlier leader was less careful.
 | 1 | everything before levels were used; a cluster begins here |
 | 2 | sessions, locks and lock delays; restores; reaping of tombstones; deregistration of services critical for long; |
 |   | the time of decisions about nodes; autopilot's settings; configuration changes of several members at once |
+| 3 | transactions |
 
 A new command gets the next level here, and so does a change of what an existing command does.
 """
@@ -18,10 +19,11 @@ from lictor_state import commands
 from lictor_state.commands import Command, KVSet
 
 FOUNDING_LEVEL = 1
-LEVEL_MAX = 2
+LEVEL_MAX = 3
 """The highest level that this build knows."""
 
 SECOND = 2
+THIRD = 3
 
 JOINT_CHANGES_LEVEL = SECOND
 """Below it a log entry that changes several members at once could not be read by some member."""
@@ -37,6 +39,7 @@ _INTRODUCED: dict[type, int] = {
     commands.RestoreCommit: SECOND,
     commands.RestoreAbort: SECOND,
     commands.AutopilotSet: SECOND,
+    commands.Txn: THIRD,
 }
 
 

@@ -17,7 +17,7 @@ from lictor_catalog.consistency import Consistency
 from lictor_catalog.fast_reads import FastReads
 from lictor_catalog.fast_writes import FastWrites
 from lictor_catalog.front_door import FrontDoor
-from lictor_catalog.http import agent, autopilot, catalog, intentions, operator, session, snapshot, status
+from lictor_catalog.http import agent, autopilot, catalog, intentions, operator, session, snapshot, status, txn
 from lictor_catalog.leaf_cache import LeafCache
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.plain_errors import PlainErrors
@@ -80,6 +80,7 @@ class Api:
                 new_id=chance.new_id,
             )
         )
+        rare.include_router(txn.router(writes, view, consistency, node.datacenter))
         rare.include_router(snapshot.router(Snapshots(writes, chance.new_id), view, consistency))
         rare.add_middleware(PlainErrors)
         self.app: Application = FrontDoor(
