@@ -19,10 +19,16 @@ NEW: list[c.Command] = [
     c.RestoreAbort("r"),
     c.AutopilotSet(),
 ]
-NEWER: list[c.Command] = [c.Txn((c.TxnKV("set", "k"),))]
+NEWER: list[c.Command] = [
+    c.Txn((c.TxnKV("set", "k"),)),
+    c.CoordinatesUpdate((c.CoordinateSpec("n1", "", (0.0,) * 8, 1.0, 0.0, 0.0),)),
+    c.EventFire("00000000-0000-4000-8000-000000000001", "deploy"),
+    c.GatewayServicesSet("gw", "ingress-gateway", (c.GatewayServiceSpec("web"),)),
+    c.DefinitionFilesMark("n1", "/d", ("web",)),
+]
 
 
-@pytest.mark.parametrize(("command", "level"), [(one, SECOND) for one in NEW] + [(one, THIRD) for one in NEWER])
+@pytest.mark.parametrize(("command", "level"), [*[(one, SECOND) for one in NEW], *[(one, THIRD) for one in NEWER]])
 def test_a_command_is_refused_below_the_level_that_introduced_it_and_taken_from_there_on(
     command: Any, level: int
 ) -> None:
@@ -42,7 +48,7 @@ def test_what_the_first_build_knew_needs_no_level() -> None:
 
 
 def test_no_command_is_of_a_level_that_this_build_does_not_announce() -> None:
-    assert all(level_of(command) <= LEVEL_MAX for command in NEW + NEWER)
+    assert all(level_of(command) <= LEVEL_MAX for command in (*NEW, *NEWER))
 
 
 def test_the_time_of_a_decision_is_kept_only_once_every_member_keeps_it() -> None:
