@@ -11,7 +11,21 @@ from hypothesis import strategies as st
 from lictor_state import STREAMS, Store, Table, apply, apply_noop, dump, dump_stream, restore
 from lictor_state import commands as c
 from lictor_state.codec import GroupEncoder, decode_envelope, decode_group, encode_envelope
-from lictor_state.queries import agent, ca, config, health, intentions, kv, members, node, nodes, services, sessions
+from lictor_state.prepared_query_rows import QueryDefinition, QueryService, QueryTemplate
+from lictor_state.queries import (
+    agent,
+    ca,
+    config,
+    health,
+    intentions,
+    kv,
+    members,
+    node,
+    nodes,
+    prepared_query,
+    services,
+    sessions,
+)
 from lictor_state.rows import CARootRow, CheckDefinition, ProxyDefinition, ServiceCheck
 from lictor_state.staging import RestoreDigest
 
@@ -179,6 +193,23 @@ txn_operations = st.one_of(
         st.integers(0, 12),
     ),
 )
+query_commands = st.one_of(
+    st.builds(
+        c.PreparedQuerySet,
+        st.sampled_from(["q-1", "q-2", "q-3"]),
+        st.builds(
+            QueryDefinition,
+            st.sampled_from(["", "geo-", "Geo-", "web", "q-1"]),
+            st.builds(
+                QueryService, st.sampled_from([*NAMES, "${name.suffix}"]), tags=st.sampled_from([None, ("!v1",)])
+            ),
+            session=st.sampled_from(["", "", "s-1", "s-2"]),
+            template=st.sampled_from([QueryTemplate(), QueryTemplate("name_prefix_match")]),
+        ),
+        st.booleans(),
+    ),
+    st.builds(c.PreparedQueryDelete, st.sampled_from(["q-1", "q-2", "q-3"])),
+)
 txn_commands = st.lists(txn_operations, min_size=1, max_size=4).map(lambda ops: c.Txn(tuple(ops)))
 histories = st.lists(
     st.one_of(
@@ -190,6 +221,7 @@ histories = st.lists(
         agent_commands,
         mesh_commands,
         txn_commands,
+        query_commands,
     ),
     min_size=1,
     max_size=25,
@@ -230,6 +262,9 @@ def _queries() -> Any:
         yield f"session {name}", "", lambda s, n=name: sessions.info(s, n)
     yield "sessions of n1", "", lambda s: sessions.of_node(s, "N1")
     yield "sessions", "", sessions.sessions
+    yield "queries", "d", prepared_query.prepared_queries
+    for name in ("q-1", "q-2"):
+        yield f"query {name}", "d", lambda s, n=name: prepared_query.prepared_query(s, n)
     yield "intentions", "m", intentions.intentions
     yield "match", "m", lambda s: intentions.match(s, ["web", "db"])
     yield "exact", "m", lambda s: intentions.exact(s, "web", "db")

@@ -13,6 +13,7 @@ from lictor_state.filter.pattern_syntax import (
     Char,
     Choice,
     Edge,
+    Group,
     Holds,
     Node,
     PatternError,
@@ -20,7 +21,7 @@ from lictor_state.filter.pattern_syntax import (
     parse_pattern,
 )
 
-__all__ = ["PatternError", "compile_pattern"]
+__all__ = ["EMITS_MAX", "STATES_MAX", "PatternError", "compile_pattern", "is_edge", "side_of"]
 
 STATES_MAX = 1000
 """States of a program. A character of a text costs at most this many steps, a few microseconds on the average."""
@@ -103,6 +104,8 @@ def _program(tree: Node, text: str) -> list[_State]:
             for part in reversed(node.parts):
                 then = emit(part, then)
             return then
+        if isinstance(node, Group):
+            return emit(node.of, then)
         fork = _Fork()
         if isinstance(node, Choice):
             at = add(fork)
@@ -197,9 +200,7 @@ class _Automaton:
         return following
 
     def _side(self, char: str) -> int:
-        if not self._has_edges:
-            return _ANY
-        return _LINE if char == "\n" else _WORD if char in _WORD_CHARS else _ANY
+        return side_of(char) if self._has_edges else _ANY
 
     def _closed(self, now: _Set, after: int) -> set[int]:
         """The states that are reached without a character, `after` being what stands behind the place."""
@@ -213,12 +214,20 @@ class _Automaton:
             state = self._states[at]
             if isinstance(state, _Fork):
                 open_states.extend(state.then)
-            elif isinstance(state, _Place) and _is_edge(state.sign, now.before, after):
+            elif isinstance(state, _Place) and is_edge(state.sign, now.before, after):
                 open_states.append(state.then)
         return found
 
 
-def _is_edge(sign: str, before: int, after: int) -> bool:
+def side_of(char: str) -> int:
+    """What a character is to edges beside it; an empty text is no character."""
+    if not char:
+        return _OUTSIDE
+    return _LINE if char == "\n" else _WORD if char in _WORD_CHARS else _ANY
+
+
+def is_edge(sign: str, before: int, after: int) -> bool:
+    """Whether there is an edge of this kind between two sides."""
     if sign == "A":
         return before == _OUTSIDE
     if sign == "z":

@@ -1,7 +1,7 @@
 r"""Regular expressions as Go's RE2 writes them: text to a tree.
 
-Follows RE2's syntax page in Perl mode. Whether a match is greedy makes no difference here, for it is only asked whether
-there is one; so lazy signs and the flag `U` are read and mean nothing. What RE2 refuses is refused in its words: above
+Follows RE2's syntax page in Perl mode. Whether a match is greedy makes no difference to `pattern`, which only asks
+whether there is one, but to `submatches`. What RE2 refuses is refused in its words: above
 all backreferences and looking around. Refused although RE2 has them: classes of scripts (`\p{Greek}`); classes of
 general categories (`\pL`, `\p{Lu}`) are there.
 """
@@ -51,14 +51,22 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Repeat(msgspec.Struct, frozen=True):
-    """Again and again; `most` None for without end."""
+    """Again and again; `most` None for without end. `lazy`: as seldom as possible."""
 
     of: "Node"
     least: int
     most: int | None
+    lazy: bool = False
 
 
-Node = Char | Edge | Chain | Choice | Repeat
+class Group(msgspec.Struct, frozen=True):
+    """A part in parentheses, numbered from 1 by where it begins; 0 is the whole."""
+
+    number: int
+    of: "Node"
+
+
+Node = Char | Edge | Chain | Choice | Repeat | Group
 
 _WORD = re.compile(r"\w", re.ASCII)
 _COUNTS = re.compile(r"\{(\d{1,9})(?:(,)(\d{1,9})?)?\}")
@@ -171,12 +179,13 @@ class _Flags(msgspec.Struct, frozen=True):
     fold: bool = False
     lines: bool = False
     dot_all: bool = False
+    swapped: bool = False
 
     def changed(self, on: str, off: str) -> "_Flags":
         def of(letter: str, before: bool) -> bool:
             return (before or letter in on) and letter not in off
 
-        return _Flags(of("i", self.fold), of("m", self.lines), of("s", self.dot_all))
+        return _Flags(of("i", self.fold), of("m", self.lines), of("s", self.dot_all), of("U", self.swapped))
 
 
 def parse_pattern(text: str) -> Node:
@@ -192,6 +201,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self._groups = 0
 
     def _peek(self) -> str:
         return self.text[self.at : self.at + 1]
@@ -220,9 +230,9 @@ class _Parser:
             if quoted is not None:
                 chain.extend(quoted[:-1])
                 if quoted:
-                    chain.append(self._repeated(quoted[-1]))
+                    chain.append(self._repeated(quoted[-1], flags))
                 continue
-            chain.append(self._repeated(self._one(flags, depth)))
+            chain.append(self._repeated(self._one(flags, depth), flags))
 
     def _quoted(self, flags: _Flags) -> list[Node] | None:
         r"""What stands between `\Q` and `\E`, or the end."""
@@ -270,13 +280,17 @@ class _Parser:
             raise PatternError(f"invalid or unsupported Perl syntax: `{self.text[start : start + 3]}`")
         else:
             self.at += 1
+        number = 0
+        if not switch:
+            self._groups += 1
+            number = self._groups
         found = self.choice(flags, depth + 1)
         if self._peek() != ")":
             raise PatternError(f"missing closing ): `{self.text}`")
         self.at += 1
-        return found
+        return Group(number, found) if number else found
 
-    def _repeated(self, node: Node) -> Node:
+    def _repeated(self, node: Node, flags: _Flags) -> Node:
         """The node with the repetition that follows it; a second one right behind it is refused."""
         start = self.at
         repeated = False
@@ -286,7 +300,8 @@ class _Parser:
             if not counts and char not in {"*", "+", "?"}:
                 return node
             end = counts.end() if counts else self.at + 1
-            end += self.text.startswith("?", end)
+            lazy = self.text.startswith("?", end)
+            end += lazy
             if repeated:
                 raise PatternError(f"invalid nested repetition operator: `{self.text[start:end]}`")
             if counts:
@@ -296,7 +311,7 @@ class _Parser:
                     raise PatternError(f"invalid repeat count: `{counts[0]}`")
             else:
                 least, most = int(char == "+"), 1 if char == "?" else None
-            node, repeated, self.at = Repeat(node, least, most), True, end
+            node, repeated, self.at = Repeat(node, least, most, lazy != flags.swapped), True, end
 
     def _escaped(self, flags: _Flags) -> Node:
         following = self.text[self.at + 1 : self.at + 2]

@@ -12,6 +12,8 @@ from lictor_state.queries import (
     members,
     node,
     nodes,
+    prepared_execution,
+    prepared_query,
     services,
     sessions,
 )
@@ -35,6 +37,8 @@ __all__ = [
     "members",
     "node",
     "nodes",
+    "prepared_execution",
+    "prepared_query",
     "services",
     "sessions",
 ]
