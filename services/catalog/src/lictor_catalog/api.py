@@ -24,6 +24,7 @@ from lictor_catalog.http import (
     agent_pool,
     autopilot,
     catalog,
+    config,
     intentions,
     operator,
     session,
@@ -81,6 +82,7 @@ class Api:
         rare.include_router(agent_health.router(agent_writes))
         rare.include_router(agent_pool.router(gossip, node.name))
         rare.include_router(catalog.router(writes, node.datacenter))
+        rare.include_router(config.router(writes))
         rare.include_router(intentions.router(writes, chance.now_text, chance.new_id))
         rare.include_router(status.router(cluster))
         rare.include_router(operator.router(store_operator))
