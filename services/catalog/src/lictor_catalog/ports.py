@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from lictor_bus.frames import Beacon, Order, ReadAnswer, StatusAnswer
@@ -23,6 +24,9 @@ class ViewPort(Protocol):
     async def wait_for(self, index: int, timeout_s: float) -> bool:
         """Wait until the view has this index; whether it got there in time."""
 
+    def reached(self, answer: ReadAnswer) -> bool:
+        """Whether a strong read may be answered now."""
+
     async def reach(self, answer: ReadAnswer, timeout_s: float) -> bool:
         """Wait until a strong read may be answered; whether that was in time."""
 
@@ -32,6 +36,9 @@ class ViewPort(Protocol):
 
 class GatePort(Protocol):
     """The leader's index for strong reads."""
+
+    def join(self, settled: Callable[[ReadAnswer | None], None], *, consistent: bool) -> None:
+        """Have `settled` told the answer to an ask that is sent after this call, None when there is none."""
 
     async def ask(self, *, consistent: bool) -> ReadAnswer:
         """The answer to an ask that is sent after this call; raises `NoLeaderError`."""

@@ -63,6 +63,10 @@ class Params:
         """Whether one of these parameters is there."""
         return not names.isdisjoint(self._values)
 
+    def only(self, names: frozenset[str]) -> bool:
+        """Whether there are no other parameters than these."""
+        return names.issuperset(self._values)
+
     def first(self, name: str) -> str:
         """Its first value, empty when it is absent."""
         values = self._values.get(name)

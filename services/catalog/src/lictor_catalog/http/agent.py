@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from lictor_catalog import connect_authorize
 from lictor_catalog.agent_writes import AgentWrites
 from lictor_catalog.body_decoding import Shape, body_object, text
 from lictor_catalog.check_definition import STATUSES
@@ -14,12 +15,12 @@ from lictor_state.commands import AgentCheckDeregister, AgentServiceDeregister
 UPDATE = Shape({"Status": text, "Output": text})
 
 
-def router(agent: AgentWrites, leaves: LeafCache) -> APIRouter:
+def router(agent: AgentWrites, leaves: LeafCache, *, allow_by_default: bool) -> APIRouter:
     """The family's routes."""
     routes = APIRouter()
     _add_services(routes, agent)
     _add_checks(routes, agent)
-    _add_reads(routes, agent, leaves)
+    _add_reads(routes, agent, leaves, allow_by_default=allow_by_default)
     return routes
 
 
@@ -53,7 +54,7 @@ def _add_checks(routes: APIRouter, agent: AgentWrites) -> None:
         return empty_answer(request)
 
 
-def _add_reads(routes: APIRouter, agent: AgentWrites, leaves: LeafCache) -> None:
+def _add_reads(routes: APIRouter, agent: AgentWrites, leaves: LeafCache, *, allow_by_default: bool) -> None:
     @routes.get("/v1/agent/self")
     async def about(request: Request) -> Response:
         await agent.consistency.settle_local(ReadOptions())
@@ -62,6 +63,13 @@ def _add_reads(routes: APIRouter, agent: AgentWrites, leaves: LeafCache) -> None
     @routes.get("/v1/agent/version")
     async def version(request: Request) -> Response:
         return json_answer(request, agent.about.version())
+
+    @routes.post("/v1/agent/connect/authorize")
+    async def authorize(request: Request) -> Response:
+        source, target = connect_authorize.asked(await body_of(request))
+        await agent.consistency.settle_local(ReadOptions())
+        judged = connect_authorize.judged(agent.view.store, source, target, allow_by_default=allow_by_default)
+        return json_answer(request, judged)
 
     @routes.get("/v1/agent/connect/ca/leaf/{service:path}")
     async def leaf(service: str, request: Request) -> Response:
