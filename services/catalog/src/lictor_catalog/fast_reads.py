@@ -13,7 +13,20 @@ from lictor_catalog.blocking_query import BlockingQueries, Plan
 from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions, honour_cache_control, read_options
 from lictor_catalog.event_stream import EventStreams
 from lictor_catalog.page import Page
-from lictor_catalog.plans import agent, ca, catalog, coordinate, event, gateway, health, intentions, kv, session, usage
+from lictor_catalog.plans import (
+    agent,
+    ca,
+    catalog,
+    config_entry,
+    coordinate,
+    event,
+    gateway,
+    health,
+    intentions,
+    kv,
+    session,
+    usage,
+)
 from lictor_catalog.plans.identity import Identity, PlanOf
 from lictor_catalog.request import Params
 
@@ -44,6 +57,7 @@ READS: dict[str, Read] = {
     "/v1/catalog/nodes": Read(catalog.nodes),
     "/v1/catalog/service/": Read(catalog.service, cacheable=True),
     "/v1/catalog/services": Read(catalog.services, cacheable=True),
+    "/v1/config/": Read(config_entry.entry, cacheable=True),
     "/v1/connect/ca/roots": Read(ca.roots),
     "/v1/connect/intentions": Read(intentions.intentions),
     "/v1/connect/intentions/": Read(intentions.by_id),
