@@ -3,37 +3,17 @@
 import asyncio
 import gc
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 from api_fixture import Catalog, story, until
+from serving_fixture import Served, response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from lictor_catalog.app import _config, _listen, _Protocol, _Server, _spare_the_collector
-from lictor_catalog.settings import CatalogSettings
-
-
-class Served:
-    """A catalog on a free port."""
-
-    def __init__(self) -> None:
-        self.catalog = Catalog()
-        settings = CatalogSettings(catalog_http_port=0)
-        self.listener = _listen(settings)
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/v1/"
-        self.server = _Server(_config(self.catalog.api, settings))
-
-    async def __aenter__(self) -> Self:
-        self.task = asyncio.create_task(self.server.serve(sockets=[self.listener]))
-        await until(lambda: self.server.started, pause_s=0.001)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.server.should_exit = True
-        self.catalog.api.queries.close()
-        await self.task
+from lictor_catalog.app import _spare_the_collector
+from lictor_catalog.http_protocol import CatalogProtocol, _StatusHeads
 
 
 @story
@@ -98,17 +78,11 @@ async def test_answers_to_pipelined_requests_come_whole_and_in_order() -> None:
             b"GET /v1/kv/none HTTP/1.1\r\nHost: x\r\n\r\n"
             b"GET /v1/kv/b?raw HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         )
-        heads, bodies = zip(*[await _response(reader) for _ in range(3)], strict=True)
+        heads, bodies = zip(*[await response(reader) for _ in range(3)], strict=True)
         assert [head.split(b" ", 2)[1] for head in heads] == [b"200", b"404", b"200"]
         assert bodies == (b"1", b"", b"2" * 100_000)
         assert await reader.read() == b""
         writer.close()
-
-
-async def _response(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(line for line in head.split(b"\r\n") if line.startswith(b"content-length: "))
-    return head, await reader.readexactly(int(length.split()[1]))
 
 
 def test_the_collector_passes_the_view_over_until_it_is_replaced() -> None:
@@ -182,7 +156,7 @@ FOUR = (b"content-length", b"4")
 def test_head_and_first_body_leave_in_one_write_with_uvicorns_bytes(
     method: str, messages: list[dict[str, Any]], writes: int
 ) -> None:
-    ours, theirs = _written(_Protocol, method, messages), _written(HttpToolsProtocol, method, messages)
+    ours, theirs = _written(_ours, method, messages), _written(HttpToolsProtocol, method, messages)
     assert b"".join(ours.writes) == b"".join(theirs.writes)
     assert ours.closed == theirs.closed
     assert len([data for data in ours.writes if data]) == writes
@@ -200,12 +174,16 @@ def test_head_and_first_body_leave_in_one_write_with_uvicorns_bytes(
     ],
 )
 def test_an_answer_that_breaks_off_ends_as_uvicorn_ends_it(messages: list[dict[str, Any]]) -> None:
-    ours, theirs = _written(_Protocol, "GET", messages), _written(HttpToolsProtocol, "GET", messages)
+    ours, theirs = _written(_ours, "GET", messages), _written(HttpToolsProtocol, "GET", messages)
     assert b"".join(ours.writes) == b"".join(theirs.writes)
     assert (ours.closed, b"b: c" in b"".join(ours.writes)) == (theirs.closed, False)
 
 
-def _written(protocol: type[HttpToolsProtocol], method: str, messages: list[dict[str, Any]]) -> Wire:
+def _ours(config: uvicorn.Config, state: uvicorn.server.ServerState, app_state: dict[str, Any]) -> CatalogProtocol:
+    return CatalogProtocol(config, state, app_state, hot=Catalog().api.hot, heads=_StatusHeads())
+
+
+def _written(protocol: Callable[..., HttpToolsProtocol], method: str, messages: list[dict[str, Any]]) -> Wire:
     """What a connection carries when an application sends these messages."""
 
     async def application(_scope: object, _receive: object, send: Any) -> None:

@@ -129,6 +129,11 @@ class SimBus:
             if self.network.dice.random() < 0.1:  # the client flushes now and then, and others run meanwhile
                 await asyncio.sleep(0)
 
+    def publish_now(self, subject: str, data: bytes) -> None:
+        """Send to whoever listens; dropped while disconnected."""
+        if self.connected:
+            self.network.send(self, subject, data, "")
+
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Send and wait for one answer; see `Bus.request` for the errors."""
         if not self.connected:

@@ -83,6 +83,9 @@ class Bus(Protocol):
     async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
         """Send to whoever listens; dropped while disconnected."""
 
+    def publish_now(self, subject: str, data: bytes) -> None:
+        """As `publish`, for callers that cannot wait."""
+
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Send and wait for one answer.
 
@@ -154,8 +157,8 @@ class _Client(Client):
             try:
                 result = callback(subject.decode(), data, reply.decode())
                 assert result is None, "a plain callback has nothing to wait for"
-            except Exception as error:  # noqa: BLE001  as nats-py: a message that cannot be dealt with ends nothing
-                await self._error_cb(error)
+            except Exception:  # whatever one message does, the connection goes on reading
+                log.exception("callback failed", subject=subject.decode())
         elif sid == self._inbox_id:
             waiting = self._asked.get(subject.decode())
             if waiting is None or waiting.done():
@@ -302,6 +305,13 @@ class NatsBus:
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
         """Send to whoever listens; dropped while disconnected."""
+        self._publish(subject, data, reply)
+
+    def publish_now(self, subject: str, data: bytes) -> None:
+        """Send to whoever listens; dropped while disconnected."""
+        self._publish(subject, data, "")
+
+    def _publish(self, subject: str, data: bytes, reply: str) -> None:
         client = self._client
         ready = client.is_connected and client.pending_data_size <= UNSENT_BYTES_MAX
         if not ready or not client.send(subject, data, reply):

@@ -89,6 +89,11 @@ class FakeBus:
             self.hub.route(subject, data, reply)
         await asyncio.sleep(0)
 
+    def publish_now(self, subject: str, data: bytes) -> None:
+        """Send to whoever listens."""
+        if self.connected:
+            self.hub.route(subject, data, "")
+
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Send and wait for one answer."""
         if not self.connected:

@@ -118,12 +118,20 @@ class View:
         finally:
             timer.cancel()
 
-    async def reach(self, answer: ReadAnswer, timeout_s: float) -> bool:
-        """Wait until a strong read may be answered from this view; whether it got there in time."""
+    def reached(self, answer: ReadAnswer) -> bool:
+        """Whether a strong read may be answered from this view now; moves the index to what the answer allows."""
         if answer.epoch > self.store.meta.epoch and self.ready.is_set():
             self._fall_behind("a restore has begun a new epoch")
-        changed_at = answer.stream_last.get(self.stream, 0)
-        if not await self.wait_for(changed_at, timeout_s):
+        if self.store.index < answer.stream_last.get(self.stream, 0):
+            return False
+        self._advance(answer.applied)
+        return True
+
+    async def reach(self, answer: ReadAnswer, timeout_s: float) -> bool:
+        """Wait until a strong read may be answered from this view; whether it got there in time."""
+        if self.reached(answer):
+            return True
+        if not await self.wait_for(answer.stream_last.get(self.stream, 0), timeout_s):
             return False
         self._advance(answer.applied)
         return True

@@ -14,9 +14,12 @@ from sys import intern
 from typing import Any, Protocol
 
 from lictor_state.codec import row_hash
+from lictor_state.coordinate_rows import CoordinateRow
 from lictor_state.cuts import Cut, OpenCuts
+from lictor_state.definition_file_rows import DefinitionFilesRow
 from lictor_state.exactly_once import Proposers
 from lictor_state.levels import LEVEL_MAX
+from lictor_state.mesh_rows import VirtualIPRow
 from lictor_state.rows import (
     AUTOPILOT_KEY,
     AgentRow,
@@ -89,7 +92,7 @@ class Store:
         self._digest = 0
         self._sharing = Sharing()
         self._restored_at = 0
-        self._retired: list[dict[Any, Any] | list[str]] = []
+        self._retired: list[dict[Any, Any] | list[Any]] = []
         self.restoring: Staged | None = None
         """A restore under way; while there is one, no snapshot of the member's state is complete."""
         self._cuts: OpenCuts[tuple[Table, Key], Row | None] = OpenCuts()
@@ -190,6 +193,18 @@ class Store:
     def autopilot(self) -> AutopilotRow | None:
         """How the leader looks after the store's members, if anybody has set it."""
         return self._tables[Table.AUTOPILOT].get(AUTOPILOT_KEY)  # type: ignore[return-value]  # by its table
+
+    def coordinate(self, node: str, segment: str) -> CoordinateRow | None:
+        """A node's coordinate in one segment."""
+        return self._tables[Table.COORDINATES].get((node.lower(), segment))  # type: ignore[return-value]  # by its table
+
+    def virtual_ip(self, service: str) -> VirtualIPRow | None:
+        """The virtual address of a service."""
+        return self._tables[Table.VIRTUAL_IPS].get((service.lower(),))  # type: ignore[return-value]  # by its table
+
+    def definition_files(self, node: str, origin: str) -> DefinitionFilesRow | None:
+        """What one directory of definition files has registered on a node."""
+        return self._tables[Table.DEFINITION_FILES].get((node.lower(), origin))  # type: ignore[return-value]  # by its table
 
     def index_of(self, name: str) -> int:
         """A reported index by its name; 0 if there is none."""
@@ -335,7 +350,7 @@ class Store:
 
     def _retire(self, by: SecondaryIndexes) -> None:
         for one in vars(by).values():
-            if isinstance(one, dict):
+            if isinstance(one, dict | list):
                 self._retired.append(one)
             else:
                 self._retired += one.blocks()

@@ -15,7 +15,18 @@ Stream = Literal["all", "discovery", "mesh"]
 STREAMS: tuple[Stream, ...] = ("all", "discovery", "mesh")
 STREAM_TABLES: dict[Stream, frozenset[Table]] = {
     "all": frozenset(Table),
-    "discovery": frozenset({Table.META, Table.NODES, Table.SERVICES, Table.CHECKS, Table.AGENTS, Table.INDEXES}),
+    "discovery": frozenset(
+        {
+            Table.META,
+            Table.NODES,
+            Table.SERVICES,
+            Table.CHECKS,
+            Table.AGENTS,
+            Table.INDEXES,
+            Table.COORDINATES,
+            Table.VIRTUAL_IPS,
+        }
+    ),
     "mesh": frozenset(
         {
             Table.META,
@@ -25,6 +36,8 @@ STREAM_TABLES: dict[Stream, frozenset[Table]] = {
             Table.CONFIG_ENTRIES,
             Table.CA_ROOTS,
             Table.INDEXES,
+            Table.VIRTUAL_IPS,
+            Table.GATEWAY_SERVICES,
         }
     ),
 }
@@ -43,6 +56,8 @@ _INDEX_BITS: dict[str, int] = {
     "sessions": _BITS["all"],
     "config-entries": _BITS["all"] | _BITS["mesh"],
     "ca-roots": _BITS["all"] | _BITS["mesh"],
+    "coordinates": _BITS["all"] | _BITS["discovery"],
+    "gateway-services": _BITS["all"] | _BITS["mesh"],
 }  # every other index row speaks for nodes, services and checks, which are in all three
 _STREAMS_OF_BITS: tuple[tuple[Stream, ...], ...] = tuple(
     tuple(stream for stream in STREAMS if _BITS[stream] & bits) for bits in range(_EVERYWHERE + 1)

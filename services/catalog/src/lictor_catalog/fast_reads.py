@@ -7,9 +7,11 @@ what is not in its table is the rest of the application's business.
 import asyncio
 from typing import NamedTuple
 
+from lictor_catalog import event_stream
 from lictor_catalog.asgi import Header, Receive, Scope, Send, header, send_page, wants_gzip
 from lictor_catalog.blocking_query import BlockingQueries, Plan
 from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions, honour_cache_control, read_options
+from lictor_catalog.event_stream import EventStreams
 from lictor_catalog.page import Page
 from lictor_catalog.plans import agent, ca, catalog, health, intentions, kv, session
 from lictor_catalog.plans.identity import Identity, PlanOf
@@ -57,35 +59,60 @@ READS: dict[str, Read] = {
 }
 
 
+class Prepared(NamedTuple):
+    """A judged GET: what it reads and how."""
+
+    read: Read
+    plan: Plan
+    options: ReadOptions
+    pretty: bool
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether it is a blocking query."""
+        return bool(self.options.min_index or self.options.content_hash)
+
+
 class FastReads:
     """Answers the routes of `READS`."""
 
-    def __init__(self, who: Identity, queries: BlockingQueries, consistency: Consistency) -> None:
+    def __init__(
+        self, who: Identity, queries: BlockingQueries, consistency: Consistency, streams: EventStreams
+    ) -> None:
         self._who = who
         self._queries = queries
         self._consistency = consistency
+        self._streams = streams
 
-    async def answer(self, route: str, rest: str, params: Params, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one GET; raises `ApiError`."""
+    def prepare(self, route: str, rest: str, params: Params, cache_control: bytes) -> Prepared:
+        """Judge one GET; raises `ApiError`. The same arguments always make an equal result."""
         read = READS[route]
         options = read_options(params, cacheable=read.cacheable)
         if options.mode is Mode.CACHED:
-            options = honour_cache_control(options, header(scope, b"cache-control").decode("latin-1"))
+            options = honour_cache_control(options, cache_control.decode("latin-1"))
         plan = read.plan(rest, params, self._who)
         if read.local:
             options = ReadOptions(
                 options.mode, options.max_stale_s, wait_s=options.wait_s, content_hash=params.first("hash")
             )
-        may_wait = bool(options.min_index or options.content_hash)
-        page, contact = await self._page(read, plan, options, receive, may_wait=may_wait)
-        headers = () if read.local else _read_headers(page, contact)
-        await send_page(send, page, headers, pretty=params.has("pretty"), compressed=wants_gzip(scope))
+        return Prepared(read, plan, options, params.has("pretty"))
 
-    async def _page(
-        self, read: Read, plan: Plan, options: ReadOptions, receive: Receive, *, may_wait: bool
-    ) -> tuple[Page, Contact]:
-        settle = self._consistency.settle_local if read.local else self._consistency.settle
-        if not may_wait:
+    async def answer(self, route: str, rest: str, params: Params, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one GET; raises `ApiError`."""
+        prepared = self.prepare(route, rest, params, header(scope, b"cache-control"))
+        if event_stream.is_asked(params, scope):
+            settle = self._consistency.settle_local if prepared.read.local else self._consistency.settle
+            watched = event_stream.Watched(route, params, prepared.plan, prepared.options, settle)
+            await self._streams.answer(watched, scope, receive, send)
+            return
+        page, contact = await self._page(prepared, receive)
+        headers = () if prepared.read.local else read_headers(page, contact)
+        await send_page(send, page, headers, pretty=prepared.pretty, compressed=wants_gzip(scope))
+
+    async def _page(self, prepared: Prepared, receive: Receive) -> tuple[Page, Contact]:
+        _, plan, options, _ = prepared
+        settle = self._consistency.settle_local if prepared.read.local else self._consistency.settle
+        if not prepared.may_wait:
             return await self._queries.read(plan, options, settle)
         # A client that hangs up must not hold a waiter for minutes: its socket is watched while the query sleeps.
         watching = asyncio.create_task(_disconnected(receive), name="client")
@@ -108,7 +135,8 @@ _KNOWN = (b"x-consul-knownleader", b"true")
 _UNKNOWN = (b"x-consul-knownleader", b"false")
 
 
-def _read_headers(page: Page, contact: Contact) -> list[Header]:
+def read_headers(page: Page, contact: Contact) -> list[Header]:
+    """What an answer says about its index and its age."""
     mode = contact.mode
     headers: list[Header] = [
         _KNOWN if contact.known_leader else _UNKNOWN,
