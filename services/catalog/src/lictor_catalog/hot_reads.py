@@ -19,7 +19,7 @@ from lictor_catalog.asgi import Header, page_headers
 from lictor_catalog.blocking_query import BlockingQueries, Sleeper, woken_contact
 from lictor_catalog.consistency import CONFIRMED, Consistency, Contact, Mode, ReadOptions
 from lictor_catalog.errors import ApiError
-from lictor_catalog.fast_reads import READS, FastReads, Prepared, read_headers
+from lictor_catalog.fast_reads import READS, FastReads, Prepared, agent_headers, read_headers
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.page import Page, text_page
 from lictor_catalog.plain_errors import CLIENT_GONE
@@ -87,6 +87,10 @@ class Turn(Protocol):
     confirming: bool
     sleeper: Sleeper | None
     disconnected: bool
+
+    @property
+    def client(self) -> str:
+        """The client's address."""
 
     def settled(self, outcome: Contact | ApiError) -> None:
         """Pass on to `HotReads.settled`."""
@@ -197,7 +201,7 @@ class HotReads:
         if not read.may_wait or turn.confirming:
             self._send(turn, self._queries.page(read.plan), contact)
             return
-        begun = self._queries.begin(read.plan, read.options, turn.woken)
+        begun = self._queries.begin(read.plan, read.options, turn.woken, turn.client)
         if isinstance(begun, Page):
             self._send(turn, begun, contact)
         else:
@@ -231,7 +235,8 @@ class HotReads:
         if head is None:
             if len(page.heads) >= HEADS_KEPT_MAX:
                 page.heads.clear()
-            headers = read_headers(page, contact) if contact is not None and not read.local else more
+            told = contact is not None and not read.local
+            headers = read_headers(page, contact) if contact is not None and told else [*agent_headers(page), *more]
             head = page.heads[key] = encode_headers(page_headers(page, headers, len(body), compressed=compressed))
         turn.send(page.status, head, body)
         self._metrics.request(read.route, page.status, time.perf_counter() - turn.started)
