@@ -12,8 +12,9 @@ from functools import lru_cache
 
 from lictor_state.regexp_syntax import Assertion, Chars, Choice, Node, RegexpError, Repeat, Sequence, parse
 
-PROGRAM_MAX = 5000  # places in an expression once its repetitions are written out: bounds the work for one character
-STEPS_MAX = 4096  # remembered steps of one expression; when full they are forgotten and found anew
+PROGRAM_MAX = 1000  # places in an expression once its repetitions are written out: bounds the work for one character
+LAYING_MAX = 20_000  # nodes laid out: repetitions of what is empty (`((){1000}){1000}`) are work without places
+KEPT_MAX = 32_768  # places in the remembered steps of one expression, some 2 MiB; when full, all are found anew
 EXPRESSIONS_KEPT = 256
 
 _WORD = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
@@ -34,6 +35,8 @@ class Regexp:
         self._assertions: dict[_Place, tuple[str, _Place]] = {}
         self._pattern = pattern
         self._places = 1
+        self._laid = 0
+        self._kept = 0
         self._end = 0
         self._start = self._lay(parse(pattern), self._end)
         self._steps: dict[tuple[_Before, str], _Before] = {}
@@ -46,8 +49,10 @@ class Regexp:
             after = steps.get((before, letter))
             if after is None:
                 after = self._step(before, letter)
-                if len(steps) >= STEPS_MAX:
+                self._kept += 1 + len(after[0])
+                if self._kept > KEPT_MAX:
                     steps.clear()
+                    self._kept = 0
                 steps[(before, letter)] = after
             if after is _FOUND:
                 return True
@@ -62,6 +67,9 @@ class Regexp:
 
     def _lay(self, node: Node, after: _Place) -> _Place:
         """Lay an expression out so that it goes on at `after`; where it begins."""
+        self._laid += 1
+        if self._laid > LAYING_MAX:
+            raise RegexpError("expression too large", self._pattern)
         if isinstance(node, Sequence):
             for part in reversed(node.parts):
                 after = self._lay(part, after)

@@ -19,7 +19,7 @@ from lictor_catalog.asgi import Header, page_headers
 from lictor_catalog.blocking_query import BlockingQueries, Sleeper, woken_contact
 from lictor_catalog.consistency import CONFIRMED, Consistency, Contact, Mode, ReadOptions
 from lictor_catalog.errors import ApiError
-from lictor_catalog.fast_reads import READS, FastReads, Prepared, read_headers
+from lictor_catalog.fast_reads import READS, FastReads, Prepared, agent_headers, read_headers
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.page import Page, text_page
 from lictor_catalog.plain_errors import CLIENT_GONE
@@ -35,7 +35,21 @@ HEADS_KEPT_MAX = 8
 
 _BLOCKING = {"hash", "index", "wait"}
 _MODES = {"cached", "consistent", "max_stale", "stale"}
-_KINDS = {"dc", "keys", "node-meta", "passing", "pem", "pretty", "raw", "recurse", "separator", "tag", "token"}
+_KINDS = {
+    "dc",
+    "filter",
+    "keys",
+    "near",
+    "node-meta",
+    "passing",
+    "pem",
+    "pretty",
+    "raw",
+    "recurse",
+    "separator",
+    "tag",
+    "token",
+}
 PARAMETERS = frozenset(_BLOCKING | _MODES | _KINDS)
 """What a hot read may ask for: these alone decide its answer. With any other it takes the long way."""
 
@@ -217,7 +231,8 @@ class HotReads:
         if head is None:
             if len(page.heads) >= HEADS_KEPT_MAX:
                 page.heads.clear()
-            headers = read_headers(page, contact) if contact is not None and not read.local else more
+            told = contact is not None and not read.local
+            headers = read_headers(page, contact) if contact is not None and told else [*agent_headers(page), *more]
             head = page.heads[key] = encode_headers(page_headers(page, headers, len(body), compressed=compressed))
         turn.send(page.status, head, body)
         self._metrics.request(read.route, page.status, time.perf_counter() - turn.started)
