@@ -36,6 +36,7 @@ from lictor_catalog.http import (
     session,
     snapshot,
     status,
+    txn,
 )
 from lictor_catalog.leaf_cache import LeafCache
 from lictor_catalog.metrics import CatalogMetrics
@@ -108,6 +109,7 @@ class Api:
                 new_id=chance.new_id,
             )
         )
+        rare.include_router(txn.router(writes, view, consistency, node.datacenter))
         rare.include_router(snapshot.router(Snapshots(writes, chance.new_id), view, consistency))
         rare.add_middleware(PlainErrors)
         who = Identity(node.name, node.datacenter, version, allow_by_default)
