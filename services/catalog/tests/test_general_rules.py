@@ -103,6 +103,62 @@ async def test_namespace_headers_are_refused() -> None:
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("max-age=5", 200), ("MAX-AGE=5, must-revalidate", 200), ("stale-if-error=5", 200), ("max-age=-1", 200), ("no-cache", 200), ("max-age = 5", 200), ("", 200),
+        ("max-age=x", 400), ("max-age=", 400), ("max-age=1.5", 400), ("stale-if-error=x", 400), ("no-cache, max-age=5s", 400),
+    ],
+)  # fmt: skip
+def test_a_cache_control_that_cannot_be_read_is_refused_by_every_read(header: str, status: int) -> None:
+    @story
+    async def asked() -> None:
+        catalog = Catalog()
+        for path in (
+            "health/service/web?cached",
+            "catalog/nodes?cached",
+            "catalog/nodes",
+            "kv/?keys",
+            "agent/services",
+        ):
+            answer = await catalog.get(path, headers={"Cache-Control": header})
+            assert answer.status_code == status, path
+            if status == 400:
+                assert answer.text == "Invalid Cache-Control header."
+
+    asked()
+
+
+@story
+async def test_an_unclean_path_is_redirected_as_go_does() -> None:
+    catalog = Catalog()
+    for path, location in [("kv//a?x=1&y", "/v1/kv/a?x=1&y"), ("kv", "/v1/kv/")]:
+        answer = await catalog.http.get(f"http://catalog/v1/{path}")
+        assert (answer.status_code, answer.headers["location"]) == (301, location)
+        shown = location.replace("&", "&amp;")
+        assert answer.text == f'<a href="{shown}">Moved Permanently</a>.\n\n'
+
+
+BODIES: list[tuple[bytes, str]] = [
+    (b"", "Request decode failed: EOF"),
+    (b"{", "Request decode failed: unexpected EOF"),
+    (b'{"Node": "a', "Request decode failed: unexpected EOF"),
+    (b'{"Bogus": 1}', 'Request decode failed: json: unknown field "Bogus"'),
+    (b'{"Node": "a"} what comes after is not read', "Must provide address if SkipNodeUpdate is not set"),
+    (b'{"Node": "\xff"}', "Must provide address if SkipNodeUpdate is not set"),
+    (b"null", "Must provide node"),
+]
+
+
+@pytest.mark.parametrize(("body", "text"), BODIES)
+def test_bodies_are_read_as_go_reads_them(body: bytes, text: str) -> None:
+    @story
+    async def asked() -> None:
+        assert (await Catalog().put("catalog/register", content=body)).text == text
+
+    asked()
+
+
 @story
 async def test_pretty_indents_by_four_and_ends_with_a_newline() -> None:
     catalog = Catalog()

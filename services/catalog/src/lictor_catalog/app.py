@@ -20,6 +20,7 @@ import structlog
 from lictor_bus import Bus, DirectLane, Lane, LeaderTracker, NatsLane, Proposer, ReadGate, View, connect, tell_contact
 from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.store_operator import StoreOperator
+from lictor_catalog.access import Access
 from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
@@ -89,6 +90,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         renewals=SessionRenewals(bus, leader),
         authority=authority,
         process=process,
+        access=Access(settings.catalog_block_endpoints, settings.catalog_allow_write_from),
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
     )
@@ -105,7 +107,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     _reload_on_hangup(context, config_dir)
     context.spawn("definition files", _load(context, config_dir), may_end=True)
     listener = _listen(settings)
-    server = http_server(api.app, api.hot, settings.catalog_connections_max)
+    server = http_server(api.app, api.hot, settings.catalog_connections_max, settings.catalog_response_headers)
     serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
     context.spawn("contact", _watch_contact(context, bus, view, api, metrics))
     context.readiness.set("view", ok=True)

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import structlog
 
 from lictor_catalog import clean_path, routes
+from lictor_catalog.access import Access
 from lictor_catalog.asgi import Header, page_headers
 from lictor_catalog.blocking_query import BlockingQueries, Sleeper, woken_contact
 from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions
@@ -106,8 +107,10 @@ class HotReads:
         consistency: Consistency,
         datacenter: str,
         metrics: CatalogMetrics,
+        access: Access,
     ) -> None:
         self._reads = reads
+        self._access = access
         self._queries = queries
         self._consistency = consistency
         self._datacenter = datacenter
@@ -133,6 +136,8 @@ class HotReads:
             path = unquote(path)
         found = routes.find(path)
         if found is None or found.route not in READS or not path.isprintable() or not clean_path.is_clean(path):
+            return None
+        if self._access.is_blocked(path):
             return None
         accepts = cache_control = b""
         for name, value in reversed(headers):  # the first of several counts

@@ -7,7 +7,7 @@ cycle in uvicorn's eyes, which queues what is pipelined behind it and stops read
 
 import contextlib
 import functools
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -40,8 +40,8 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(app: Application, hot: HotReads, connections_max: int) -> Server:
-    """A server of the application; `serve(sockets=…)` runs it."""
+def server(app: Application, hot: HotReads, connections_max: int, headers: Sequence[tuple[str, str]] = ()) -> Server:
+    """A server of the application; `serve(sockets=…)` runs it. `headers` stand in every answer."""
     protocol = functools.partial(CatalogProtocol, hot=hot, heads=_StatusHeads())
     config = uvicorn.Config(
         app,
@@ -54,6 +54,7 @@ def server(app: Application, hot: HotReads, connections_max: int) -> Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        headers=list(headers),
         limit_concurrency=connections_max,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
