@@ -7,6 +7,7 @@ import pytest
 from api_fixture import Catalog, story
 
 from lictor_catalog import clean_path, routes
+from lictor_catalog.asgi import accepts_gzip
 from lictor_catalog.fast_reads import READS
 
 
@@ -179,6 +180,24 @@ async def test_gzip_for_bodies_that_are_worth_it() -> None:
     assert "content-encoding" not in plain.headers
     small = await catalog.get("catalog/services", headers={"Accept-Encoding": "gzip"})
     assert "content-encoding" not in small.headers
+
+
+@pytest.mark.parametrize(
+    ("accepted", "takes"),
+    [(b"gzip", True), (b"GZIP", True), (b"deflate, gzip;q=0.5", True), (b"br,gzip ; q=1.0", True), (b"gzip;q=0", False), (b"gzip; q = 0.0", False), (b"identity", False), (b"", False), (b"x-gzip", False)],
+)  # fmt: skip
+def test_who_takes_gzip(accepted: bytes, takes: bool) -> None:
+    assert accepts_gzip(accepted) is takes
+
+
+@story
+async def test_the_datacenters_may_be_asked_for_from_the_cache() -> None:
+    catalog = Catalog()
+    plain, cached = await catalog.get("catalog/datacenters"), await catalog.get("catalog/datacenters?cached")
+    assert plain.json() == cached.json() == ["dc1"]
+    assert "x-cache" not in plain.headers
+    assert (cached.headers["x-cache"], cached.headers["age"]) == ("HIT", "0")
+    assert (await catalog.get("catalog/datacenters?cached&consistent")).status_code == 400
 
 
 @story

@@ -16,7 +16,7 @@ import structlog
 
 from lictor_catalog import clean_path, routes
 from lictor_catalog.access import Access
-from lictor_catalog.asgi import Header, page_headers
+from lictor_catalog.asgi import Header, accepts_gzip, page_headers
 from lictor_catalog.blocking_query import BlockingQueries, Sleeper, woken_contact
 from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions
 from lictor_catalog.errors import ApiError
@@ -155,7 +155,7 @@ class HotReads:
             prepared = self._reads.prepare(found.route, found.rest, params, cache_control)
         except ApiError:
             return None
-        return HotRead(found.route, prepared, compressed=b"gzip" in accepts)
+        return HotRead(found.route, prepared, compressed=accepts_gzip(accepts))
 
     def start(self, turn: Turn, read: HotRead) -> None:
         """Begin to answer a request; `turn.send` is called once, at once or later."""
