@@ -13,7 +13,7 @@ from lictor_catalog.blocking_query import BlockingQueries, Plan
 from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions, honour_cache_control, read_options
 from lictor_catalog.event_stream import EventStreams
 from lictor_catalog.page import Page
-from lictor_catalog.plans import agent, ca, catalog, health, intentions, kv, session
+from lictor_catalog.plans import agent, ca, catalog, health, intentions, kv, prepared_query, session
 from lictor_catalog.plans.identity import Identity, PlanOf
 from lictor_catalog.request import Params
 
@@ -53,6 +53,7 @@ READS: dict[str, Read] = {
     "/v1/health/service/": Read(health.service, cacheable=True),
     "/v1/health/state/": Read(health.state),
     "/v1/kv/": Read(kv.entry),
+    "/v1/query": Read(prepared_query.prepared_queries),
     "/v1/session/info/": Read(session.info),
     "/v1/session/list": Read(session.sessions),
     "/v1/session/node/": Read(session.of_node),
