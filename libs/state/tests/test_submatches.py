@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lictor_state.filter.pattern import PatternError
+from lictor_state.regexp_syntax import RegexpError
 from lictor_state.submatches import compile_submatches
 
 
@@ -37,7 +37,7 @@ def test_the_first_match_is_found_with_its_groups(pattern: str, text: str, found
 
 @pytest.mark.parametrize("pattern", ["(", "a**", "(?=x)", "\\C", "(a{1000}){1000}"])
 def test_what_re2_refuses_is_refused(pattern: str) -> None:
-    with pytest.raises(PatternError):
+    with pytest.raises(RegexpError):
         compile_submatches(pattern)
 
 

@@ -18,7 +18,6 @@ from functools import lru_cache
 import msgspec
 from msgspec.structs import replace
 
-from lictor_state.filter.pattern import PatternError
 from lictor_state.prepared_query_rows import (
     NAME_PREFIX_MATCH,
     QueryDefinition,
@@ -26,6 +25,7 @@ from lictor_state.prepared_query_rows import (
     QueryService,
     QueryTarget,
 )
+from lictor_state.regexp_syntax import RegexpError
 from lictor_state.submatches import compile_submatches
 
 TEXTS_KEPT_MAX = 4096
@@ -58,8 +58,8 @@ def judge_template(definition: QueryDefinition) -> None:
         raise TemplateError(f"Bad Template.Type '{template.type}'")
     try:
         compile_submatches(template.regexp)
-    except PatternError as error:
-        raise TemplateError(f"Bad Regexp: error parsing regexp: {error}") from None
+    except RegexpError as error:
+        raise TemplateError(f"Bad Regexp: {error}") from None
     for where, text in _texts(definition.service):
         try:
             _parsed(text)
@@ -74,7 +74,7 @@ def rendered(definition: QueryDefinition, name: str) -> QueryDefinition:
     if definition.template.regexp:
         try:
             groups = compile_submatches(definition.template.regexp)(name)
-        except PatternError:  # a later build took it
+        except RegexpError:  # a later build took it
             groups = ()
     values = {
         "name.full": name,

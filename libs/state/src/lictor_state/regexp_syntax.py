@@ -79,14 +79,22 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Repeat(msgspec.Struct, frozen=True):
-    """From `low` to `high` times, without end if that is None."""
+    """From `low` to `high` times, without end if that is None. `lazy`: as seldom as possible."""
 
     part: "Node"
     low: int
     high: int | None
+    lazy: bool = False
 
 
-Node = Chars | Assertion | Sequence | Choice | Repeat
+class Group(msgspec.Struct, frozen=True):
+    """A part in parentheses, numbered from 1 by where it begins; 0 is the whole."""
+
+    number: int
+    part: "Node"
+
+
+Node = Chars | Assertion | Sequence | Choice | Repeat | Group
 ANY = Chars((("\0", LAST),))
 ANY_BUT_NEWLINE = Chars((("\n", "\n"),), negated=True)
 
@@ -109,6 +117,7 @@ class _Parser:
         self.text = text
         self.at = 0
         self._flags: frozenset[str] = frozenset()
+        self._groups = 0
 
     def _peek(self, ahead: str) -> bool:
         return self.text.startswith(ahead, self.at)
@@ -168,7 +177,7 @@ class _Parser:
             bounds = self._bounds()
             if bounds is None:
                 break
-            self._take("?")
+            lazy = self._take("?") is not ("U" in self._flags)
             mark = self.text[at : self.at]
             if before:
                 raise RegexpError("invalid nested repetition operator", before + mark)
@@ -176,7 +185,7 @@ class _Parser:
             low, high = bounds
             if low > REPEAT_MAX or (high is not None and (high > REPEAT_MAX or high < low)):
                 raise RegexpError("invalid repeat count", mark)
-            part = Repeat(part, low, high)
+            part = Repeat(part, low, high, lazy)
         assert self.at > begun
         return part
 
@@ -198,6 +207,7 @@ class _Parser:
     def _group(self, depth: int) -> Node | None:
         begun, flags = self.at, self._flags
         self.at += 1
+        captures = True
         if self._take("?"):
             if self._take("P<") or self._take("<"):
                 end = self.text.find(">", self.at)
@@ -205,13 +215,17 @@ class _Parser:
                 if not name or not all(letter.isascii() and (letter.isalnum() or letter == "_") for letter in name):
                     raise RegexpError("invalid named capture", self.text[begun:])
                 self.at = end + 1
-            elif not self._set_flags(begun):
+            elif self._set_flags(begun):
+                captures = False
+            else:
                 return None
+        self._groups += captures
+        number = self._groups
         inner = self.choice(depth + 1)
         if not self._take(")"):
             raise RegexpError("missing closing )", self.text)
         self._flags = flags
-        return inner
+        return Group(number, inner) if captures else inner
 
     def _set_flags(self, begun: int) -> bool:
         """Flags of a group, up to its colon; without one they hold for what follows, and there is no group: False."""

@@ -1,6 +1,6 @@
 """What the groups of an RE2 pattern have matched, in time that grows with the text (Pike's machine; Cox, 2009).
 
-As `filter.pattern`, which only asks whether there is a match and is faster; here all ways are followed together too,
+As `regexp`, which only asks whether there is a match and is faster; here all ways are followed together too,
 each with the places where its groups began and ended, and in the order that decides between them: leftmost first, then
 as greedy as written.
 """
@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import msgspec
 
-from lictor_state.filter.pattern import EMITS_MAX, STATES_MAX, PatternError, is_edge, side_of
-from lictor_state.filter.pattern_syntax import Chain, Char, Choice, Edge, Group, Holds, Node, Repeat, parse_pattern
+from lictor_state.regexp import LAYING_MAX, PROGRAM_MAX, holds, is_one_of, side_of
+from lictor_state.regexp_syntax import Assertion, Chars, Choice, Group, Node, RegexpError, Repeat, Sequence, parse
 
 PATTERNS_KEPT_MAX = 256
 
@@ -20,63 +20,63 @@ _Places = tuple[int, ...]
 
 
 class _Step(msgspec.Struct):
-    """One step: reads a character (`holds`), passes an edge, notes a place (`slot`), goes on at several, or matches."""
+    """One step: reads a character, passes an assertion, notes a place (`slot`), goes on at several, or matches."""
 
     then: list[int]
-    holds: Holds | None = None
-    edge: str = ""
+    chars: Chars | None = None
+    assertion: str = ""
     slot: int = -1
 
 
 class _Program:
     def __init__(self, text: str) -> None:
         self._text = text
-        self._emits = 0
+        self._laid = 0
         self.groups = 0
         self.steps = [_Step([])]  # the match
-        self.begin = self._emit(Group(0, parse_pattern(text)), 0)
+        self.begin = self._lay(Group(0, parse(text)), 0)
 
     def _add(self, step: _Step) -> int:
-        if len(self.steps) >= STATES_MAX:
-            raise PatternError(f"expression too large: `{self._text[:100]}`")
+        if len(self.steps) >= PROGRAM_MAX:
+            raise RegexpError("expression too large", self._text)
         self.steps.append(step)
         return len(self.steps) - 1
 
-    def _emit(self, node: Node, then: int) -> int:
+    def _lay(self, node: Node, then: int) -> int:
         """Emit the node so that it leads to `then`; where it begins."""
-        self._emits += 1
-        if self._emits > EMITS_MAX:
-            raise PatternError(f"expression too large: `{self._text[:100]}`")
-        if isinstance(node, Char):
-            return self._add(_Step([then], holds=node.holds))
-        if isinstance(node, Edge):
-            return self._add(_Step([then], edge=node.sign))
+        self._laid += 1
+        if self._laid > LAYING_MAX:
+            raise RegexpError("expression too large", self._text)
+        if isinstance(node, Chars):
+            return self._add(_Step([then], chars=node))
+        if isinstance(node, Assertion):
+            return self._add(_Step([then], assertion=node.kind))
         if isinstance(node, Group):
             self.groups = max(self.groups, node.number + 1)
             end = self._add(_Step([then], slot=2 * node.number + 1))
-            return self._add(_Step([self._emit(node.of, end)], slot=2 * node.number))
-        if isinstance(node, Chain):
+            return self._add(_Step([self._lay(node.part, end)], slot=2 * node.number))
+        if isinstance(node, Sequence):
             for part in reversed(node.parts):
-                then = self._emit(part, then)
+                then = self._lay(part, then)
             return then
         if isinstance(node, Choice):
-            return self._add(_Step([self._emit(part, then) for part in node.parts]))
-        return self._emit_repeat(node, then)
+            return self._add(_Step([self._lay(part, then) for part in node.options]))
+        return self._lay_repeat(node, then)
 
-    def _emit_repeat(self, node: Repeat, then: int) -> int:
+    def _lay_repeat(self, node: Repeat, then: int) -> int:
         def fork(inside: int, past: int) -> list[int]:
             return [past, inside] if node.lazy else [inside, past]
 
-        if node.most is None:
+        if node.high is None:
             at = self._add(_Step([]))
-            self.steps[at].then = fork(self._emit(node.of, at), then)
+            self.steps[at].then = fork(self._lay(node.part, at), then)
             then = at
         else:
             past = then
-            for _ in range(node.most - node.least):
-                then = self._add(_Step(fork(self._emit(node.of, then), past)))
-        for _ in range(node.least):
-            then = self._emit(node.of, then)
+            for _ in range(node.high - node.low):
+                then = self._add(_Step(fork(self._lay(node.part, then), past)))
+        for _ in range(node.low):
+            then = self._lay(node.part, then)
         return then
 
 
@@ -84,7 +84,7 @@ class _Program:
 def compile_submatches(text: str) -> Callable[[str], tuple[str, ...]]:
     """A function that gives the first match in a text and its groups; nothing where there is no match.
 
-    A group that took no part in the match is empty. Raises `PatternError`.
+    A group that took no part in the match is empty. Raises `RegexpError`.
     """
     program = _Program(text)
     return lambda given: _run(program, given)
@@ -95,18 +95,18 @@ def _run(program: _Program, text: str) -> tuple[str, ...]:
     ways: dict[int, _Places] = {}
     matched: _Places | None = None
     for at in range(len(text) + 1):
-        before, after = side_of(text[at - 1 : at] if at else ""), side_of(text[at : at + 1])
+        last, letter = side_of(text[at - 1 : at] if at else ""), text[at : at + 1]
         reached: dict[int, _Places] = {}
         begins = [] if matched else [(program.begin, nowhere)]
         for state, places in (*ways.items(), *begins):
-            _follow(program, reached, state, places, at, before, after)
+            _follow(program, reached, state, places, at, last, letter)
         ways = {}
         for state, places in reached.items():
             if state == 0:
                 matched = places
                 break  # what comes later is of less worth
             step = program.steps[state]
-            if step.holds is not None and at < len(text) and step.holds(text[at]):
+            if step.chars is not None and letter and is_one_of(letter, step.chars):
                 ways.setdefault(step.then[0], places)
         if matched and not ways:
             break
@@ -117,7 +117,7 @@ def _run(program: _Program, text: str) -> tuple[str, ...]:
 
 
 def _follow(
-    program: _Program, reached: dict[int, _Places], state: int, places: _Places, at: int, before: int, after: int
+    program: _Program, reached: dict[int, _Places], state: int, places: _Places, at: int, last: str, letter: str
 ) -> None:
     """Add what can be reached from a state without a character, in the order of worth."""
     todo = [(state, places)]
@@ -127,7 +127,7 @@ def _follow(
             continue
         reached[state] = places
         step = program.steps[state]
-        if step.holds is not None or (step.edge and not is_edge(step.edge, before, after)):
+        if step.chars is not None or (step.assertion and not holds(step.assertion, last, letter)):
             continue
         if step.slot >= 0:
             places = (*places[: step.slot], at, *places[step.slot + 1 :])

@@ -121,6 +121,8 @@ def _parse(raw: bytes) -> Any:
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if str(error) == "Input data was truncated":
+            raise BodyError("unexpected EOF") from None
         raise BodyError(f"invalid JSON: {error}") from None
     return {} if value is None else value
 

@@ -5,6 +5,7 @@ from lictor_state.queries import (
     ca,
     config,
     coordinates,
+    events,
     gateways,
     health,
     intentions,
@@ -16,6 +17,7 @@ from lictor_state.queries import (
     prepared_query,
     services,
     sessions,
+    usage,
 )
 from lictor_state.queries.answer import Answer, Instance
 from lictor_state.queries.intentions import Intention
@@ -30,6 +32,7 @@ __all__ = [
     "ca",
     "config",
     "coordinates",
+    "events",
     "gateways",
     "health",
     "intentions",
@@ -41,4 +44,5 @@ __all__ = [
     "prepared_query",
     "services",
     "sessions",
+    "usage",
 ]
