@@ -215,7 +215,7 @@ async def test_a_template_is_explained_and_executed_by_name_only() -> None:
     assert list(answer.json())[:2] == ["Query", "Index"]
     shown = answer.json()["Query"]
     assert (shown["ID"], shown["Name"], shown["Service"]["Service"]) == (query_id, "geo-", "web")
-    executed = (await catalog.get("query/GEO-web/execute")).json()
+    executed = (await catalog.get("query/geo-web/execute")).json()
     assert (executed["Service"], len(executed["Nodes"])) == ("web", 1)
     assert (await catalog.get(f"query/{query_id}")).json()[0]["Service"]["Service"] == "${name.suffix}"
     for verb in ("execute", "explain"):

@@ -119,10 +119,9 @@ def _judged(given: dict[str, Any]) -> QueryDefinition:
         raise _invalid(f"Bad NearestN '{nearest}', must be >= 0")
     if failover.get("Targets") and (nearest or failover.get("Datacenters")):
         raise _invalid("Targets cannot be populated with NearestN or Datacenters")
-    for wanted in (service.get("NodeMeta", {}), service.get("ServiceMeta", {})):
-        fault = meta_fault(wanted, reserved="")
-        if fault:
-            raise _invalid(fault)
+    fault = meta_fault(service.get("NodeMeta", {}), reserved="")
+    if fault:
+        raise _invalid(fault)
     ttl = given.get("DNS", {}).get("TTL", "")
     _judge_ttl(ttl)
     for name in ("Peer", "SamenessGroup"):
