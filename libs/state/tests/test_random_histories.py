@@ -178,6 +178,41 @@ mesh_commands = st.one_of(
         st.integers(0, 6),
     ),
 )
+COORDS = [(0.0,) * 8, (1.5, *(0.0,) * 7), (0.0,) * 7]
+newer_commands = st.one_of(
+    st.builds(
+        c.CoordinatesUpdate,
+        st.lists(
+            st.builds(
+                c.CoordinateSpec,
+                NODES,
+                st.sampled_from(["", "s"]),
+                st.sampled_from(COORDS),
+                st.just(1.5),
+                st.just(0.0),
+                st.sampled_from([0.0, 0.5]),
+            ),
+            max_size=2,
+        ).map(tuple),
+    ),
+    st.builds(
+        c.EventFire,
+        st.sampled_from([f"00000000-0000-4000-8000-00000000000{number}" for number in range(4)]),
+        st.sampled_from(["deploy", "e"]),
+        st.sampled_from([None, b"x"]),
+        node_filter=st.sampled_from(["", "^n1$"]),
+        service_filter=st.sampled_from(["", "^web$", "("]),
+        ltime=st.sampled_from([0, 7]),
+    ),
+    st.builds(
+        c.GatewayServicesSet,
+        st.sampled_from(["web", "Web", "db"]),
+        st.sampled_from(["ingress-gateway", "terminating-gateway"]),
+        st.lists(
+            st.builds(c.GatewayServiceSpec, st.sampled_from(["web", "db"]), st.sampled_from([0, 80])), max_size=2
+        ).map(tuple),
+    ),
+)
 TXN_VERBS = st.sampled_from(["set", "set", "cas", "delete", "delete-cas", "get"])
 KV_VERBS = st.sampled_from(["set", "cas", "lock", "unlock", "get-or-empty", "get-tree", "check-index", "delete-tree"])
 txn_operations = st.one_of(
@@ -216,41 +251,6 @@ query_commands = st.one_of(
     st.builds(c.PreparedQueryDelete, st.sampled_from(["q-1", "q-2", "q-3"])),
 )
 txn_commands = st.lists(txn_operations, min_size=1, max_size=4).map(lambda ops: c.Txn(tuple(ops)))
-COORDS = [(0.0,) * 8, (1.5, *(0.0,) * 7), (0.0,) * 7]
-newer_commands = st.one_of(
-    st.builds(
-        c.CoordinatesUpdate,
-        st.lists(
-            st.builds(
-                c.CoordinateSpec,
-                NODES,
-                st.sampled_from(["", "s"]),
-                st.sampled_from(COORDS),
-                st.just(1.5),
-                st.just(0.0),
-                st.sampled_from([0.0, 0.5]),
-            ),
-            max_size=2,
-        ).map(tuple),
-    ),
-    st.builds(
-        c.EventFire,
-        st.sampled_from([f"00000000-0000-4000-8000-00000000000{number}" for number in range(4)]),
-        st.sampled_from(["deploy", "e"]),
-        st.sampled_from([None, b"x"]),
-        node_filter=st.sampled_from(["", "^n1$"]),
-        service_filter=st.sampled_from(["", "^web$", "("]),
-        ltime=st.sampled_from([0, 7]),
-    ),
-    st.builds(
-        c.GatewayServicesSet,
-        st.sampled_from(["web", "Web", "db"]),
-        st.sampled_from(["ingress-gateway", "terminating-gateway"]),
-        st.lists(
-            st.builds(c.GatewayServiceSpec, st.sampled_from(["web", "db"]), st.sampled_from([0, 80])), max_size=2
-        ).map(tuple),
-    ),
-)
 histories = st.lists(
     st.one_of(
         kv_commands,
@@ -260,9 +260,9 @@ histories = st.lists(
         agent_commands,
         agent_commands,
         mesh_commands,
+        newer_commands,
         txn_commands,
         query_commands,
-        newer_commands,
     ),
     min_size=1,
     max_size=25,

@@ -4,7 +4,7 @@ Python's own matcher tries one way after the other and can be made to try for ye
 with the set of all places where it could be in the expression. Sets that were met before are remembered with their
 steps, so that a text like others costs one look-up for each character.
 
-It tells whether an expression matches somewhere in a text, and nothing about where: that is `submatches`.
+It tells whether an expression matches somewhere in a text, and nothing about where (that is `submatches`).
 """
 
 import unicodedata
@@ -74,10 +74,10 @@ class Regexp:
             for part in reversed(node.parts):
                 after = self._lay(part, after)
             return after
-        if isinstance(node, Group):
-            return self._lay(node.part, after)
         if isinstance(node, Repeat):
             return self._lay_repeat(node, after)
+        if isinstance(node, Group):
+            return self._lay(node.part, after)
         place = self._place()
         if isinstance(node, Chars):
             self._chars[place] = (node, after)
@@ -112,7 +112,7 @@ class Regexp:
             found = self._chars.get(place)
             if found is not None and is_one_of(letter, found[0]):
                 onward.add(found[1])
-        return frozenset(onward), side_of(letter)
+        return frozenset(onward), kind_of(letter)
 
     def _reachable(self, before: _Before, letter: str) -> set[_Place]:
         """Every place that can be reached without a character, `letter` (empty at the end) being the next one."""
@@ -137,15 +137,13 @@ def compile_regexp(pattern: str) -> Regexp:
     return Regexp(pattern)
 
 
-def side_of(letter: str) -> str:
-    """What a character is to an assertion behind it; `none` for no character."""
-    if not letter:
-        return "none"
+def kind_of(letter: str) -> str:
+    """What a character means to assertions behind it."""
     return "newline" if letter == "\n" else "word" if letter in _WORD else "other"
 
 
 def holds(kind: str, last: str, letter: str) -> bool:
-    """Whether an assertion holds between what `last` is (see `side_of`) and the next character, empty at the end."""
+    """Whether an assertion holds between the last character (as `kind_of` says) and the next, empty at the end."""
     if kind == "begin":
         return last == "none"
     if kind == "end":

@@ -79,7 +79,7 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Repeat(msgspec.Struct, frozen=True):
-    """From `low` to `high` times, without end if that is None. `lazy`: as seldom as possible."""
+    """From `low` to `high` times, without end if that is None; `lazy`: rather fewer times than more."""
 
     part: "Node"
     low: int
@@ -88,7 +88,7 @@ class Repeat(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A part in parentheses, numbered from 1 by where it begins; 0 is the whole."""
+    """A part whose match is wanted; numbered from 1, by where it begins."""
 
     number: int
     part: "Node"
@@ -170,7 +170,7 @@ class _Parser:
         return Chars(((letter, letter),), folded="i" in self._flags)
 
     def _repeated(self, part: Node, begun: int) -> Node:
-        """`part` with the repetition behind it; laziness changes which match is found, never whether there is one."""
+        """`part` with the repetition behind it."""
         before = ""
         while self.at < len(self.text):
             at = self.at
@@ -205,9 +205,8 @@ class _Parser:
         return int(low), int(high) if high else None
 
     def _group(self, depth: int) -> Node | None:
-        begun, flags = self.at, self._flags
+        begun, flags, number = self.at, self._flags, 0
         self.at += 1
-        captures = True
         if self._take("?"):
             if self._take("P<") or self._take("<"):
                 end = self.text.find(">", self.at)
@@ -215,17 +214,20 @@ class _Parser:
                 if not name or not all(letter.isascii() and (letter.isalnum() or letter == "_") for letter in name):
                     raise RegexpError("invalid named capture", self.text[begun:])
                 self.at = end + 1
-            elif self._set_flags(begun):
-                captures = False
-            else:
+                number = self._numbered()
+            elif not self._set_flags(begun):
                 return None
-        self._groups += captures
-        number = self._groups
+        else:
+            number = self._numbered()
         inner = self.choice(depth + 1)
         if not self._take(")"):
             raise RegexpError("missing closing )", self.text)
         self._flags = flags
-        return Group(number, inner) if captures else inner
+        return Group(number, inner) if number else inner
+
+    def _numbered(self) -> int:
+        self._groups += 1
+        return self._groups
 
     def _set_flags(self, begun: int) -> bool:
         """Flags of a group, up to its colon; without one they hold for what follows, and there is no group: False."""

@@ -1,4 +1,4 @@
-"""What the groups of an RE2 pattern have matched, in time that grows with the text (Pike's machine; Cox, 2009).
+"""What the groups of a regular expression have matched, in time that grows with the text (Pike's machine; Cox, 2009).
 
 As `regexp`, which only asks whether there is a match and is faster; here all ways are followed together too,
 each with the places where its groups began and ended, and in the order that decides between them: leftmost first, then
@@ -10,10 +10,8 @@ from functools import lru_cache
 
 import msgspec
 
-from lictor_state.regexp import LAYING_MAX, PROGRAM_MAX, holds, is_one_of, side_of
+from lictor_state.regexp import EXPRESSIONS_KEPT, LAYING_MAX, PROGRAM_MAX, holds, is_one_of, kind_of
 from lictor_state.regexp_syntax import Assertion, Chars, Choice, Group, Node, RegexpError, Repeat, Sequence, parse
-
-PATTERNS_KEPT_MAX = 256
 
 _Places = tuple[int, ...]
 """Where groups begin and end, -1 where they do not."""
@@ -31,22 +29,22 @@ class _Step(msgspec.Struct):
 class _Program:
     def __init__(self, text: str) -> None:
         self._text = text
-        self._laid = 0
+        self._emits = 0
         self.groups = 0
         self.steps = [_Step([])]  # the match
-        self.begin = self._lay(Group(0, parse(text)), 0)
+        self.begin = self._emit(Group(0, parse(text)), 0)
 
     def _add(self, step: _Step) -> int:
         if len(self.steps) >= PROGRAM_MAX:
-            raise RegexpError("expression too large", self._text)
+            raise RegexpError("expression too large", self._text[:100])
         self.steps.append(step)
         return len(self.steps) - 1
 
-    def _lay(self, node: Node, then: int) -> int:
+    def _emit(self, node: Node, then: int) -> int:
         """Emit the node so that it leads to `then`; where it begins."""
-        self._laid += 1
-        if self._laid > LAYING_MAX:
-            raise RegexpError("expression too large", self._text)
+        self._emits += 1
+        if self._emits > LAYING_MAX:
+            raise RegexpError("expression too large", self._text[:100])
         if isinstance(node, Chars):
             return self._add(_Step([then], chars=node))
         if isinstance(node, Assertion):
@@ -54,33 +52,33 @@ class _Program:
         if isinstance(node, Group):
             self.groups = max(self.groups, node.number + 1)
             end = self._add(_Step([then], slot=2 * node.number + 1))
-            return self._add(_Step([self._lay(node.part, end)], slot=2 * node.number))
+            return self._add(_Step([self._emit(node.part, end)], slot=2 * node.number))
         if isinstance(node, Sequence):
             for part in reversed(node.parts):
-                then = self._lay(part, then)
+                then = self._emit(part, then)
             return then
         if isinstance(node, Choice):
-            return self._add(_Step([self._lay(part, then) for part in node.options]))
-        return self._lay_repeat(node, then)
+            return self._add(_Step([self._emit(part, then) for part in node.options]))
+        return self._emit_repeat(node, then)
 
-    def _lay_repeat(self, node: Repeat, then: int) -> int:
+    def _emit_repeat(self, node: Repeat, then: int) -> int:
         def fork(inside: int, past: int) -> list[int]:
             return [past, inside] if node.lazy else [inside, past]
 
         if node.high is None:
             at = self._add(_Step([]))
-            self.steps[at].then = fork(self._lay(node.part, at), then)
+            self.steps[at].then = fork(self._emit(node.part, at), then)
             then = at
         else:
             past = then
             for _ in range(node.high - node.low):
-                then = self._add(_Step(fork(self._lay(node.part, then), past)))
+                then = self._add(_Step(fork(self._emit(node.part, then), past)))
         for _ in range(node.low):
-            then = self._lay(node.part, then)
+            then = self._emit(node.part, then)
         return then
 
 
-@lru_cache(PATTERNS_KEPT_MAX)
+@lru_cache(EXPRESSIONS_KEPT)
 def compile_submatches(text: str) -> Callable[[str], tuple[str, ...]]:
     """A function that gives the first match in a text and its groups; nothing where there is no match.
 
@@ -95,7 +93,7 @@ def _run(program: _Program, text: str) -> tuple[str, ...]:
     ways: dict[int, _Places] = {}
     matched: _Places | None = None
     for at in range(len(text) + 1):
-        last, letter = side_of(text[at - 1 : at] if at else ""), text[at : at + 1]
+        last, letter = kind_of(text[at - 1]) if at else "none", text[at : at + 1]
         reached: dict[int, _Places] = {}
         begins = [] if matched else [(program.begin, nowhere)]
         for state, places in (*ways.items(), *begins):
