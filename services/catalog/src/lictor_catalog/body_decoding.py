@@ -74,7 +74,8 @@ def _parse(raw: bytes) -> Any:
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BodyError(f"invalid JSON: {error}") from None
+        cut_off = "truncated" in str(error)
+        raise BodyError("unexpected EOF" if cut_off else f"invalid JSON: {error}") from None
     return {} if value is None else value
 
 
