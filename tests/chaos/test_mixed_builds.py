@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from lictor_state.levels import LEVEL_MAX
 from tests.chaos import earlier_build
 from tests.chaos.earlier_build import EarlierBuild
 from tests.chaos.histories import Clients, at_work
@@ -105,7 +106,7 @@ def test_three_members_are_upgraded_one_by_one_and_the_level_rises_once_all_are(
             fleet.leader()
             clients.go_on()
             at_work(2.0)
-        wait_until(lambda: fleet.level() == 2, 15.0, "the level rises")
+        wait_until(lambda: fleet.level() == LEVEL_MAX, 15.0, "the level rises")
         fleet.exchange(EARLIER_CATALOG)
         clients.go_on()
     clients.judge()

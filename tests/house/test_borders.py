@@ -10,7 +10,7 @@ ALLOWED = {
     "nats": {"lictor_bus/connection.py"},
     "redis": {"lictor_kit/soft_state.py"},
     "grpc": {"lictor_xds/ads_server.py"},
-    "uvicorn": {"lictor_kit/operations.py", "lictor_catalog/app.py"},
+    "uvicorn": {"lictor_kit/operations.py", "lictor_catalog/http_protocol.py"},
     "pydantic_settings": {"lictor_kit/settings.py"},
     "cryptography.x509": "lictor_pki/",
 }

@@ -10,6 +10,7 @@ from lictor_state.commands import (
     IntentionUpsert,
     RaiseLevel,
 )
+from lictor_state.levels import LEVEL_MAX
 from lictor_state.queries import ca, config, intentions
 from lictor_state.rows import CARootRow
 
@@ -248,6 +249,6 @@ def test_roots_are_set_only_at_the_index_that_was_seen(state: Any) -> None:
 
 
 def test_the_level_only_rises(state: Any) -> None:
-    assert state.do(RaiseLevel(3)).value is True
-    assert state.do(RaiseLevel(2)).value is False
-    assert state.store.meta.level == 3
+    assert state.do(RaiseLevel(LEVEL_MAX + 1)).value is True
+    assert state.do(RaiseLevel(LEVEL_MAX)).value is False
+    assert state.store.meta.level == LEVEL_MAX + 1

@@ -16,6 +16,10 @@ from lictor_state.codec import (
     row_hash,
 )
 from lictor_state.commands import CatalogRegister, CheckSpec, Command, Envelope, KVSet, ServiceSpec
+from lictor_state.coordinate_rows import CoordinateRow
+from lictor_state.definition_file_rows import DefinitionFilesRow
+from lictor_state.event_rows import EventRow
+from lictor_state.mesh_rows import GatewayServiceRow, VirtualIPRow
 from lictor_state.rows import (
     ROW_TYPES,
     AgentRow,
@@ -67,6 +71,11 @@ ROWS: dict[Table, Row] = {
     Table.SESSIONS: SessionRow("id", "n", node_checks=("c",), service_checks=(ServiceCheck("s"),), ttl="10s"),
     Table.LOCK_DELAYS: LockDelayRow("k", 15, 9),
     Table.AUTOPILOT: AutopilotRow(min_quorum=3),
+    Table.COORDINATES: CoordinateRow("n", "", (0.5, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1e-9), 1.5, 0.0, 1e-05),
+    Table.EVENTS: EventRow("id", "deploy", b"\xff", "n.*", ltime=2**60),
+    Table.VIRTUAL_IPS: VirtualIPRow("web", 1),
+    Table.GATEWAY_SERVICES: GatewayServiceRow("gw", "web", "ingress-gateway", 80, "http", ("a.b",)),
+    Table.DEFINITION_FILES: DefinitionFilesRow("n", "/etc/d", ("web",), ("service:web",)),
 }
 
 
@@ -140,6 +149,8 @@ def test_command_tags_are_the_format_of_the_log() -> None:
     assert tags[19] == "RaiseLevel"
     assert [tags[number] for number in (20, 21, 22)] == ["SessionCreate", "SessionDestroy", "LockDelayEnd"]
     assert [tags[number] for number in (23, 24, 29)] == ["TombstonesReap", "CriticalServiceDeregister", "AutopilotSet"]
+    assert [tags[number] for number in (33, 34, 35)] == ["CoordinatesUpdate", "EventFire", "GatewayServicesSet"]
+    assert tags[40] == "DefinitionFilesMark"
     assert [tags[number] for number in range(25, 29)] == [
         f"Restore{verb}" for verb in ("Begin", "Chunk", "Commit", "Abort")
     ]

@@ -6,7 +6,7 @@ import pytest
 
 from lictor_state import Store, apply
 from lictor_state import commands as c
-from lictor_state.levels import FOUNDING_LEVEL, LEVEL_MAX, SECOND, level_of, too_early
+from lictor_state.levels import FOUNDING_LEVEL, LEVEL_MAX, SECOND, THIRD, level_of, too_early
 from lictor_state.rows import Table
 
 NEW: list[c.Command] = [
@@ -19,15 +19,23 @@ NEW: list[c.Command] = [
     c.RestoreAbort("r"),
     c.AutopilotSet(),
 ]
+NEWER: list[c.Command] = [
+    c.CoordinatesUpdate((c.CoordinateSpec("n1", "", (0.0,) * 8, 1.0, 0.0, 0.0),)),
+    c.EventFire("00000000-0000-4000-8000-000000000001", "deploy"),
+    c.GatewayServicesSet("gw", "ingress-gateway", (c.GatewayServiceSpec("web"),)),
+    c.DefinitionFilesMark("n1", "/d", ("web",)),
+]
 
 
-@pytest.mark.parametrize("command", NEW)
-def test_a_command_is_refused_below_the_level_that_introduced_it_and_taken_from_there_on(command: Any) -> None:
-    store = Store("cluster", FOUNDING_LEVEL)
+@pytest.mark.parametrize(("command", "level"), [*[(one, SECOND) for one in NEW], *[(one, THIRD) for one in NEWER]])
+def test_a_command_is_refused_below_the_level_that_introduced_it_and_taken_from_there_on(
+    command: Any, level: int
+) -> None:
+    store = Store("cluster", level - 1)
     refused = apply(store, 1, c.Envelope(0, 0, 0, command))
-    assert "needs feature level 2, this cluster is at 1" in refused.result.error
+    assert f"needs feature level {level}, this cluster is at {level - 1}" in refused.result.error
     assert refused.changes == ()
-    assert apply(store, 2, c.Envelope(0, 0, 0, c.RaiseLevel(SECOND))).result.value is True
+    assert apply(store, 2, c.Envelope(0, 0, 0, c.RaiseLevel(level))).result.value is True
     assert "feature level" not in apply(store, 3, c.Envelope(0, 0, 0, command)).result.error
 
 
@@ -39,7 +47,7 @@ def test_what_the_first_build_knew_needs_no_level() -> None:
 
 
 def test_no_command_is_of_a_level_that_this_build_does_not_announce() -> None:
-    assert all(level_of(command) <= LEVEL_MAX for command in NEW)
+    assert all(level_of(command) <= LEVEL_MAX for command in (*NEW, *NEWER))
 
 
 def test_the_time_of_a_decision_is_kept_only_once_every_member_keeps_it() -> None:

@@ -143,6 +143,14 @@ mesh_commands = st.one_of(
     st.builds(c.IntentionDelete, names, names),
     st.builds(c.ConfigEntrySet, st.just("service-defaults"), names, st.sampled_from([{}, {"Protocol": "http"}]), CAS),
     st.builds(c.ConfigEntryDelete, st.just("service-defaults"), names, CAS),
+    st.builds(
+        c.DefinitionFilesMark,
+        NODES,
+        st.just("/d"),
+        st.lists(st.sampled_from(["s1", "s2"]), max_size=2).map(tuple),
+        st.lists(CHECK_IDS, max_size=2).map(tuple),
+        gone=st.booleans(),
+    ),
     st.builds(c.AutopilotSet, st.booleans(), min_quorum=st.integers(-1, 3), cas=CAS),
     st.builds(
         c.CARootSet,

@@ -9,6 +9,7 @@ from lictor_state import STREAMS, CodecError, Store, Table, apply, apply_noop, d
 from lictor_state import commands as c
 from lictor_state.archive import inspect
 from lictor_state.codec import decode_envelope, encode_envelope
+from lictor_state.levels import LEVEL_MAX
 from lictor_state.queries import agent, config, health, kv, members, node, nodes, services, sessions
 from lictor_state.rows import MetaRow
 from lictor_state.snapshot import FORMAT, Header
@@ -293,7 +294,7 @@ def test_more_than_may_be_staged_is_refused(monkeypatch: Any) -> None:
 
 def test_an_archive_tells_what_is_in_it() -> None:
     contents = inspect(saved())
-    assert (contents.index, contents.epoch, contents.cluster_id, contents.level) == (6, 1, "theirs", 2)
+    assert (contents.index, contents.epoch, contents.cluster_id, contents.level) == (6, 1, "theirs", LEVEL_MAX)
     assert contents.tables[Table.KV].rows == 5
     assert contents.bytes == sum(size.bytes for size in contents.tables.values()) > 0
 

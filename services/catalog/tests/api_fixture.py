@@ -10,19 +10,24 @@ from typing import Any
 import httpx
 
 from lictor_bus.frames import Beacon, Member, MemberHealth, Order, PeerProgress, ReadAnswer, StatusAnswer
+from lictor_bus.gossip_orders import Ordered
 from lictor_bus.proposer import Committed, NoLeaderError
+from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
 from lictor_catalog.ca_service import CAService
+from lictor_catalog.errors import ApiError
 from lictor_catalog.metrics import CatalogMetrics
+from lictor_catalog.telemetry import Telemetry
 from lictor_catalog.writes import Writes
 from lictor_kit import Metrics
 from lictor_state import Command, Envelope, Result, Store, apply
 from lictor_state.commands import AgentJoin
+from lictor_state.levels import LEVEL_MAX
 from lictor_state.rows import CheckRow
 
 CLUSTER = "11111111-2222-4333-8444-555555555555"
-LEVEL = 2  # the feature level at which every command may be used
+LEVEL = LEVEL_MAX  # the feature level at which every command may be used
 NODE_ID = "6a0e0000-0000-4000-8000-000000000001"
 
 
@@ -38,6 +43,9 @@ class FakeView:
 
     async def wait_for(self, index: int, timeout_s: float) -> bool:
         return self.store.index >= index
+
+    def reached(self, answer: ReadAnswer) -> bool:
+        return self.store.index >= answer.applied
 
     async def reach(self, answer: ReadAnswer, timeout_s: float) -> bool:
         return self.store.index >= answer.applied
@@ -56,6 +64,10 @@ class FakeLeader:
         self.ttl_updates: list[tuple[str, str, str]] = []
         self.left: list[str] = []
         self.orders: list[tuple[Order, int]] = []
+        self.instructed: list[tuple[str, Ordered]] = []
+        self.gossip_refusal = ""
+        self.reloads = 0
+        self.reload_refusal = ""
         self.refusal = ""
         self.second_is_well = True
         self.ttl_answer = (200, "")
@@ -70,6 +82,10 @@ class FakeLeader:
     def apply(self, command: Command) -> Committed:
         applied = apply(self.view.store, next(self._raft_index), Envelope(0, 0, 0, command))
         return Committed(applied.index, applied.result)
+
+    def join(self, settled: Callable[[ReadAnswer | None], None], *, consistent: bool) -> None:
+        self.asks.append(consistent)
+        settled(None if self.away else ReadAnswer("ok", 1, 1, 1, self.view.store.index, {}))
 
     async def ask(self, *, consistent: bool) -> ReadAnswer:
         self.asks.append(consistent)
@@ -122,6 +138,16 @@ class FakeLeader:
     async def leave(self, node: str) -> None:
         self.left.append(node)
 
+    async def instruct(self, node: str, order: Ordered) -> None:
+        self.instructed.append((node, order))
+        if self.gossip_refusal:
+            raise ApiError(500, self.gossip_refusal)
+
+    async def reload(self) -> None:
+        if self.reload_refusal:
+            raise ApiError(500, self.reload_refusal)
+        self.reloads += 1
+
     async def renew(self, session_id: str) -> bool:
         if self.away:
             raise NoLeaderError
@@ -141,7 +167,8 @@ class Catalog:
         self.leader = FakeLeader(self.view)
         self.now = 1_800_000_000.0
         ids = itertools.count(1)
-        metrics = CatalogMetrics(Metrics("catalog"))
+        measured = Metrics("catalog")
+        metrics = CatalogMetrics(measured)
         writes = Writes(self.leader, self.view)
         self.authority = CAService(
             self.view,
@@ -151,6 +178,7 @@ class Catalog:
             dice=lambda n: bytes([next(ids) % 256] * n),
             metrics=metrics,
         )
+        self.process = AgentProcess(Telemetry(measured.registry, lambda: self.now), [self.leader])
         self.api = Api(
             node=AgentNode("n1", "10.0.0.5", "dc1"),
             ports=Ports(8500, 8502),
@@ -164,6 +192,7 @@ class Catalog:
             store_operator=self.leader,
             renewals=self.leader,
             authority=self.authority,
+            process=self.process,
             chance=Chance(
                 now=lambda: self.now,
                 now_text=lambda: "2027-01-15T08:00:00Z",

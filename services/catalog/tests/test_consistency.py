@@ -234,6 +234,7 @@ async def test_a_view_that_cannot_catch_up_fails_strong_reads_only() -> None:
         return False
 
     catalog.view.reach = never  # type: ignore[method-assign, assignment]
+    catalog.view.reached = lambda _answer: False  # type: ignore[method-assign, assignment]
     answer = await catalog.get("catalog/nodes")
     assert (answer.status_code, "could not catch up" in answer.text) == (500, True)
     assert (await catalog.get("catalog/nodes?stale")).status_code == 200

@@ -11,7 +11,9 @@ import uvicorn
 from api_fixture import Catalog, story, until
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from lictor_catalog.app import _config, _listen, _Protocol, _Server, _spare_the_collector
+from lictor_catalog.app import _listen, _spare_the_collector
+from lictor_catalog.http_protocol import CatalogProtocol, _StatusHeads
+from lictor_catalog.http_protocol import server as http_server
 from lictor_catalog.settings import CatalogSettings
 
 
@@ -23,7 +25,7 @@ class Served:
         settings = CatalogSettings(catalog_http_port=0)
         self.listener = _listen(settings)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/v1/"
-        self.server = _Server(_config(self.catalog.api, settings))
+        self.server = http_server(self.catalog.api.app, self.catalog.api.hot, settings.catalog_connections_max)
 
     async def __aenter__(self) -> Self:
         self.task = asyncio.create_task(self.server.serve(sockets=[self.listener]))
@@ -182,7 +184,7 @@ FOUR = (b"content-length", b"4")
 def test_head_and_first_body_leave_in_one_write_with_uvicorns_bytes(
     method: str, messages: list[dict[str, Any]], writes: int
 ) -> None:
-    ours, theirs = _written(_Protocol, method, messages), _written(HttpToolsProtocol, method, messages)
+    ours, theirs = _written(_ours, method, messages), _written(HttpToolsProtocol, method, messages)
     assert b"".join(ours.writes) == b"".join(theirs.writes)
     assert ours.closed == theirs.closed
     assert len([data for data in ours.writes if data]) == writes
@@ -200,12 +202,16 @@ def test_head_and_first_body_leave_in_one_write_with_uvicorns_bytes(
     ],
 )
 def test_an_answer_that_breaks_off_ends_as_uvicorn_ends_it(messages: list[dict[str, Any]]) -> None:
-    ours, theirs = _written(_Protocol, "GET", messages), _written(HttpToolsProtocol, "GET", messages)
+    ours, theirs = _written(_ours, "GET", messages), _written(HttpToolsProtocol, "GET", messages)
     assert b"".join(ours.writes) == b"".join(theirs.writes)
     assert (ours.closed, b"b: c" in b"".join(ours.writes)) == (theirs.closed, False)
 
 
-def _written(protocol: type[HttpToolsProtocol], method: str, messages: list[dict[str, Any]]) -> Wire:
+def _ours(config: uvicorn.Config, state: uvicorn.server.ServerState, app_state: dict[str, Any]) -> CatalogProtocol:
+    return CatalogProtocol(config, state, app_state, hot=Catalog().api.hot, heads=_StatusHeads())
+
+
+def _written(protocol: Callable[..., HttpToolsProtocol], method: str, messages: list[dict[str, Any]]) -> Wire:
     """What a connection carries when an application sends these messages."""
 
     async def application(_scope: object, _receive: object, send: Any) -> None:

@@ -16,7 +16,7 @@ from lictor_raft import RawNode
 from lictor_raft_store.leader_duties import long_critical
 from lictor_state import commands as c
 from lictor_state.codec import encode_envelope
-from lictor_state.levels import FOUNDING_LEVEL
+from lictor_state.levels import FOUNDING_LEVEL, LEVEL_MAX
 from lictor_state.rows import CheckDefinition
 
 SECOND = 1_000_000_000
@@ -202,7 +202,7 @@ def test_a_member_that_announces_less_holds_the_level_and_new_commands_are_refus
             for number in (1, 2, 3):
                 await cluster.kill(number)
                 await cluster.start(number)
-            await until(lambda: client.tracker.beacon is not None and client.tracker.beacon.level == 2)
+            await until(lambda: client.tracker.beacon is not None and client.tracker.beacon.level == LEVEL_MAX)
             assert await do(client, c.AutopilotSet()) is True
             assert cluster.failures == []
         finally:

@@ -18,7 +18,7 @@ from functools import partial
 from random import Random
 
 from lictor_bus import BusDisconnectedError, BusTimeoutError, NoRespondersError
-from lictor_bus.connection import Callback
+from lictor_bus.connection import Callback, PromptCallback
 from lictor_bus.fake import matches
 from lictor_sim.virtual_loop import Owner, VirtualLoop
 
@@ -129,6 +129,11 @@ class SimBus:
             if self.network.dice.random() < 0.1:  # the client flushes now and then, and others run meanwhile
                 await asyncio.sleep(0)
 
+    def publish_now(self, subject: str, data: bytes) -> None:
+        """Send to whoever listens; dropped while disconnected."""
+        if self.connected:
+            self.network.send(self, subject, data, "")
+
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Send and wait for one answer; see `Bus.request` for the errors."""
         if not self.connected:
@@ -152,6 +157,10 @@ class SimBus:
         subscription = SimSubscription(self, subject, callback, queue, on_overflow)
         self.network.add(subscription)
         return subscription
+
+    async def subscribe_prompt(self, subject: str, callback: PromptCallback) -> SimSubscription:
+        """Call `callback(subject, data, reply)` for every message, in order."""
+        return await self.subscribe(subject, callback)
 
     async def close(self) -> None:
         """Disconnect."""

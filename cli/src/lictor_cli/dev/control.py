@@ -20,7 +20,8 @@ async def listen(data_dir: Path, command: Command) -> asyncio.Server:
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            asked = json.loads(await asyncio.wait_for(reader.readline(), ANSWER_TIMEOUT_S))
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                asked = json.loads(await reader.readline())
             writer.write(json.dumps(command(asked)).encode() + b"\n")
             await writer.drain()
         except (ValueError, OSError, TimeoutError):

@@ -117,7 +117,8 @@ class Supervisor:
                 pause = RESTART_FIRST_S if loop.time() - began > STEADY_S else min(pause * 2, RESTART_MAX_S)
                 self._console.say(f"{running.process.name} died ({_how(code)}); it is started again in {pause:.1f} s")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(running.wanted.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await running.wanted.wait()
 
     def _is_stopping(self) -> bool:
         return self._stopping

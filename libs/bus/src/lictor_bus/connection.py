@@ -7,6 +7,8 @@ to who knows what a retry means.
 """
 
 import asyncio
+import contextlib
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -29,11 +31,15 @@ UNSENT_BYTES_MAX = 16 * 1024 * 1024
 """Bytes that wait for the socket: twice the largest change that the feed carries. Beyond it messages are dropped and
 requests fail, since a server that takes nothing is frozen, and will be left."""
 
+WRITTEN_BYTES_MAX = 64 * 1024
+"""Handed to the socket at once; what comes while it still holds more takes nats-py's queue, whose length is bounded."""
+
 PENDING_MESSAGES_MAX = 65_536
 PENDING_BYTES_MAX = 64 * 1024 * 1024
 """Beyond these a subscription drops messages; `on_overflow` tells its owner, who resumes."""
 
 Callback = Callable[[str, bytes, str], Awaitable[None] | None]
+PromptCallback = Callable[[str, bytes, str], None]
 
 log = structlog.get_logger()
 
@@ -75,6 +81,9 @@ class Bus(Protocol):
     async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
         """Send to whoever listens; dropped while disconnected."""
 
+    def publish_now(self, subject: str, data: bytes) -> None:
+        """As `publish`, for callers that cannot wait."""
+
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Send and wait for one answer.
 
@@ -88,6 +97,9 @@ class Bus(Protocol):
         self, subject: str, callback: Callback, queue: str = "", on_overflow: Callable[[], None] | None = None
     ) -> Subscription:
         """Call `callback(subject, data, reply)` for every message, in order; with `queue`, one of the group gets it."""
+
+    async def subscribe_prompt(self, subject: str, callback: PromptCallback) -> Subscription:
+        """As `subscribe`, for a callback that takes microseconds: it is called as soon as a message has been read."""
 
     async def close(self) -> None:
         """Flush what was sent and disconnect."""
@@ -105,7 +117,20 @@ class _Subscription:
 
 
 class _Client(Client):
-    """nats-py's client, which leaves a frozen server at once and takes nothing stale along."""
+    """nats-py's client, which leaves a frozen server at once and takes nothing stale along.
+
+    Answers to requests, and messages of prompt subscriptions, go to their takers as soon as they are parsed, and what
+    is sent goes to the socket at once while that is empty: nats-py's queue, flusher and task per subscription cost
+    three turns of the loop for a message.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prompt: dict[int, PromptCallback] = {}
+        self._asked: dict[bytes, asyncio.Future[bytes]] = {}
+        self._inbox = ""
+        self._inbox_sid = 0
+        self._numbers = itertools.count(1)
 
     async def _attempt_reconnect(self) -> None:
         # Its own way is to close the socket and wait: until all that is buffered has been sent, which a frozen server
@@ -116,17 +141,92 @@ class _Client(Client):
         self._pending = []  # subscriptions are sent anew by the reconnect itself
         self._pending_data_size = 0
         # Whether questions or their answers got through is unknown: their askers hear it now and not after a timeout.
-        for waiting in list(self._resp_map.values()):
+        for waiting in [*self._resp_map.values(), *self._asked.values()]:
             if not waiting.done():
                 waiting.set_exception(nats.errors.ConnectionReconnectingError())
         await super()._attempt_reconnect()
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        if sid == self._inbox_sid:
+            self._answered(subject, data, headers)
+            return
+        callback = self.prompt.get(sid)
+        if callback is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        try:
+            callback(subject.decode(), data, reply.decode())
+        except Exception:  # whatever one message does, the connection goes on reading
+            log.exception("callback failed", subject=subject.decode())
+
+    def _answered(self, subject: bytes, data: bytes, headers: bytes) -> None:
+        waiting = self._asked.get(subject.rpartition(b".")[2])
+        if waiting is None or waiting.done():
+            return
+        if headers and headers.startswith(b"NATS/1.0 503"):
+            waiting.set_exception(nats.errors.NoRespondersError())
+        else:
+            waiting.set_result(data)
+
+    def send_now(self, subject: str, data: bytes, reply: str = "") -> bool:
+        """Publish without waiting; False when nothing can be sent."""
+        if not subject or " " in subject or not subject.isprintable():  # a name in it may be a user's
+            raise nats.errors.BadSubjectError
+        if not self.is_connected or len(data) > self.max_payload:
+            return False
+        between = f" {reply} " if reply else " "
+        message = b"".join((f"PUB {subject}{between}{len(data)}\r\n".encode(), data, b"\r\n"))
+        self.stats["out_msgs"] += 1
+        self.stats["out_bytes"] += len(data)
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None and not self._pending and _unsent(writer) < WRITTEN_BYTES_MAX:
+            writer.write(message)
+            return True
+        self._pending.append(message)
+        self._pending_data_size += len(message)
+        if self._flush_queue is not None and self._flush_queue.empty():
+            self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+        return True
+
+    async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
+        """Send a request and wait for its answer; raises nats-py's errors, and `TimeoutError`."""
+        if not self._inbox:
+            self._inbox = self.new_inbox()
+            subscription = await self.subscribe(f"{self._inbox}.*", cb=_ignore)
+            self._inbox_sid = subscription._id  # noqa: SLF001  how nats-py names it to `_process_msg`
+        number = str(next(self._numbers))
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[bytes] = loop.create_future()
+        self._asked[number.encode()] = waiting
+        timer = loop.call_later(timeout_s, _time_out, waiting)
+        try:
+            if not self.send_now(subject, data, f"{self._inbox}.{number}"):
+                raise nats.errors.ConnectionClosedError
+            return await waiting
+        finally:
+            timer.cancel()
+            del self._asked[number.encode()]
+
+
+def _unsent(writer: asyncio.StreamWriter) -> int:
+    size: int = writer.transport.get_write_buffer_size()
+    return size
+
+
+def _time_out(waiting: "asyncio.Future[bytes]") -> None:
+    if not waiting.done():
+        waiting.set_exception(TimeoutError())
+
+
+async def _ignore(_message: Msg) -> None:
+    """Never called: its messages are taken before."""
 
 
 class NatsBus:
     """A `Bus` over one NATS connection."""
 
     def __init__(self) -> None:
-        self._client: Client = _Client()
+        self._client = _Client()
         self._overflow: dict[int, Callable[[], None]] = {}
         self._reconnects = 0
         self.dropped_publishes = 0
@@ -192,13 +292,18 @@ class NatsBus:
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
         """Send to whoever listens; dropped while disconnected."""
-        if not self._client.is_connected or self._client.pending_data_size > UNSENT_BYTES_MAX:
-            self.dropped_publishes += 1
-            return
-        try:
-            await self._client.publish(subject, data, reply)
-        except nats.errors.Error:
-            self.dropped_publishes += 1
+        self._publish(subject, data, reply)
+
+    def publish_now(self, subject: str, data: bytes) -> None:
+        """Send to whoever listens; dropped while disconnected."""
+        self._publish(subject, data, "")
+
+    def _publish(self, subject: str, data: bytes, reply: str) -> None:
+        sent = False
+        if self._client.pending_data_size <= UNSENT_BYTES_MAX:
+            with contextlib.suppress(nats.errors.BadSubjectError):
+                sent = self._client.send_now(subject, data, reply)
+        self.dropped_publishes += not sent
 
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Send and wait for one answer; see `Bus.request` for the errors."""
@@ -207,14 +312,13 @@ class NatsBus:
         if self._client.pending_data_size > UNSENT_BYTES_MAX:
             raise BusDisconnectedError("nats takes nothing")
         try:
-            answer = await self._client.request(subject, data, timeout=timeout_s)
+            return await self._client.ask(subject, data, timeout_s)
         except nats.errors.NoRespondersError as error:
             raise NoRespondersError(subject) from error
         except (nats.errors.TimeoutError, TimeoutError) as error:
             raise BusTimeoutError(subject) from error
         except nats.errors.Error as error:
             raise BusDisconnectedError(str(error)) from error
-        return answer.data
 
     async def subscribe(
         self, subject: str, callback: Callback, queue: str = "", on_overflow: Callable[[], None] | None = None
@@ -237,11 +341,18 @@ class NatsBus:
             self._overflow[inner._id] = on_overflow  # noqa: SLF001  nats-py names the subscription by it in errors
         return _Subscription(inner)
 
+    async def subscribe_prompt(self, subject: str, callback: PromptCallback) -> Subscription:
+        """Call `callback(subject, data, reply)` for every message, as soon as it has been read."""
+        inner = await self._client.subscribe(subject, cb=_ignore)
+        self._client.prompt[inner._id] = callback  # noqa: SLF001  how nats-py names it to `_process_msg`
+        return _Subscription(inner)
+
     async def close(self) -> None:
         """Flush what was sent and disconnect."""
         if not self._client.is_closed:
             try:
-                await asyncio.wait_for(self._client.flush(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self._client.flush()
             except (nats.errors.Error, TimeoutError, OSError) as error:
                 log.debug("closing without flush", reason=str(error))
             # nats-py waits there for a socket that a frozen server may hold open: the process ends without it

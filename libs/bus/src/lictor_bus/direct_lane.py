@@ -258,9 +258,19 @@ class DirectLane:
 
     async def answer(self, reply: str, data: bytes) -> None:
         """Answer a request the way it came."""
-        if not reply.startswith(REPLY):
+        if reply.startswith(REPLY):
+            self._answer(reply, data)
+        else:
             await self._fallback.answer(reply, data)
-            return
+
+    def answer_now(self, reply: str, data: bytes) -> None:
+        """Answer a request the way it came, from inside a callback."""
+        if reply.startswith(REPLY):
+            self._answer(reply, data)
+        else:
+            self._fallback.answer_now(reply, data)
+
+    def _answer(self, reply: str, data: bytes) -> None:
         link_id, _, number = reply.removeprefix(REPLY).partition(".")
         link = self._accepted.get(int(link_id))
         if link is not None:

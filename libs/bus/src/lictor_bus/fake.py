@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections.abc import Callable
 
-from lictor_bus.connection import BusDisconnectedError, BusTimeoutError, Callback, NoRespondersError
+from lictor_bus.connection import BusDisconnectedError, BusTimeoutError, Callback, NoRespondersError, PromptCallback
 
 
 def matches(pattern: str, subject: str) -> bool:
@@ -89,6 +89,11 @@ class FakeBus:
             self.hub.route(subject, data, reply)
         await asyncio.sleep(0)
 
+    def publish_now(self, subject: str, data: bytes) -> None:
+        """Send to whoever listens."""
+        if self.connected:
+            self.hub.route(subject, data, "")
+
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Send and wait for one answer."""
         if not self.connected:
@@ -104,7 +109,8 @@ class FakeBus:
         try:
             if not self.hub.route(subject, data, inbox):
                 raise NoRespondersError(subject)
-            return await asyncio.wait_for(answer, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await answer
         except TimeoutError as error:
             raise BusTimeoutError(subject) from error
         finally:
@@ -121,6 +127,10 @@ class FakeBus:
         subscription = FakeSubscription(self, subject, callback, queue)
         self.hub.subscriptions.append(subscription)
         return subscription
+
+    async def subscribe_prompt(self, subject: str, callback: PromptCallback) -> FakeSubscription:
+        """Call `callback` for every message, in order."""
+        return await self.subscribe(subject, callback)
 
     async def close(self) -> None:
         """Leave the network."""

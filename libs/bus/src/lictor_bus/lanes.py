@@ -16,7 +16,7 @@ VERBS = ("raft", "propose", "read")
 """What may travel on a lane; a verb's place is its number on the wire and is never given to another."""
 
 LaneCallback = Callable[[bytes, str], None]
-"""Called with a message and where its answer goes ("" for a message); it only queues, and never waits."""
+"""Called with a message and where its answer goes ("" for a message); it queues or answers at once, and never waits."""
 
 
 class Lane(Protocol):
@@ -37,6 +37,9 @@ class Lane(Protocol):
 
     async def answer(self, reply: str, data: bytes) -> None:
         """Answer a request; lost when its asker is gone."""
+
+    def answer_now(self, reply: str, data: bytes) -> None:
+        """As `answer`, from inside a callback."""
 
     def bus_of(self, member_id: int) -> bool | None:
         """Whether that member said lately that its own NATS connection works; None when this lane cannot tell."""
@@ -63,11 +66,15 @@ class NatsLane:
         def receive(_subject: str, data: bytes, reply: str) -> None:
             callback(data, reply)
 
-        await self._bus.subscribe(subjects.member(self._cluster(), self._member_id, verb), receive)
+        await self._bus.subscribe_prompt(subjects.member(self._cluster(), self._member_id, verb), receive)
 
     async def answer(self, reply: str, data: bytes) -> None:
         """Answer a request."""
         await self._bus.publish(reply, data)
+
+    def answer_now(self, reply: str, data: bytes) -> None:
+        """Answer a request from inside a callback."""
+        self._bus.publish_now(reply, data)
 
     def bus_of(self, member_id: int) -> bool | None:  # noqa: ARG002  whoever is reached at all is reached over NATS
         """Unknown: over NATS alone, a member whose NATS is gone cannot say so."""

@@ -5,6 +5,7 @@ reader has just seen acknowledged. So there is one ask under way and one group t
 """
 
 import asyncio
+from collections.abc import Callable
 
 from lictor_bus import frames
 from lictor_bus.connection import Bus, BusError
@@ -23,14 +24,18 @@ ASKS_IN_FLIGHT_MAX = 2
 32 readers two cost a seventh less of the asker's time than four, and a quarter less of the leader's."""
 
 
+Settled = Callable[[ReadAnswer | None], None]
+"""Told the leader's answer, or None when no leader gave one in time; must not raise."""
+
+
 class _Line:
     """Reads of one mode that wait for the next ask."""
 
     def __init__(self) -> None:
-        self.waiting: list[asyncio.Future[ReadAnswer]] = []
+        self.waiting: list[Settled] = []
         self.work = asyncio.Event()
 
-    async def take(self) -> list[asyncio.Future[ReadAnswer]]:
+    async def take(self) -> list[Settled]:
         """All that wait, as soon as there are any."""
         while not self.waiting:
             self.work.clear()
@@ -49,17 +54,30 @@ class ReadGate:
         self._give_up_s = give_up_s
         self._lines = {False: _Line(), True: _Line()}
 
+    def join(self, settled: Settled, *, consistent: bool) -> None:
+        """Have `settled` told the leader's answer to an ask sent after this call; all of one ask are told in one go."""
+        line = self._lines[consistent]
+        line.waiting.append(settled)
+        if not line.work.is_set():
+            line.work.set()
+
     async def ask(self, *, consistent: bool) -> ReadAnswer:
         """The leader's answer to an ask sent after this call.
 
         Raises:
             NoLeaderError: no leader with a lease (or, `consistent`, with a quorum) answered in time.
         """
-        answer: asyncio.Future[ReadAnswer] = asyncio.get_running_loop().create_future()
-        line = self._lines[consistent]
-        line.waiting.append(answer)
-        line.work.set()
-        return await answer
+        waiting: asyncio.Future[ReadAnswer | None] = asyncio.get_running_loop().create_future()
+
+        def settled(answer: ReadAnswer | None) -> None:
+            if not waiting.done():
+                waiting.set_result(answer)
+
+        self.join(settled, consistent=consistent)
+        answer = await waiting
+        if answer is None:
+            raise NoLeaderError
+        return answer
 
     async def run(self) -> None:
         """Send asks, for ever."""
@@ -72,18 +90,12 @@ class ReadGate:
         """Ask for one group after the other."""
         while True:
             group = await line.take()
+            answer: ReadAnswer | None = None
             try:
                 answer = await self._find_leader(consistent=consistent)
-                for waiting in group:
-                    if waiting.done():
-                        continue
-                    if answer is None:
-                        waiting.set_exception(NoLeaderError())
-                    else:
-                        waiting.set_result(answer)
-            finally:
-                for waiting in group:
-                    waiting.cancel()
+            finally:  # at the stop too, nobody waits for ever
+                for settled in group:
+                    settled(answer)
 
     async def _find_leader(self, *, consistent: bool) -> ReadAnswer | None:
         loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -20,7 +20,7 @@ from lictor_bus.frames import Beacon, Feed, FrameError, ReadAnswer, ResumeAnswer
 from lictor_bus.leader import LeaderTracker
 from lictor_state import Store
 from lictor_state.codec import decode_group
-from lictor_state.rows import Change
+from lictor_state.rows import Change, Table
 from lictor_state.snapshot import StreamRestore
 from lictor_state.streams import Stream
 
@@ -49,12 +49,21 @@ def _end(wait: asyncio.Future[bool], reached: bool) -> None:
 class View:
     """Follows one stream; run `run()` as one of the process's tasks."""
 
-    def __init__(self, bus: Bus, leader: LeaderTracker, stream: Stream, dice: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        leader: LeaderTracker,
+        stream: Stream,
+        dice: random.Random | None = None,
+        tables: Iterable[Table] = Table,
+    ) -> None:
+        """Follow a stream; rows of other `tables` than these are neither decoded nor kept."""
         self._bus = bus
         self._leader = leader
         self.stream: Stream = stream
         self._dice = dice or random.Random()  # noqa: S311  spreads load over members, nothing secret
-        self.store = Store("")
+        self._tables = {int(table): table for table in (Table.META, *tables)}
+        self.store = Store("", keeps_digest=False)
         self.ready = asyncio.Event()
         self.resumes = 0
         self._order = FeedOrder()
@@ -109,12 +118,20 @@ class View:
         finally:
             timer.cancel()
 
-    async def reach(self, answer: ReadAnswer, timeout_s: float) -> bool:
-        """Wait until a strong read may be answered from this view; whether it got there in time."""
+    def reached(self, answer: ReadAnswer) -> bool:
+        """Whether a strong read may be answered from this view now; moves the index to what the answer allows."""
         if answer.epoch > self.store.meta.epoch and self.ready.is_set():
             self._fall_behind("a restore has begun a new epoch")
-        changed_at = answer.stream_last.get(self.stream, 0)
-        if not await self.wait_for(changed_at, timeout_s):
+        if self.store.index < answer.stream_last.get(self.stream, 0):
+            return False
+        self._advance(answer.applied)
+        return True
+
+    async def reach(self, answer: ReadAnswer, timeout_s: float) -> bool:
+        """Wait until a strong read may be answered from this view; whether it got there in time."""
+        if self.reached(answer):
+            return True
+        if not await self.wait_for(answer.stream_last.get(self.stream, 0), timeout_s):
             return False
         self._advance(answer.applied)
         return True
@@ -157,7 +174,7 @@ class View:
 
     def _load(self, groups: Sequence[bytes]) -> None:
         for encoded in groups:
-            index, changes = decode_group(encoded)
+            index, changes = decode_group(encoded, self._tables)
             if index <= self.store.index:
                 continue
             self.store.load(index, changes)
@@ -271,7 +288,7 @@ class View:
 
     async def _fetch_parts(self, member: int, ask: ResumeAsk, offer: ResumeAnswer) -> Store:
         """The store made of an offered snapshot's parts, fetched four at a time."""
-        restore = StreamRestore()
+        restore = StreamRestore(self._tables, keeps_digest=False)
         fetching: list[asyncio.Task[ResumeAnswer]] = []
         async with asyncio.TaskGroup() as group:
 

@@ -2,7 +2,8 @@
 
 JSON when standard output is not a terminal (or when asked for), coloured text otherwise. Every event carries the
 time (UTC), the level, `service` and `node`; callers add `index` and whatever else names the event. Libraries that use
-the standard `logging` are heard from warning upwards, through the same door. No files, no rotation, no shipping.
+the standard `logging` are heard from warning upwards, through the same door. No files, no rotation, no shipping; who
+wants to read along opens a tap (`log_taps`).
 """
 
 import logging
@@ -11,6 +12,8 @@ from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from lictor_kit.log_taps import TAPS
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -40,11 +43,13 @@ def configure(
         structlog.processors.add_log_level,
         add_origin,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        TAPS.processor,
     ]
     if as_json:
         processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     else:
-        processors.append(structlog.dev.ConsoleRenderer())
+        # The renderer's own tracebacks show local variables: bodies, headers and tokens of whoever was served.
+        processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -52,6 +57,7 @@ def configure(
         # Module-level loggers live longer than one configuration (tests configure more than once).
         cache_logger_on_first_use=False,
     )
+    TAPS.use(LEVELS[level])
     root = logging.getLogger()
     root.handlers = [_ToStructlog(level=max(logging.WARNING, LEVELS[level]))]
     root.setLevel(logging.WARNING)

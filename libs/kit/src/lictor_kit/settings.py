@@ -100,6 +100,11 @@ class Settings(BaseSettings):
         default="allow",
         description="allow or deny; callers that no intention names; Consul's default while there are no ACLs",
     )
+    config_dir: Path | None = Field(
+        default=None,
+        description="directory; a catalog registers the services and checks of its .json and .hcl files for its node; "
+        "none, because registrations come through the API unless told so",
+    )
     consul_version: str = Field(
         default="1.21.4",
         pattern=r"^\d+\.\d+\.\d+$",

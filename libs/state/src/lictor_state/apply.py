@@ -15,6 +15,10 @@ from lictor_state import (
     apply_ca,
     apply_catalog,
     apply_config,
+    apply_coordinates,
+    apply_definition_files,
+    apply_events,
+    apply_gateways,
     apply_intentions,
     apply_kv,
     apply_membership,
@@ -84,6 +88,10 @@ _COMMANDS: dict[type, Callable[[Store, int, Any], Result]] = {
     commands.RestoreCommit: apply_restore.commit,
     commands.RestoreAbort: apply_restore.abort,
     commands.AutopilotSet: apply_autopilot.set_autopilot,
+    commands.CoordinatesUpdate: apply_coordinates.update,
+    commands.EventFire: apply_events.fire,
+    commands.GatewayServicesSet: apply_gateways.set_services,
+    commands.DefinitionFilesMark: apply_definition_files.mark,
 }
 
 

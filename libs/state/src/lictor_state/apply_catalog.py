@@ -1,5 +1,6 @@
 """`PUT /v1/catalog/register` and `/deregister` (Consul's HTTP API, catalog)."""
 
+from lictor_state.apply_definition_files import forget_node
 from lictor_state.catalog_rows import (
     node_is_healthy,
     put_check,
@@ -81,4 +82,5 @@ def deregister(store: Store, index: int, command: CatalogDeregister) -> Result:
             remove_check(store, index, check)
     else:
         remove_node(store, index, command.node)
+        forget_node(store, command.node)
     return Result(value=True)

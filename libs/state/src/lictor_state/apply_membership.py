@@ -13,6 +13,7 @@ decision never hits a node that is back.
 
 from msgspec.structs import replace
 
+from lictor_state.apply_definition_files import forget_node
 from lictor_state.catalog_rows import (
     SERF_HEALTH,
     put_changed,
@@ -150,6 +151,8 @@ def decide(store: Store, index: int, command: AgentDecision) -> Result:
     if command.decision == "reap":
         if node is not None:
             remove_node(store, index, command.node)
+        if store.node(command.node) is None:
+            forget_node(store, command.node)
         store.delete(Table.AGENTS, key)
         return Result(value=True)
     at = command.at if store.level >= SECOND else 0  # a member of level 1 does not keep it

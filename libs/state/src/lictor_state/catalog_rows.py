@@ -12,7 +12,9 @@ from msgspec.structs import force_setattr, replace
 from lictor_state import reported_indexes as reported
 from lictor_state.codec import CHECK_STATUSES
 from lictor_state.commands import CheckSpec, ServiceSpec
+from lictor_state.coordinate_rows import CoordinateRow
 from lictor_state.errors import Refused
+from lictor_state.mesh_rows import GatewayServiceRow
 from lictor_state.rows import (
     AgentRow,
     AutopilotRow,
@@ -26,10 +28,22 @@ from lictor_state.rows import (
 )
 from lictor_state.session_rows import end_sessions_of_check, end_sessions_of_node
 from lictor_state.store import Store
+from lictor_state.virtual_ips import give_virtual_ip, take_back_virtual_ip
 
 SERF_HEALTH = "serfHealth"
 
-Indexed = TypeVar("Indexed", NodeRow, ServiceRow, CheckRow, ConfigEntryRow, AgentRow, KVRow, AutopilotRow)
+Indexed = TypeVar(
+    "Indexed",
+    NodeRow,
+    ServiceRow,
+    CheckRow,
+    ConfigEntryRow,
+    AgentRow,
+    KVRow,
+    AutopilotRow,
+    CoordinateRow,
+    GatewayServiceRow,
+)
 
 
 def put_changed(store: Store, index: int, table: Table, key: Key, old: Indexed | None, row: Indexed) -> bool:
@@ -98,10 +112,13 @@ def restore_service(store: Store, index: int, row: ServiceRow) -> ServiceRow:
     """Write an instance's row and bring its checks' copies of name and tags up to date."""
     key = (row.node.lower(), row.service_id)
     old = store.service(row.node, row.service_id)
+    row = give_virtual_ip(store, index, row)
     if not put_changed(store, index, Table.SERVICES, key, old, row):
         assert old is not None
         return old
     reported.service_changed(store, index, key, old, row)
+    if old is not None:
+        take_back_virtual_ip(store, old)
     if old is not None and (old.name != row.name or old.tags != row.tags):
         for check_id in store.by.checks_of_service.get(key, ()):
             check = store.check(row.node, check_id)
@@ -185,10 +202,11 @@ def remove_service(store: Store, index: int, row: ServiceRow) -> None:
         remove_check(store, index, check)
     store.delete(Table.SERVICES, key)
     reported.service_changed(store, index, key, row, None)
+    take_back_virtual_ip(store, row)
 
 
 def remove_node(store: Store, index: int, name: str) -> None:
-    """Delete a node with its services, checks and sessions; a missing one is fine."""
+    """Delete a node with its services, checks, coordinates and sessions; a missing one is fine."""
     key = (name.lower(),)
     if store.node(name) is None:
         return
@@ -200,6 +218,11 @@ def remove_node(store: Store, index: int, name: str) -> None:
         check = store.check(name, check_id)
         assert check is not None
         remove_check(store, index, check)
+    segments = tuple(store.by.segments_of_node.get(key[0], ()))
+    for segment in segments:
+        store.delete(Table.COORDINATES, (key[0], segment))
+    if segments:
+        reported.raise_index(store, reported.COORDINATES, index)
     store.delete(Table.NODES, key)
     reported.node_removed(store, index, key)
     end_sessions_of_node(store, index, key[0])

@@ -5,7 +5,7 @@ rows of an unknown table are left out. What is wrong inside a known field (anoth
 set) raises `CodecError`: a reader that skipped such a row would answer wrongly without knowing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -19,13 +19,12 @@ from lictor_state.rows import (
     Change,
     CheckRow,
     Key,
-    KVRow,
     Row,
     ServiceRow,
     SessionRow,
     Table,
 )
-from lictor_state.streams import Stream, belongs, touched_streams
+from lictor_state.streams import Stream, belongs, carriers, touched_streams
 
 CHECK_STATUSES = frozenset({"passing", "warning", "critical"})
 AGENT_STATUSES = frozenset({"alive", "failed", "left"})
@@ -40,8 +39,12 @@ _envelopes = msgspec.msgpack.Decoder(Envelope)
 _row_decoders: dict[Table, msgspec.msgpack.Decoder[Any]] = {
     table: msgspec.msgpack.Decoder(kind) for table, kind in ROW_TYPES.items()
 }
-_tables: dict[int, Table] = {int(table): table for table in Table}
-_NIL = b"\xc0"
+TABLES: Mapping[int, Table] = {int(table): table for table in Table}
+"""Every table by its number on the wire; a reader that looks at some of them only gives a part of this."""
+
+_rows_or_nil: dict[Table, msgspec.msgpack.Decoder[Any]] = {
+    table: msgspec.msgpack.Decoder(kind | None) for table, kind in ROW_TYPES.items()
+}
 
 
 class WireChange(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -129,34 +132,46 @@ def encode_group(index: int, changes: Sequence[Change]) -> bytes:
     return _encoder.encode((index, changes))
 
 
-def decode_group(data: bytes) -> tuple[int, tuple[Change, ...]]:
-    """The index and changes of one group; changes of tables that this build does not know are left out."""
+def decode_group(data: bytes, wanted: Mapping[int, Table] = TABLES) -> tuple[int, tuple[Change, ...]]:
+    """The index and changes of one group; those of other tables than `wanted`, which this build knows, are left out."""
     try:
         group = _groups.decode(data)
     except msgspec.MsgspecError as error:
         raise CodecError(f"change group: {error}") from error
-    decoded = (decode_change(change) for change in group.changes)
-    return group.index, tuple(change for change in decoded if change is not None)
+    changes = []
+    for wire in group.changes:
+        change = decode_change(wire, wanted)
+        if change is not None:
+            changes.append(change)
+    return group.index, tuple(changes)
 
 
-def decode_change(wire: WireChange) -> Change | None:
-    """A change with its row, or None if its table is unknown to this build."""
-    table = _tables.get(wire.table)
+def decode_change(wire: WireChange, wanted: Mapping[int, Table] = TABLES) -> Change | None:
+    """A change with its row, or None if its table is unknown to this build or not wanted."""
+    table = wanted.get(wire.table)
     if table is None:
         return None
-    if bytes(wire.row) == _NIL:
+    try:
+        row = _rows_or_nil[table].decode(wire.row)
+    except msgspec.MsgspecError as error:
+        raise CodecError(f"row of {table.name}: {error}") from error
+    if row is None:
         return Change(table, wire.key, None)
-    row = decode_row(table, wire.row)
+    judge = _JUDGES.get(table)
+    if judge is not None:
+        judge(row)
     # one string object for a key and its row: keys are half of a small entry's memory
-    key = (row.key,) if isinstance(row, KVRow) else wire.key
-    return Change(table, key, row)
+    return Change(table, (row.key,) if table is Table.KV else wire.key, row)
 
 
 class GroupEncoder:
     """Encodes the changes of one index for every stream at once, each row only once."""
 
     def encode(self, index: int, changes: Sequence[Change]) -> dict[Stream, bytes]:
-        """One group for each stream that the changes touch."""
+        """One group for each stream that the changes touch; the same bytes where the streams carry the same rows."""
+        alike = carriers(changes)
+        if alike is not None:
+            return dict.fromkeys(alike, _encoder.encode((index, changes)))
         streams = touched_streams((change.table, change.key) for change in changes)
         encoded = [(change.table, change.key, _encoder.encode(change)) for change in changes]
         groups: dict[Stream, bytes] = {}

@@ -342,6 +342,73 @@ class AutopilotSet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2
     cas: int | None = None
 
 
+class CoordinateSpec(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Where a node was measured to be, in one segment; distances in seconds."""
+
+    node: str
+    segment: str
+    vec: tuple[float, ...]
+    error: float
+    adjustment: float
+    height: float
+
+
+class CoordinatesUpdate(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=33):
+    """A batch of `PUT /v1/coordinate/update`. Nodes that are not there are passed over. Result: True."""
+
+    updates: tuple[CoordinateSpec, ...]
+
+
+class EventFire(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=34):
+    """`PUT /v1/event/fire/:name`, or an event that gossip heard from a Serf pool, which then has an `ltime`.
+
+    Whoever hears one proposes it: an id that is known already changes nothing. Result: bool, whether it was new.
+    """
+
+    event_id: str
+    name: str
+    payload: bytes | None = None
+    node_filter: str = ""
+    service_filter: str = ""
+    tag_filter: str = ""
+    version: int = 1
+    ltime: int = 0
+
+
+class GatewayServiceSpec(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One service that a gateway serves, see `GatewayServiceRow`."""
+
+    service: str
+    port: int = 0
+    protocol: str = ""
+    hosts: tuple[str, ...] = ()
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    sni: str = ""
+    from_wildcard: bool = False
+    service_kind: str = ""
+    auto_host_rewrite: bool = False
+
+
+class GatewayServicesSet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=35):
+    """What a gateway serves, whole: what is not named is not served any more. `kind` is the gateway's. Result: True."""
+
+    gateway: str
+    kind: str
+    services: tuple[GatewayServiceSpec, ...] = ()
+
+
+class DefinitionFilesMark(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=40):
+    """Note that a node's definition files below `origin` brought these ids or, with `gone`, have them no more."""
+
+    node: str
+    origin: str
+    services: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    gone: bool = False
+
+
 Command = (
     RegisterProposer
     | CatalogRegister
@@ -372,6 +439,10 @@ Command = (
     | RestoreCommit
     | RestoreAbort
     | AutopilotSet
+    | CoordinatesUpdate
+    | EventFire
+    | GatewayServicesSet
+    | DefinitionFilesMark
 )
 
 

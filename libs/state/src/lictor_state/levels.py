@@ -10,6 +10,8 @@ refuses it below, in case an earlier leader was less careful.
 | 1 | everything before levels were used; a cluster begins here |
 | 2 | sessions, locks and lock delays; restores; reaping of tombstones; deregistration of services critical for long; |
 |   | the time of decisions about nodes; autopilot's settings; configuration changes of several members at once |
+| 3 | coordinates; user events; virtual addresses, which registrations in the mesh are given from then on; what |
+|   | gateways serve; what definition files have registered |
 
 A new command gets the next level here, and so does a change of what an existing command does.
 """
@@ -18,10 +20,14 @@ from lictor_state import commands
 from lictor_state.commands import Command, KVSet
 
 FOUNDING_LEVEL = 1
-LEVEL_MAX = 2
+LEVEL_MAX = 3
 """The highest level that this build knows."""
 
 SECOND = 2
+THIRD = 3
+
+VIRTUAL_IPS_LEVEL = THIRD
+"""Below it a registration gives no virtual address: some member would not."""
 
 JOINT_CHANGES_LEVEL = SECOND
 """Below it a log entry that changes several members at once could not be read by some member."""
@@ -37,6 +43,10 @@ _INTRODUCED: dict[type, int] = {
     commands.RestoreCommit: SECOND,
     commands.RestoreAbort: SECOND,
     commands.AutopilotSet: SECOND,
+    commands.CoordinatesUpdate: THIRD,
+    commands.EventFire: THIRD,
+    commands.GatewayServicesSet: THIRD,
+    commands.DefinitionFilesMark: THIRD,
 }
 
 

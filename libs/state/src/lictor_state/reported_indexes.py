@@ -12,6 +12,8 @@
 | `node-extinction` | a node is removed |
 | `tombstones-reaped` | tombstones are forgotten: the newest of them, below which no list is reported any more |
 | `sessions` | a session is made or ends |
+| `coordinates` | a coordinate changes, or goes with its node |
+| `gateway-services` | what any gateway serves changes |
 
 The row of a service, destination or node goes with it; readers fall back on the extinction index then, so no reported
 index ever falls below one that a client has seen.
@@ -30,6 +32,8 @@ TOMBSTONES_REAPED = "tombstones-reaped"
 SESSIONS = "sessions"
 CONFIG_ENTRIES = "config-entries"
 CA_ROOTS = "ca-roots"
+COORDINATES = "coordinates"
+GATEWAY_SERVICES = "gateway-services"
 SERVICE_EXTINCTION = "service-extinction"
 NODE_EXTINCTION = "node-extinction"
 

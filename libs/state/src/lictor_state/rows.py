@@ -12,6 +12,11 @@ from typing import Any
 
 import msgspec
 
+from lictor_state.coordinate_rows import CoordinateRow
+from lictor_state.definition_file_rows import DefinitionFilesRow
+from lictor_state.event_rows import EventRow
+from lictor_state.mesh_rows import GatewayServiceRow, VirtualIPRow
+
 
 class Table(IntEnum):
     """The tables of the state; the numbers travel and are never reused."""
@@ -30,6 +35,11 @@ class Table(IntEnum):
     SESSIONS = 11
     LOCK_DELAYS = 12
     AUTOPILOT = 13
+    COORDINATES = 15
+    EVENTS = 16
+    VIRTUAL_IPS = 17
+    GATEWAY_SERVICES = 18
+    DEFINITION_FILES = 19
 
 
 class MetaRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -278,7 +288,7 @@ class IndexRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An index that Consul reports and that no single row carries. Key: its name.
 
     Names: `nodes`, `services`, `checks`, `kv`, `tombstones`, `tombstones-reaped`, `sessions`, `config-entries`,
-    `ca-roots` (whole tables);
+    `ca-roots`, `coordinates`, `gateway-services` (whole tables);
     `service.<name>` and `connect.<name>` (lower case); `node.<name>`; `service-extinction`, `node-extinction`.
     """
 
@@ -356,6 +366,11 @@ Row = (
     | SessionRow
     | LockDelayRow
     | AutopilotRow
+    | CoordinateRow
+    | EventRow
+    | VirtualIPRow
+    | GatewayServiceRow
+    | DefinitionFilesRow
 )
 Key = tuple[str, ...]
 
@@ -376,6 +391,11 @@ ROW_TYPES: dict[Table, type[Row]] = {
     Table.SESSIONS: SessionRow,
     Table.LOCK_DELAYS: LockDelayRow,
     Table.AUTOPILOT: AutopilotRow,
+    Table.COORDINATES: CoordinateRow,
+    Table.EVENTS: EventRow,
+    Table.VIRTUAL_IPS: VirtualIPRow,
+    Table.GATEWAY_SERVICES: GatewayServiceRow,
+    Table.DEFINITION_FILES: DefinitionFilesRow,
 }
 
 

@@ -7,10 +7,12 @@ feed answer alike. Every list is sorted: answers come out by node name, then id,
 from bisect import bisect_left, insort
 from typing import TypeVar
 
+from lictor_state.mesh_rows import VirtualIPRow
 from lictor_state.rows import AgentRow, CheckRow, Key, KVRow, NodeRow, Row, ServiceRow, SessionRow, Table
 from lictor_state.sorted_keys import SortedKeys
 
 _Item = TypeVar("_Item", str, Key)
+_Where = TypeVar("_Where", str, Key)
 
 
 def destination_of(row: ServiceRow) -> str:
@@ -38,12 +40,11 @@ def _leave(index: dict[str, list[_Item]], where: str, item: _Item) -> None:
         del items[bisect_left(items, item)]
 
 
-def _add(index: dict[Key, tuple[str, ...]], where: Key, item: str) -> None:
-    there = index.get(where)
-    index[where] = (item,) if there is None else tuple(sorted((*there, item)))
+def _add(index: dict[_Where, tuple[str, ...]], where: _Where, item: str) -> None:
+    index[where] = tuple(sorted((*index.get(where, ()), item)))
 
 
-def _remove(index: dict[Key, tuple[str, ...]], where: Key, item: str) -> None:
+def _remove(index: dict[_Where, tuple[str, ...]], where: _Where, item: str) -> None:
     rest = tuple(one for one in index[where] if one != item)
     if rest:
         index[where] = rest
@@ -73,6 +74,10 @@ class SecondaryIndexes:
         self.sessions_of_node: dict[str, list[str]] = {}
         self.sessions_of_check: dict[Key, tuple[str, ...]] = {}
         self.keys_of_session: dict[str, list[str]] = {}
+        self.segments_of_node: dict[str, tuple[str, ...]] = {}
+        self.served_by_gateway: dict[str, list[Key]] = {}
+        self.gateways_of_service: dict[str, list[Key]] = {}
+        self.virtual_offsets: list[int] = []
         self.kv_keys = SortedKeys()
         self.tombstone_keys = SortedKeys()
 
@@ -99,6 +104,27 @@ class SecondaryIndexes:
                 _leave(self.config_names, key[0], key[1])
         elif table is Table.SESSIONS:
             self._session_moved(key[0], old, new)  # type: ignore[arg-type]  # as above
+        elif table is Table.COORDINATES:
+            if old is None:
+                _add(self.segments_of_node, key[0], key[1])
+            elif new is None:
+                _remove(self.segments_of_node, key[0], key[1])
+        elif table is Table.VIRTUAL_IPS:
+            self._virtual_ip_moved(old, new)  # type: ignore[arg-type]  # as above
+        elif table is Table.GATEWAY_SERVICES:
+            if old is None:
+                _enter(self.served_by_gateway, key[0], key)
+                _enter(self.gateways_of_service, key[1], key)
+            elif new is None:
+                _leave(self.served_by_gateway, key[0], key)
+                _leave(self.gateways_of_service, key[1], key)
+
+    def _virtual_ip_moved(self, old: VirtualIPRow | None, new: VirtualIPRow | None) -> None:
+        offsets = self.virtual_offsets
+        if old is not None:
+            del offsets[bisect_left(offsets, old.offset)]
+        if new is not None:
+            insort(offsets, new.offset)
 
     def _kv_moved(self, name: str, old: KVRow | None, new: KVRow | None) -> None:
         if old is None:

@@ -11,12 +11,12 @@ A cut is taken when `dump` is called; encoding happens step by step as the calle
 Whether bytes on disk or on the way were damaged is the business of whoever keeps or sends the parts.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from lictor_state.codec import WireChange, decode_change
+from lictor_state.codec import TABLES, WireChange, decode_change
 from lictor_state.cuts import Cut
 from lictor_state.errors import CodecError
 from lictor_state.exactly_once import ProposerState
@@ -163,18 +163,20 @@ class RecordReader:
         self.complete = True
 
 
-def row_of(kind: int, body: msgspec.Raw) -> Change | None:
-    """The row in a record; None if the record is no row, or one of a table that this build does not know."""
+def row_of(kind: int, body: msgspec.Raw, wanted: Mapping[int, Table] = TABLES) -> Change | None:
+    """The row in a record; None if the record is no row, or one of a table that this build does not know or want."""
     if kind != _ROW:
         return None
-    change = decode_change(_decoded(_changes.decode, body))
+    change = decode_change(_decoded(_changes.decode, body), wanted)
     return change if change is not None and change.row is not None and change.table is not Table.META else None
 
 
 class StreamRestore:
     """Builds a store from parts that come one at a time, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Mapping[int, Table] = TABLES, *, keeps_digest: bool = True) -> None:
+        """Take the rows of `wanted` tables; `keeps_digest` as in `Store`."""
+        self._wanted, self._keeps_digest = wanted, keeps_digest
         self._store: Store | None = None
         self._index = 0
         self._records = RecordReader()
@@ -188,7 +190,7 @@ class StreamRestore:
         """Take the next part. Raises `CodecError` on anything that is not the continuation of a snapshot."""
         if self._store is None:
             header = read_header(part)
-            self._store = Store(header.meta.cluster_id)
+            self._store = Store(header.meta.cluster_id, keeps_digest=self._keeps_digest)
             self._store.set_meta(header.meta)
             self._index = header.index
         else:
@@ -197,7 +199,7 @@ class StreamRestore:
     def _rows(self, store: Store, part: bytes) -> Iterator[tuple[Table, Key, Row]]:
         """The rows of all records that are whole; other records take effect on the way."""
         for kind, body, _ in self._records.feed(part):
-            change = row_of(kind, body)
+            change = row_of(kind, body, self._wanted)
             if change is not None and change.row is not None:
                 yield change.table, change.key, change.row
             elif kind == _PROPOSER:

@@ -32,6 +32,11 @@ _OWN_KEY: dict[Table, Callable[[Any], Key]] = {
     Table.SESSIONS: lambda row: (row.session_id,),
     Table.LOCK_DELAYS: lambda row: (row.key,),
     Table.AUTOPILOT: lambda _row: AUTOPILOT_KEY,
+    Table.COORDINATES: lambda row: (row.node.lower(), row.segment),
+    Table.EVENTS: lambda row: (row.event_id,),
+    Table.VIRTUAL_IPS: lambda row: (row.service.lower(),),
+    Table.GATEWAY_SERVICES: lambda row: (row.gateway.lower(), row.service.lower(), str(row.port)),
+    Table.DEFINITION_FILES: lambda row: (row.node.lower(), row.origin),
 }
 """What a row's key must be: lookups rely on it, and an archive is a file that anybody may have written."""
 

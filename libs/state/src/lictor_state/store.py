@@ -14,9 +14,12 @@ from sys import intern
 from typing import Any, Protocol
 
 from lictor_state.codec import row_hash
+from lictor_state.coordinate_rows import CoordinateRow
 from lictor_state.cuts import Cut, OpenCuts
+from lictor_state.definition_file_rows import DefinitionFilesRow
 from lictor_state.exactly_once import Proposers
 from lictor_state.levels import LEVEL_MAX
+from lictor_state.mesh_rows import VirtualIPRow
 from lictor_state.rows import (
     AUTOPILOT_KEY,
     AgentRow,
@@ -62,8 +65,12 @@ class Staged(Protocol):
 class Store:
     """The state at one index, whole (a member, a catalog's view) or the part that one stream carries."""
 
-    def __init__(self, cluster_id: str, level: int = LEVEL_MAX) -> None:
-        """An empty state; a cluster that is founded begins at `FOUNDING_LEVEL`, so that members agree on it."""
+    def __init__(self, cluster_id: str, level: int = LEVEL_MAX, *, keeps_digest: bool = True) -> None:
+        """An empty state; a cluster that is founded begins at `FOUNDING_LEVEL`, so that members agree on it.
+
+        One that nobody asks for its digest, as a view's, need not keep it up to date (`keeps_digest`): it can still
+        be asked, and then looks at every row.
+        """
         self.index = 0
         self.offset = 0
         self.watches = Watches()
@@ -80,11 +87,12 @@ class Store:
         self._level = level
         self._stream_last: dict[str, int] = {}
         self._before: dict[tuple[Table, Key], Row | None] = {}
+        self._keeps_digest = keeps_digest
         self._unhashed: dict[tuple[Table, Key], Row | None] = {}
         self._digest = 0
         self._sharing = Sharing()
         self._restored_at = 0
-        self._retired: list[dict[Any, Any] | list[str]] = []
+        self._retired: list[dict[Any, Any] | list[Any]] = []
         self.restoring: Staged | None = None
         """A restore under way; while there is one, no snapshot of the member's state is complete."""
         self._cuts: OpenCuts[tuple[Table, Key], Row | None] = OpenCuts()
@@ -186,6 +194,18 @@ class Store:
         """How the leader looks after the store's members, if anybody has set it."""
         return self._tables[Table.AUTOPILOT].get(AUTOPILOT_KEY)  # type: ignore[return-value]  # by its table
 
+    def coordinate(self, node: str, segment: str) -> CoordinateRow | None:
+        """A node's coordinate in one segment."""
+        return self._tables[Table.COORDINATES].get((node.lower(), segment))  # type: ignore[return-value]  # by its table
+
+    def virtual_ip(self, service: str) -> VirtualIPRow | None:
+        """The virtual address of a service."""
+        return self._tables[Table.VIRTUAL_IPS].get((service.lower(),))  # type: ignore[return-value]  # by its table
+
+    def definition_files(self, node: str, origin: str) -> DefinitionFilesRow | None:
+        """What one directory of definition files has registered on a node."""
+        return self._tables[Table.DEFINITION_FILES].get((node.lower(), origin))  # type: ignore[return-value]  # by its table
+
     def index_of(self, name: str) -> int:
         """A reported index by its name; 0 if there is none."""
         row = self._tables[Table.INDEXES].get((name,))
@@ -195,18 +215,25 @@ class Store:
 
     def put(self, table: Table, key: Key, row: Row) -> None:
         """Write one row of the present index."""
+        if table is Table.INDEXES:
+            rows = self._tables[table]
+            self._before.setdefault((table, key), rows.get(key))
+            rows[key] = row
+            return
+        key, old = self._write(table, key, row)
+        self._before.setdefault((table, key), old)
+
+    def _write(self, table: Table, key: Key, row: Row) -> tuple[Key, Row | None]:
+        """Put a row that has secondary indexes in its place; its key from now on, and what was there."""
         rows = self._tables[table]
         old = rows.get(key)
         if table in _SHARING_TABLES:
             key = self._shared(key, old, row)
         elif table is Table.TOMBSTONES and old is not None:
             del rows[key]  # so that the table stays in the order of age
-        touched = (table, key)
-        if touched not in self._before:
-            self._before[touched] = old
         rows[key] = row
-        if table is not Table.INDEXES:
-            self.by.moved(table, key, old, row)
+        self.by.moved(table, key, old, row)
+        return key, old
 
     def _shared(self, key: Key, old: Row | None, row: Row) -> Key:
         """Let the row share what it can; the key to use, made of the row's own strings."""
@@ -260,24 +287,27 @@ class Store:
         before = self._before
         if not before:
             return ()
+        tables = self._tables
+        owe = self._unhashed.setdefault if self._keeps_digest else None
         changes: list[Change] = []
-        unhashed, watches = self._unhashed, self.watches
-        watching = len(watches) > 0
         for touched, old in before.items():
             table, key = touched
-            new = self._tables[table].get(key)
+            new = tables[table].get(key)
             if new is old:
                 continue
             changes.append(Change(table, key, new))
-            unhashed.setdefault(touched, old)
-            if watching:
-                watches.note(touched)
+            if owe is not None:
+                owe(touched, old)
+        if len(self.watches):
+            note = self.watches.note
+            for change in changes:
+                note((change.table, change.key))
         for stream in touched_streams(before):
             self._stream_last[stream] = index
         if self._cuts.kept:
             self._cuts.note(before)
         self._before = {}
-        if len(unhashed) > UNHASHED_MAX:
+        if len(self._unhashed) > UNHASHED_MAX:
             self._fold_hashes()
         return tuple(changes)
 
@@ -320,7 +350,7 @@ class Store:
 
     def _retire(self, by: SecondaryIndexes) -> None:
         for one in vars(by).values():
-            if isinstance(one, dict):
+            if isinstance(one, dict | list):
                 self._retired.append(one)
             else:
                 self._retired += one.blocks()
@@ -345,15 +375,48 @@ class Store:
         """
         if index <= self.index:
             raise ValueError(f"changes of index {index} came to a store at {self.index}")
+        if self._keeps_digest or self._cuts.kept:
+            for change in changes:
+                if change.table is Table.META:
+                    if isinstance(change.row, MetaRow):
+                        self.set_meta(change.row)
+                elif change.row is None:
+                    self.delete(change.table, change.key)
+                else:
+                    self.put(change.table, change.key, change.row)
+            self.commit(index)
+        else:
+            self._take_over(index, changes)
+
+    def _take_over(self, index: int, changes: Sequence[Change]) -> None:
+        """Load where nobody asks what the rows were before: half the work of `commit`."""
+        touched: list[tuple[Table, Key]] = []
         for change in changes:
-            if change.table is Table.META:
-                if isinstance(change.row, MetaRow):
-                    self.set_meta(change.row)
-            elif change.row is None:
-                self.delete(change.table, change.key)
+            table, key, row = change.table, change.key, change.row
+            if table is Table.INDEXES and row is not None:
+                self._tables[table][key] = row
+            elif table is Table.META:
+                if isinstance(row, MetaRow):
+                    self.set_meta(row)
+                continue
+            elif row is not None:
+                key, _ = self._write(table, key, row)
             else:
-                self.put(change.table, change.key, change.row)
-        self.commit(index)
+                old = self._tables[table].pop(key, None)
+                if old is None:
+                    continue
+                if table is not Table.INDEXES:
+                    self.by.moved(table, key, old, None)
+            touched.append((table, key))
+        self.index = index
+        for stream in touched_streams(touched):
+            self._stream_last[stream] = index
+        if self._retired:
+            self._let_go()
+        if len(self.watches):
+            for one in touched:
+                self.watches.note(one)
+            self.watches.fire()
 
     def advance(self, index: int) -> None:
         """Nothing that this store holds changed up to `index`; an older index is ignored."""
@@ -363,8 +426,9 @@ class Store:
         """Take over rows of a snapshot into a store that is being built: no index, no changes, no watches."""
         for table, key, row in rows:
             self.put(table, key, row)
-            self._unhashed[(table, key)] = None
-            if len(self._unhashed) > UNHASHED_MAX:
+            if self._keeps_digest:
+                self._unhashed[(table, key)] = None
+            if len(self._before) > UNHASHED_MAX:
                 self._before = {}
                 self._fold_hashes()
         self._before = {}
@@ -379,11 +443,16 @@ class Store:
     def digest(self) -> int:
         """64 bits over every row, META and a restore under way included: equal states have equal digests.
 
-        The sum is kept up to date in steps of at most `UNHASHED_MAX` rows; asking costs what is still owed.
+        The sum is kept up to date in steps of at most `UNHASHED_MAX` rows; asking costs what is still owed, and all of
+        it where the digest is not kept.
         """
-        self._fold_hashes()
+        if self._keeps_digest:
+            self._fold_hashes()
+            rows = self._digest
+        else:
+            rows = sum(row_hash(table, key, row) for table in self._tables for key, row in self._tables[table].items())
         staged = self.restoring.state_hash() if self.restoring is not None else 0
-        return (self._digest + staged + row_hash(Table.META, _META_KEY, self.meta)) & _DIGEST_MASK
+        return (rows + staged + row_hash(Table.META, _META_KEY, self.meta)) & _DIGEST_MASK
 
     def _fold_hashes(self) -> None:
         total = self._digest

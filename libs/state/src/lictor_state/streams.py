@@ -15,7 +15,18 @@ Stream = Literal["all", "discovery", "mesh"]
 STREAMS: tuple[Stream, ...] = ("all", "discovery", "mesh")
 STREAM_TABLES: dict[Stream, frozenset[Table]] = {
     "all": frozenset(Table),
-    "discovery": frozenset({Table.META, Table.NODES, Table.SERVICES, Table.CHECKS, Table.AGENTS, Table.INDEXES}),
+    "discovery": frozenset(
+        {
+            Table.META,
+            Table.NODES,
+            Table.SERVICES,
+            Table.CHECKS,
+            Table.AGENTS,
+            Table.INDEXES,
+            Table.COORDINATES,
+            Table.VIRTUAL_IPS,
+        }
+    ),
     "mesh": frozenset(
         {
             Table.META,
@@ -25,6 +36,8 @@ STREAM_TABLES: dict[Stream, frozenset[Table]] = {
             Table.CONFIG_ENTRIES,
             Table.CA_ROOTS,
             Table.INDEXES,
+            Table.VIRTUAL_IPS,
+            Table.GATEWAY_SERVICES,
         }
     ),
 }
@@ -43,6 +56,8 @@ _INDEX_BITS: dict[str, int] = {
     "sessions": _BITS["all"],
     "config-entries": _BITS["all"] | _BITS["mesh"],
     "ca-roots": _BITS["all"] | _BITS["mesh"],
+    "coordinates": _BITS["all"] | _BITS["discovery"],
+    "gateway-services": _BITS["all"] | _BITS["mesh"],
 }  # every other index row speaks for nodes, services and checks, which are in all three
 _STREAMS_OF_BITS: tuple[tuple[Stream, ...], ...] = tuple(
     tuple(stream for stream in STREAMS if _BITS[stream] & bits) for bits in range(_EVERYWHERE + 1)
@@ -68,6 +83,18 @@ def touched_streams(touched: Iterable[tuple[Table, Key]]) -> tuple[Stream, ...]:
         if bits == _EVERYWHERE:
             break
     return _STREAMS_OF_BITS[bits]
+
+
+def carriers(changes: Iterable[Change]) -> tuple[Stream, ...] | None:
+    """The streams that carry these changes, if it is the same ones for each of them; else None."""
+    common = -1
+    for change in changes:
+        bits = _bits(change.table, change.key)
+        if common < 0:
+            common = bits
+        elif bits != common:
+            return None
+    return _STREAMS_OF_BITS[common] if common > 0 else None
 
 
 def project(stream: Stream, changes: Iterable[Change]) -> tuple[Change, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 from fastapi import FastAPI
 
+from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, AgentSelf, Ports
 from lictor_catalog.agent_writes import AgentWrites
 from lictor_catalog.asgi import Application
@@ -17,12 +18,26 @@ from lictor_catalog.consistency import Consistency
 from lictor_catalog.fast_reads import FastReads
 from lictor_catalog.fast_writes import FastWrites
 from lictor_catalog.front_door import FrontDoor
-from lictor_catalog.http import agent, autopilot, catalog, intentions, operator, session, snapshot, status
+from lictor_catalog.hot_reads import HotReads
+from lictor_catalog.http import (
+    acl,
+    agent,
+    agent_health,
+    agent_pool,
+    agent_process,
+    autopilot,
+    catalog,
+    intentions,
+    operator,
+    session,
+    snapshot,
+    status,
+)
 from lictor_catalog.leaf_cache import LeafCache
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.plain_errors import PlainErrors
+from lictor_catalog.plans.identity import Identity
 from lictor_catalog.ports import ClusterPort, GatePort, GossipPort, OperatorPort, RenewalsPort, TtlPort, ViewPort
-from lictor_catalog.read_plans import Identity
 from lictor_catalog.snapshots import Snapshots
 from lictor_catalog.writes import Writes
 
@@ -55,6 +70,7 @@ class Api:
         store_operator: OperatorPort,
         renewals: RenewalsPort,
         authority: CAService,
+        process: AgentProcess,
         chance: Chance,
         metrics: CatalogMetrics,
     ) -> None:
@@ -64,7 +80,11 @@ class Api:
         leaves = LeafCache(authority, view, node.datacenter, now=chance.now, dice=chance.dice)
         agent_writes = AgentWrites(about, writes, view, consistency, ttl)
         rare = FastAPI(title="Lictor catalog", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-        rare.include_router(agent.router(agent_writes, leaves, gossip))
+        rare.include_router(acl.router())
+        rare.include_router(agent.router(agent_writes, leaves, allow_by_default=allow_by_default))
+        rare.include_router(agent_health.router(agent_writes))
+        rare.include_router(agent_pool.router(gossip, node.name))
+        rare.include_router(agent_process.router(process))
         rare.include_router(catalog.router(writes, node.datacenter))
         rare.include_router(intentions.router(writes, chance.now_text, chance.new_id))
         rare.include_router(status.router(cluster))
@@ -82,9 +102,12 @@ class Api:
         )
         rare.include_router(snapshot.router(Snapshots(writes, chance.new_id), view, consistency))
         rare.add_middleware(PlainErrors)
+        who = Identity(node.name, node.datacenter, version, allow_by_default)
+        reads = FastReads(who, self.queries, consistency)
+        self.hot = HotReads(reads, self.queries, consistency, node.datacenter, metrics)
         self.app: Application = FrontDoor(
             rare,
-            reads=FastReads(Identity(node.name, node.datacenter, version, allow_by_default), self.queries, consistency),
+            reads=reads,
             writes=FastWrites(writes, agent_writes, node.datacenter),
             datacenter=node.datacenter,
             metrics=metrics,

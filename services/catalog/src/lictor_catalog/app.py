@@ -1,4 +1,4 @@
-"""Composition: the parts of a catalog process, built and joined; the only module that imports uvicorn here.
+"""Composition: the parts of a catalog process, built and joined.
 
 Bus, leader, view of the whole state, proposer and read gate come from `lictor_bus`; the API, the answers and the CA are
 ours. The port opens when the view is complete for the first time. On SIGTERM the blocking queries are released, what is
@@ -10,65 +10,41 @@ import contextlib
 import datetime as dt
 import random
 import secrets
+import signal
 import socket
 import time
 import uuid
-from collections.abc import Generator
-from typing import TYPE_CHECKING
 
 import structlog
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from lictor_bus import Bus, DirectLane, Lane, LeaderTracker, NatsLane, Proposer, ReadGate, View, connect, tell_contact
 from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.store_operator import StoreOperator
+from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
 from lictor_catalog.ca_service import CAService
 from lictor_catalog.cluster_status import ClusterStatus
+from lictor_catalog.config_dir import ConfigDir
+from lictor_catalog.consistency import Consistency
+from lictor_catalog.definition_files import DefinitionError
+from lictor_catalog.errors import ApiError
 from lictor_catalog.gossip_orders import GossipOrders
+from lictor_catalog.http_protocol import server as http_server
 from lictor_catalog.metrics import CatalogMetrics
-from lictor_catalog.one_write import OneWrite
 from lictor_catalog.settings import CatalogSettings
 from lictor_catalog.store_operator import OperatorOverBus
+from lictor_catalog.telemetry import Telemetry
 from lictor_catalog.ttl_client import TtlClient
 from lictor_catalog.writes import Writes
 from lictor_kit import Context
 from lictor_kit.garbage import give_back, spare_the_collector
 
-if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
-
 ROLE = "catalog"
-GRACE_S = 5
-"""Answers in flight at the stop: a write may take its leader's change, and the process has eight seconds in all."""
-
-KEEP_ALIVE_S = 120
-"""Idle connections: clients reuse theirs between blocking queries of a minute or so."""
-
 LISTEN_BACKLOG = 2048
 CONTACT_POLL_S = 0.5
 
 log = structlog.get_logger()
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: signals belong to the kit."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Take no signal."""
-        yield
-
-
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP with one write for each response; `OneWrite` is as much of a transport as a cycle uses."""
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
-        if cycle.scope["method"] != "HEAD":  # its answer is never followed by a body's write
-            cycle.transport = OneWrite(cycle.transport)  # type: ignore[assignment]
-        super()._start_asgi_task(cycle, app)
 
 
 async def build(context: Context, settings: CatalogSettings) -> None:
@@ -89,14 +65,18 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     writes = Writes(proposer, view)
     authority = CAService(view, writes, settings.datacenter, now=time.time, dice=secrets.token_bytes, metrics=metrics)
     dice = random.SystemRandom()
+    node = AgentNode(settings.node, _address(settings), settings.datacenter)
+    ports = Ports(
+        settings.catalog_http_port,
+        settings.catalog_grpc_port,
+        settings.catalog_sidecar_port_min,
+        settings.catalog_sidecar_port_max,
+    )
+    config_dir = ConfigDir(settings.config_dir, node, ports, writes, view, Consistency(view, gate))
+    process = AgentProcess(Telemetry(context.metrics.registry, time.time), (config_dir,))
     api = Api(
-        node=AgentNode(settings.node, _address(settings), settings.datacenter),
-        ports=Ports(
-            settings.catalog_http_port,
-            settings.catalog_grpc_port,
-            settings.catalog_sidecar_port_min,
-            settings.catalog_sidecar_port_max,
-        ),
+        node=node,
+        ports=ports,
         version=settings.consul_version,
         allow_by_default=settings.default_intention_policy == "allow",
         view=view,
@@ -108,6 +88,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         store_operator=OperatorOverBus(leader, StoreOperator(bus, leader)),
         renewals=SessionRenewals(bus, leader),
         authority=authority,
+        process=process,
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
     )
@@ -116,12 +97,15 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     context.spawn("view", view.run())
     context.spawn("proposer", proposer.run())
     context.spawn("read gate", gate.run())
+    context.spawn("telemetry", process.telemetry.run())
     await view.ready.wait()
     _spare_the_collector(view)
     await authority.listen(bus, leader.cluster)
     context.spawn("certificate authority", authority.run())
+    _reload_on_hangup(context, config_dir)
+    context.spawn("definition files", _load(context, config_dir), may_end=True)
     listener = _listen(settings)
-    server = _Server(_config(api, settings))
+    server = http_server(api.app, api.hot, settings.catalog_connections_max)
     serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
     context.spawn("contact", _watch_contact(context, bus, view, api, metrics))
     context.readiness.set("view", ok=True)
@@ -131,9 +115,29 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         """Take nothing new, release who waits, answer what is in flight."""
         server.should_exit = True
         api.queries.close()
+        process.streams.close()
         await asyncio.wait([serving])
 
     context.on_stop(finish)
+
+
+async def _load(context: Context, config_dir: ConfigDir) -> None:
+    try:
+        await config_dir.load(context.readiness.note)
+    except DefinitionError as error:
+        log.error("definition files cannot be used", reason=str(error))  # noqa: TRY400  the reason says it all
+        context.stop(failed=True)
+
+
+def _reload_on_hangup(context: Context, config_dir: ConfigDir) -> None:
+    """SIGHUP reads the definition files anew; one that comes during a reload waits for it."""
+
+    async def reload() -> None:
+        with contextlib.suppress(ApiError):  # it is in the log, and what was there has stayed
+            await config_dir.reload()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, lambda: context.spawn("reload", reload(), may_end=True))
 
 
 def _lane(context: Context, bus: Bus, leader: LeaderTracker, settings: CatalogSettings) -> Lane:
@@ -152,24 +156,6 @@ def _spare_the_collector(view: View) -> None:
     """Take the modules and the view's tables out of the collector's rounds; a view that is replaced is given back."""
     spare_the_collector()
     view.on_reset(give_back)
-
-
-def _config(api: Api, settings: CatalogSettings) -> uvicorn.Config:
-    return uvicorn.Config(
-        api.app,
-        interface="asgi3",
-        http=_Protocol,
-        ws="none",
-        loop="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=settings.catalog_connections_max,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
-    )
 
 
 def _listen(settings: CatalogSettings) -> socket.socket:

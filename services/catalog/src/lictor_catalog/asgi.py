@@ -26,13 +26,19 @@ async def send_page(
 ) -> None:
     """Send a whole answer."""
     body, is_compressed = page.form(pretty=pretty, compressed=compressed)
-    out: list[Header] = [*EVERY_ANSWER, *headers, *page.headers, (b"content-length", b"%d" % len(body))]
-    if page.content_type:
-        out.append((b"content-type", page.content_type))
-    if is_compressed:
-        out.append((b"content-encoding", b"gzip"))
+    out = page_headers(page, headers, len(body), compressed=is_compressed)
     await send({"type": "http.response.start", "status": page.status, "headers": out})
     await send({"type": "http.response.body", "body": body})
+
+
+def page_headers(page: Page, headers: Iterable[Header], body_bytes: int, *, compressed: bool) -> list[Header]:
+    """Every header of an answer, in the order in which it leaves."""
+    out: list[Header] = [*EVERY_ANSWER, *headers, *page.headers, (b"content-length", b"%d" % body_bytes)]
+    if page.content_type:
+        out.append((b"content-type", page.content_type))
+    if compressed:
+        out.append((b"content-encoding", b"gzip"))
+    return out
 
 
 def header(scope: Scope, name: bytes) -> bytes:

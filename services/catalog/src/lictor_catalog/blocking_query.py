@@ -1,19 +1,20 @@
 """Blocking queries: answers kept as long as they are true, and one watch for all who wait for the same (rule 3.13).
 
 A `Plan` is a distinct query. Its answer is computed once, watched by the tokens that the query named, and shared as
-bytes by every read until a token fires; whoever waits for a higher index is woken then, and the first of them computes
-the next answer for all. A query that ends by time is confirmed as at its start before it is answered. A query on a
-single missing object, or one that Consul compares by result, goes on sleeping while its answer stays the same.
+bytes by every read until a token fires; whoever waits for a higher index is woken then, and the next answer is computed
+once for all. A query that ends by time is confirmed as at its start before it is answered. A query on a single missing
+object, or one that Consul compares by result, goes on sleeping while its answer stays the same.
+
+A sleeper is a small object with a timer and a callback, not a task: thousands of them wait for one change.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import Literal
 
 import msgspec
 
-from lictor_catalog.consistency import Contact, Mode, ReadOptions
+from lictor_catalog.consistency import CONFIRMED, Contact, ReadOptions
 from lictor_catalog.errors import ApiError
 from lictor_catalog.page import Page
 from lictor_catalog.ports import ViewPort
@@ -26,11 +27,13 @@ JITTER_FRACTION = 16
 WAITERS_MAX = 16_384
 """Blocking queries at once in one process: beyond it memory goes to sockets; the client is told to come back later."""
 
+WOKEN_AT_ONCE = 128
+"""Sleepers answered before the loop turns: their answers leave for the sockets while the next are prepared."""
+
 ANSWERS_MAX = 4096
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 """Answers kept for sharing; the least recently used are dropped, and only have to be encoded again."""
 
-Ending = Literal["changed", "time", "gone"]
 Settle = Callable[[ReadOptions], Awaitable[Contact]]
 """Waits until a read may be answered from the view (`Consistency.settle` or `settle_local`)."""
 
@@ -62,10 +65,28 @@ class Plan(msgspec.Struct, frozen=True):
     sleeps_while_same: bool = False
 
 
+class Sleeper:
+    """One blocking query that waits; `done` is told the page that releases it, or None when its time is up."""
+
+    __slots__ = ("answer", "done", "first", "options", "plan", "resets", "timer")
+
+    def __init__(self, plan: Plan, options: ReadOptions, done: "Done", first: Page, resets: int) -> None:
+        self.plan = plan
+        self.options = options
+        self.done = done
+        self.first = first
+        self.resets = resets
+        self.answer: _Answer | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+
+Done = Callable[[Page | None], None]
+
+
 class _Answer:
     """A plan's answer while its watch has not fired."""
 
-    __slots__ = ("at_index", "cached", "floating", "page", "store", "waiters", "watch")
+    __slots__ = ("at_index", "cached", "floating", "page", "sleepers", "store", "watch")
 
     def __init__(self, store: Store, outcome: Outcome) -> None:
         self.store = store
@@ -73,15 +94,8 @@ class _Answer:
         self.page = outcome.page
         self.floating = outcome.floating
         self.watch: Watch | None = None
-        self.waiters: set[asyncio.Future[Ending]] = set()
+        self.sleepers: dict[Sleeper, None] = {}
         self.cached = True
-
-    def end(self, ending: Ending) -> None:
-        """Wake everybody."""
-        waiters, self.waiters = self.waiters, set()
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(ending)
 
 
 class BlockingQueries:
@@ -94,27 +108,35 @@ class BlockingQueries:
         self._bytes = 0
         self._resets = 0
         self._closing = False
-        self.waiting = 0
+        self._asleep: dict[Sleeper, None] = {}
         self.computed = 0
         self.shared = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many blocking queries wait now."""
+        return len(self._asleep)
 
     def reset(self) -> None:
         """The view's store was replaced: nothing kept is true any more, and every waiter is released."""
         self._resets += 1
-        self._release("changed")
-
-    def close(self) -> None:
-        """Release every waiter as if its time were up; later queries do not wait."""
-        self._closing = True
-        self._release("time")
-
-    def _release(self, ending: Ending) -> None:
         answers, self._answers, self._bytes = self._answers, OrderedDict(), 0
         for answer in answers.values():
             answer.cached = False
             if answer.watch is not None:
                 answer.store.watches.remove(answer.watch)
-            answer.end(ending)
+                answer.watch = None
+            self._end(answer)
+
+    def close(self) -> None:
+        """Release every waiter as if its time were up; later queries do not wait."""
+        self._closing = True
+        for sleeper in list(self._asleep):
+            self._time_is_up(sleeper)
+
+    def page(self, plan: Plan) -> Page:
+        """The answer at the view's index."""
+        return self._current(plan).page
 
     async def read(
         self,
@@ -128,62 +150,105 @@ class BlockingQueries:
         `disconnected` ends the wait when it is done. Raises `ApiError`, and `ClientGoneError` when it was that.
         """
         contact = await settle(options)
-        answer = self._current(plan)
-        if self._closing or _released(plan, options, None, answer.page):
-            return answer.page, contact
-        if self.waiting >= WAITERS_MAX:
-            raise ApiError(429, "too many blocking queries wait already, try again later")
-        self.waiting += 1
-        try:
-            page = await self._wait(plan, options, answer, disconnected)
-        finally:
-            self.waiting -= 1
+        ended: asyncio.Future[Page | None] = asyncio.get_running_loop().create_future()
+
+        def done(page: Page | None) -> None:
+            if not ended.done():
+                ended.set_result(page)
+
+        begun = self.begin(plan, options, done)
+        if isinstance(begun, Page):
+            return begun, contact
+        await self._sleep(begun, ended, disconnected)
+        page = ended.result()
         if page is not None:
-            return page, contact if contact.mode in {Mode.STALE, Mode.CACHED} else Contact(contact.mode, 0.0, True)
+            return page, woken_contact(contact)
         contact = await settle(options)
         return self._current(plan).page, contact
 
-    async def _wait(
-        self, plan: Plan, options: ReadOptions, answer: _Answer, disconnected: "asyncio.Future[None] | None"
-    ) -> Page | None:
-        """The page that releases the waiter, or None when its time is up."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + options.wait_s * (1 + self._dice() / JITTER_FRACTION)
-        first = answer.page
-        resets = self._resets
-        while True:
-            ending = await self._sleep(answer, deadline, disconnected)
-            if ending == "gone":
-                raise ClientGoneError
-            if ending == "time":
-                return None
-            answer = self._current(plan)
-            page = answer.page
-            if resets != self._resets or _released(plan, options, first, page):
-                return page
-
-    async def _sleep(self, answer: _Answer, deadline: float, disconnected: "asyncio.Future[None] | None") -> Ending:
-        if answer.watch is None and not answer.cached:  # fired or reset between computing it and sleeping
-            return "changed"
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[Ending] = loop.create_future()
-        answer.waiters.add(waiter)
-        timer = loop.call_at(deadline, _settle, waiter, "time")
+    async def _sleep(
+        self, sleeper: Sleeper, ended: "asyncio.Future[Page | None]", disconnected: "asyncio.Future[None] | None"
+    ) -> None:
+        """Wait until the sleeper is done or its client gone."""
 
         def gone(_done: "asyncio.Future[None]") -> None:
-            _settle(waiter, "gone")
+            ended.cancel()
 
         if disconnected is not None:
             disconnected.add_done_callback(gone)
         try:
-            return await waiter
+            await asyncio.wait([ended])
         finally:
-            timer.cancel()
+            self.forget(sleeper)
             if disconnected is not None:
                 disconnected.remove_done_callback(gone)
-            answer.waiters.discard(waiter)
-            if not answer.cached and not answer.waiters and answer.watch is not None:
-                answer.store.watches.remove(answer.watch)
+        if ended.cancelled():
+            raise ClientGoneError
+
+    def begin(self, plan: Plan, options: ReadOptions, done: Done) -> Page | Sleeper:
+        """The page if a settled read is answered by it already, else what waits for it; raises `ApiError`.
+
+        `done` is called once, from the loop, unless the sleeper is forgotten before.
+        """
+        answer = self._current(plan)
+        if self._closing or _released(plan, options, None, answer.page):
+            return answer.page
+        if len(self._asleep) >= WAITERS_MAX:
+            raise ApiError(429, "too many blocking queries wait already, try again later")
+        sleeper = Sleeper(plan, options, done, answer.page, self._resets)
+        loop = asyncio.get_running_loop()
+        wait_s = options.wait_s * (1 + self._dice() / JITTER_FRACTION)
+        sleeper.timer = loop.call_later(wait_s, self._time_is_up, sleeper)
+        self._asleep[sleeper] = None
+        self._lay(sleeper, answer)
+        return sleeper
+
+    def forget(self, sleeper: Sleeper) -> None:
+        """Nobody waits for it any more; nothing happens when it is done already."""
+        if sleeper.timer is None:
+            return
+        sleeper.timer.cancel()
+        sleeper.timer = None
+        del self._asleep[sleeper]
+        answer, sleeper.answer = sleeper.answer, None
+        if answer is None:
+            return
+        del answer.sleepers[sleeper]
+        if not answer.cached and not answer.sleepers and answer.watch is not None:
+            answer.store.watches.remove(answer.watch)
+            answer.watch = None
+
+    def _lay(self, sleeper: Sleeper, answer: _Answer) -> None:
+        sleeper.answer = answer
+        answer.sleepers[sleeper] = None
+
+    def _time_is_up(self, sleeper: Sleeper) -> None:
+        self.forget(sleeper)
+        sleeper.done(None)
+
+    def _end(self, answer: _Answer) -> None:
+        """Wake everybody, from the loop: not while the store fires its watches."""
+        sleepers, answer.sleepers = answer.sleepers, {}
+        if sleepers:
+            for sleeper in sleepers:
+                sleeper.answer = None
+            asyncio.get_running_loop().call_soon(self._wake, list(sleepers))
+
+    def _wake(self, sleepers: list[Sleeper]) -> None:
+        """Release or lay down again, in order of coming."""
+        for sleeper in sleepers[:WOKEN_AT_ONCE]:
+            if sleeper.timer is None:  # forgotten meanwhile
+                continue
+            answer = self._current(sleeper.plan)  # computed for the first of them: all have one plan
+            page = answer.page
+            if sleeper.resets != self._resets or _released(sleeper.plan, sleeper.options, sleeper.first, page):
+                self.forget(sleeper)
+                sleeper.done(page)
+            else:
+                self._lay(sleeper, answer)
+        rest = sleepers[WOKEN_AT_ONCE:]
+        if rest:
+            asyncio.get_running_loop().call_soon(self._wake, rest)
 
     def _current(self, plan: Plan) -> _Answer:
         """The answer at the view's index, computed only if the last one may have changed."""
@@ -204,7 +269,7 @@ class BlockingQueries:
             fresh.watch = None
             if fresh.cached:
                 self._drop(plan.key, fresh)
-            fresh.end("changed")
+            self._end(fresh)
 
         fresh.watch = store.watches.add(outcome.tokens, fired)
         self.computed += 1
@@ -218,8 +283,9 @@ class BlockingQueries:
             oldest = next(iter(self._answers))
             dropped = self._answers[oldest]
             self._drop(oldest, dropped)
-            if not dropped.waiters and dropped.watch is not None:
+            if not dropped.sleepers and dropped.watch is not None:
                 dropped.store.watches.remove(dropped.watch)
+                dropped.watch = None
 
     def _drop(self, key: Hashable, answer: _Answer) -> None:
         if self._answers.get(key) is answer:
@@ -241,6 +307,6 @@ def _released(plan: Plan, options: ReadOptions, first: Page | None, page: Page) 
     return not ((first.absent and page.absent) or (plan.sleeps_while_same and page.body == first.body))
 
 
-def _settle(waiter: "asyncio.Future[Ending]", ending: Ending) -> None:
-    if not waiter.done():
-        waiter.set_result(ending)
+def woken_contact(contact: Contact) -> Contact:
+    """What a page that a change has released says: that change has come from a leader just now."""
+    return CONFIRMED.get(contact.mode, contact)

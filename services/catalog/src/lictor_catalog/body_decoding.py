@@ -4,8 +4,12 @@ Field names match case-insensitively and by their aliases; unknown ones are refu
 except in the few objects that Consul decodes leniently; `null` leaves a field at its default; types are strict. A
 shape is a table from accepted name to canonical name and value decoder, so each body reads as the documentation's
 table. What a value means is judged by whoever asked for it.
+
+The same shapes read configuration files: an object that is a `hcl.Block` comes from one. There every name may also be
+written in snake_case, a block may stand for a list of one and a list of one for a block, and nothing is lenient.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +17,7 @@ import msgspec
 
 from lictor_catalog import durations
 from lictor_catalog.errors import BodyError
+from lictor_catalog.hcl import Block
 
 Decode = Callable[[Any, str], Any]
 """Takes a JSON value and its path (for errors); gives the decoded value."""
@@ -24,17 +29,53 @@ _ENTERPRISE = {
     "namespace": "Namespaces are a Consul Enterprise feature",
     "partition": "Partitions are a Consul Enterprise feature",
 }
+_WORD = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])")
 NESTING_MAX = 64
 """Deeper opaque values (proxy configuration) are refused: nobody writes them, and they cost stack."""
 
 
+class WrongTypeError(BodyError):
+    """A value is of another type than its field; `where` is the field's path, empty for the whole."""
+
+    def __init__(self, given: str, where: str, wanted: str) -> None:
+        named = f"Go struct field {where}" if where else "Go value"
+        super().__init__(f"json: cannot unmarshal {given} into {named} of type {wanted}")
+        self.given = given
+        self.where = where
+        self.wanted = wanted
+
+
+class UnknownKeyError(BodyError):
+    """A configuration file has a key that its object does not have; `line` is 0 where it is not known."""
+
+    def __init__(self, key: str, where: str, line: int) -> None:
+        super().__init__(f'unknown key "{key}"' + (f" in {where}" if where else ""))
+        self.line = line
+
+
+def snake(name: str) -> str:
+    """A canonical name as configuration files write it: `DeregisterCriticalServiceAfter` with underscores."""
+    return _WORD.sub("_", name).lower()
+
+
 class Shape:
-    """The fields of one object: canonical name → decoder, with aliases beside them."""
+    """The fields of one object: canonical name → decoder, with aliases beside them.
+
+    `in_files` names further aliases that hold in configuration files only.
+    """
 
     def __init__(
-        self, fields: Mapping[str, Decode], aliases: Mapping[str, str] | None = None, *, lenient: bool = False
+        self,
+        fields: Mapping[str, Decode],
+        aliases: Mapping[str, str] | None = None,
+        *,
+        lenient: bool = False,
+        in_files: Mapping[str, str] | None = None,
     ) -> None:
         self._lenient = lenient
+        self._in_files = {snake(name): (name, decode) for name, decode in fields.items()}
+        for alias, name in (in_files or {}).items():
+            self._in_files[alias] = (name, fields[name])
         self._fields = {name.lower(): (name, decode) for name, decode in fields.items()}
         for alias, name in (aliases or {}).items():
             self._fields[alias.lower()] = (name, fields[name])
@@ -42,10 +83,16 @@ class Shape:
     def __call__(self, value: Any, path: str) -> dict[str, Any]:
         """Decode an object into canonical names; fields that are absent or null are absent."""
         if not isinstance(value, dict):
-            raise _wrong_type(value, path, "object")
+            given_value, value = value, _only_block(value)
+            if value is None:
+                raise _wrong_type(given_value, path, "object")
         decoded: dict[str, Any] = {}
         for given, inner in value.items():
             known = self._fields.get(given.lower())
+            if known is None and isinstance(value, Block):
+                known = self._in_files.get(given.lower())
+                if known is None:
+                    raise UnknownKeyError(given, path.lstrip("."), value.lines.get(given, 0))
             if known is None:
                 if self._lenient:
                     continue
@@ -130,15 +177,28 @@ def opaque(value: Any, path: str) -> Any:
 def opaque_object(value: Any, path: str) -> dict[str, Any]:
     """Any JSON object, kept as it is."""
     if not isinstance(value, dict):
-        raise _wrong_type(value, path, "map[string]interface {}")
+        block = _only_block(value)
+        if block is None:
+            raise _wrong_type(value, path, "map[string]interface {}")
+        value = block
     _check_depth(value, path, NESTING_MAX)
-    return value
+    shown: dict[str, Any] = plain(value) if isinstance(value, Block) else value
+    return shown
+
+
+def plain(value: Any) -> Any:
+    """A value without its places in a file."""
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list) else value
 
 
 def list_of(decode: Decode) -> Decode:
     """A list of one kind of value."""
 
     def decode_list(value: Any, path: str) -> tuple[Any, ...]:
+        if isinstance(value, Block):
+            value = [value]
         if not isinstance(value, list):
             raise _wrong_type(value, path, "list")
         return tuple(decode(one, path) for one in value if one is not None)
@@ -151,7 +211,9 @@ def map_of(decode: Decode) -> Decode:
 
     def decode_map(value: Any, path: str) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise _wrong_type(value, path, "map")
+            given, value = value, _only_block(value)
+            if value is None:
+                raise _wrong_type(given, path, "map")
         return {key: decode(one, f"{path}.{key}") for key, one in value.items() if one is not None}
 
     return decode_map
@@ -164,8 +226,12 @@ def _check_depth(value: Any, path: str, left: int) -> None:
         _check_depth(inner, path, left - 1)
 
 
-def _wrong_type(value: Any, path: str, wanted: str) -> BodyError:
+def _only_block(value: Any) -> dict[str, Any] | None:
+    """The one block of a list that a configuration file has for an object."""
+    return value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], Block) else None
+
+
+def _wrong_type(value: Any, path: str, wanted: str) -> WrongTypeError:
     kinds = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
     given = kinds.get(type(value), "null")
-    where = f"Go struct field {path}" if path else "Go value"
-    return BodyError(f"json: cannot unmarshal {given} into {where} of type {wanted}")
+    return WrongTypeError(given, path, wanted)

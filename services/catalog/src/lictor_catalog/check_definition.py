@@ -66,7 +66,9 @@ _AGENT = _COMMON | {
     "FailuresBeforeCritical": integer,
     "Token": text,
 }
-SERVICE_CHECK = Shape(_AGENT | {"CheckID": text, "ProxyHTTP": text, "ProxyGRPC": text}, _ALIASES)
+SERVICE_CHECK = Shape(
+    _AGENT | {"CheckID": text, "ProxyHTTP": text, "ProxyGRPC": text}, _ALIASES, in_files={"id": "CheckID"}
+)
 """A check inside a service registration."""
 
 AGENT_CHECK = Shape(_AGENT | {"ID": text, "ServiceID": text}, _ALIASES | {"service_id": "ServiceID"})

@@ -5,10 +5,13 @@ Default and `?consistent` reads wait until this view holds everything that the l
 has been complete once (rule 3.14). Also parses the parameters of blocking queries, with Consul's limits.
 """
 
+import asyncio
+from collections.abc import Callable
 from enum import Enum
 
 import msgspec
 
+from lictor_bus.frames import ReadAnswer
 from lictor_bus.proposer import NoLeaderError
 from lictor_catalog import durations
 from lictor_catalog.errors import ApiError
@@ -19,6 +22,8 @@ WAIT_DEFAULT_S = 300.0
 WAIT_MAX_S = 600.0
 REACH_TIMEOUT_S = 7.0
 """As long as Consul holds a read that cannot be served yet (`rpc_hold_timeout`)."""
+
+CANNOT_CATCH_UP = "this replica could not catch up with the leader in time"
 
 SILENCE_MAX_S = 86_400.0
 """What is shown as last contact when the leader has not been heard for longer, or never."""
@@ -53,6 +58,11 @@ class Contact(msgspec.Struct, frozen=True):
     mode: Mode
     last_contact_s: float
     known_leader: bool
+
+
+CONFIRMED = {mode: Contact(mode, 0.0, known_leader=True) for mode in (Mode.DEFAULT, Mode.CONSISTENT)}
+Settled = Callable[[Contact | ApiError], None]
+"""Told that a read may be answered, or why it cannot be; must not raise."""
 
 
 def read_options(params: Params, *, cacheable: bool) -> ReadOptions:
@@ -133,10 +143,22 @@ class Consistency:
         self._view = view
         self._gate = gate
         self._known_leader_s = known_leader_s
+        self._behind: tuple[ReadAnswer, list[tuple[Mode, Settled]]] | None = None
+        self._catching_up: set[asyncio.Task[None]] = set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether reads are answered at all."""
+        return self._view.ready.is_set()
+
+    @property
+    def leader_known(self) -> bool:
+        """Whether the leader has been heard lately."""
+        return self._view.last_contact_s() < self._known_leader_s
 
     async def settle_local(self, options: ReadOptions) -> Contact:
         """As `settle`, but from the view as it is when no leader can be asked: what an agent knows, it tells."""
-        if self._view.last_contact_s() < self._known_leader_s:
+        if self.leader_known:
             try:
                 return await self.settle(options)
             except ApiError as error:
@@ -152,16 +174,59 @@ class Consistency:
         """
         if not self._view.ready.is_set():
             raise ApiError(503, "view not complete")
+        contact = self.at_once(options)
+        if contact is not None:
+            return contact
+        settled: asyncio.Future[Contact | ApiError] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Contact | ApiError) -> None:
+            if not settled.done():
+                settled.set_result(outcome)
+
+        self.ask(options, done)
+        outcome = await settled
+        if isinstance(outcome, ApiError):
+            raise outcome
+        return outcome
+
+    def at_once(self, options: ReadOptions) -> Contact | None:
+        """What a read says that need not ask the leader; None for one that must."""
         mode = options.mode
-        if mode is Mode.STALE or mode is Mode.CACHED:
-            silence_s = self._view.last_contact_s()
-            if options.max_stale_s is None or silence_s <= options.max_stale_s:
-                return Contact(mode, min(silence_s, SILENCE_MAX_S), silence_s < self._known_leader_s)
-            mode = Mode.DEFAULT
-        try:
-            answer = await self._gate.ask(consistent=mode is Mode.CONSISTENT)
-        except NoLeaderError as error:
-            raise ApiError(500, str(error)) from None
-        if not await self._view.reach(answer, REACH_TIMEOUT_S):
-            raise ApiError(500, "this replica could not catch up with the leader in time")
-        return Contact(mode, 0.0, known_leader=True)
+        if mode is not Mode.STALE and mode is not Mode.CACHED:
+            return None
+        silence_s = self._view.last_contact_s()
+        if options.max_stale_s is not None and silence_s > options.max_stale_s:
+            return None
+        return Contact(mode, min(silence_s, SILENCE_MAX_S), silence_s < self._known_leader_s)
+
+    def ask(self, options: ReadOptions, settled: Settled) -> None:
+        """Ask the leader, together with all reads that wait at this moment; `settled` hears once the view is there."""
+        mode = Mode.CONSISTENT if options.mode is Mode.CONSISTENT else Mode.DEFAULT
+
+        def answered(answer: ReadAnswer | None) -> None:
+            if answer is None:
+                settled(ApiError(500, str(NoLeaderError())))
+            elif self._view.reached(answer):
+                settled(CONFIRMED[mode])
+            else:
+                self._wait_for_view(answer, mode, settled)
+
+        self._gate.join(answered, consistent=mode is Mode.CONSISTENT)
+
+    def _wait_for_view(self, answer: ReadAnswer, mode: Mode, settled: Settled) -> None:
+        """The view is a moment behind; all reads of one answer wait for it together."""
+        if self._behind is not None and self._behind[0] is answer:
+            self._behind[1].append((mode, settled))
+            return
+        group = [(mode, settled)]
+        self._behind = (answer, group)
+        task = asyncio.get_running_loop().create_task(self._catch_up(answer, group), name="read catches up")
+        self._catching_up.add(task)
+        task.add_done_callback(self._catching_up.discard)
+
+    async def _catch_up(self, answer: ReadAnswer, group: list[tuple[Mode, Settled]]) -> None:
+        reached = await self._view.reach(answer, REACH_TIMEOUT_S)
+        if self._behind is not None and self._behind[0] is answer:
+            self._behind = None
+        for mode, settled in group:
+            settled(CONFIRMED[mode] if reached else ApiError(500, CANNOT_CATCH_UP))

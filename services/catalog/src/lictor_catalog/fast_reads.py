@@ -7,12 +7,12 @@ what is not in its table is the rest of the application's business.
 import asyncio
 from typing import NamedTuple
 
-from lictor_catalog import read_plans
 from lictor_catalog.asgi import Header, Receive, Scope, Send, header, send_page, wants_gzip
 from lictor_catalog.blocking_query import BlockingQueries, Plan
 from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions, honour_cache_control, read_options
 from lictor_catalog.page import Page
-from lictor_catalog.read_plans import Identity, PlanOf
+from lictor_catalog.plans import agent, ca, catalog, health, intentions, kv, session
+from lictor_catalog.plans.identity import Identity, PlanOf
 from lictor_catalog.request import Params
 
 
@@ -28,33 +28,47 @@ class Read(NamedTuple):
 
 
 READS: dict[str, Read] = {
-    "/v1/agent/checks": Read(read_plans.agent_checks, local=True),
-    "/v1/agent/connect/ca/roots": Read(read_plans.ca_roots, cacheable=True),
-    "/v1/agent/members": Read(read_plans.agent_members, local=True),
-    "/v1/agent/service/": Read(read_plans.agent_service, local=True),
-    "/v1/agent/services": Read(read_plans.agent_services, local=True),
-    "/v1/catalog/connect/": Read(read_plans.catalog_connect, cacheable=True),
-    "/v1/catalog/node-services/": Read(read_plans.catalog_node_services),
-    "/v1/catalog/node/": Read(read_plans.catalog_node),
-    "/v1/catalog/nodes": Read(read_plans.catalog_nodes),
-    "/v1/catalog/service/": Read(read_plans.catalog_service, cacheable=True),
-    "/v1/catalog/services": Read(read_plans.catalog_services, cacheable=True),
-    "/v1/connect/ca/roots": Read(read_plans.ca_roots),
-    "/v1/connect/intentions": Read(read_plans.intentions),
-    "/v1/connect/intentions/": Read(read_plans.intention_by_id),
-    "/v1/connect/intentions/check": Read(read_plans.intention_check),
-    "/v1/connect/intentions/exact": Read(read_plans.intention_exact),
-    "/v1/connect/intentions/match": Read(read_plans.intention_match, cacheable=True),
-    "/v1/health/checks/": Read(read_plans.health_checks),
-    "/v1/health/connect/": Read(read_plans.health_connect, cacheable=True),
-    "/v1/health/node/": Read(read_plans.health_node),
-    "/v1/health/service/": Read(read_plans.health_service, cacheable=True),
-    "/v1/health/state/": Read(read_plans.health_state),
-    "/v1/kv/": Read(read_plans.kv),
-    "/v1/session/info/": Read(read_plans.session_info),
-    "/v1/session/list": Read(read_plans.session_list),
-    "/v1/session/node/": Read(read_plans.session_node),
+    "/v1/agent/checks": Read(agent.checks, local=True),
+    "/v1/agent/connect/ca/roots": Read(ca.roots, cacheable=True),
+    "/v1/agent/members": Read(agent.members, local=True),
+    "/v1/agent/service/": Read(agent.service, local=True),
+    "/v1/agent/services": Read(agent.services, local=True),
+    "/v1/catalog/connect/": Read(catalog.connect, cacheable=True),
+    "/v1/catalog/node-services/": Read(catalog.node_services),
+    "/v1/catalog/node/": Read(catalog.node),
+    "/v1/catalog/nodes": Read(catalog.nodes),
+    "/v1/catalog/service/": Read(catalog.service, cacheable=True),
+    "/v1/catalog/services": Read(catalog.services, cacheable=True),
+    "/v1/connect/ca/roots": Read(ca.roots),
+    "/v1/connect/intentions": Read(intentions.intentions),
+    "/v1/connect/intentions/": Read(intentions.by_id),
+    "/v1/connect/intentions/check": Read(intentions.check),
+    "/v1/connect/intentions/exact": Read(intentions.exact),
+    "/v1/connect/intentions/match": Read(intentions.match, cacheable=True),
+    "/v1/health/checks/": Read(health.checks),
+    "/v1/health/connect/": Read(health.connect, cacheable=True),
+    "/v1/health/node/": Read(health.node),
+    "/v1/health/service/": Read(health.service, cacheable=True),
+    "/v1/health/state/": Read(health.state),
+    "/v1/kv/": Read(kv.entry),
+    "/v1/session/info/": Read(session.info),
+    "/v1/session/list": Read(session.sessions),
+    "/v1/session/node/": Read(session.of_node),
 }
+
+
+class Prepared(NamedTuple):
+    """A judged GET: what it reads and how."""
+
+    read: Read
+    plan: Plan
+    options: ReadOptions
+    pretty: bool
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether it is a blocking query."""
+        return bool(self.options.min_index or self.options.content_hash)
 
 
 class FastReads:
@@ -65,27 +79,30 @@ class FastReads:
         self._queries = queries
         self._consistency = consistency
 
-    async def answer(self, route: str, rest: str, params: Params, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one GET; raises `ApiError`."""
+    def prepare(self, route: str, rest: str, params: Params, cache_control: bytes) -> Prepared:
+        """Judge one GET; raises `ApiError`. The same arguments always make an equal result."""
         read = READS[route]
         options = read_options(params, cacheable=read.cacheable)
         if options.mode is Mode.CACHED:
-            options = honour_cache_control(options, header(scope, b"cache-control").decode("latin-1"))
+            options = honour_cache_control(options, cache_control.decode("latin-1"))
         plan = read.plan(rest, params, self._who)
         if read.local:
             options = ReadOptions(
                 options.mode, options.max_stale_s, wait_s=options.wait_s, content_hash=params.first("hash")
             )
-        may_wait = bool(options.min_index or options.content_hash)
-        page, contact = await self._page(read, plan, options, receive, may_wait=may_wait)
-        headers = () if read.local else _read_headers(page, contact)
-        await send_page(send, page, headers, pretty=params.has("pretty"), compressed=wants_gzip(scope))
+        return Prepared(read, plan, options, params.has("pretty"))
 
-    async def _page(
-        self, read: Read, plan: Plan, options: ReadOptions, receive: Receive, *, may_wait: bool
-    ) -> tuple[Page, Contact]:
-        settle = self._consistency.settle_local if read.local else self._consistency.settle
-        if not may_wait:
+    async def answer(self, route: str, rest: str, params: Params, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one GET; raises `ApiError`."""
+        prepared = self.prepare(route, rest, params, header(scope, b"cache-control"))
+        page, contact = await self._page(prepared, receive)
+        headers = () if prepared.read.local else read_headers(page, contact)
+        await send_page(send, page, headers, pretty=prepared.pretty, compressed=wants_gzip(scope))
+
+    async def _page(self, prepared: Prepared, receive: Receive) -> tuple[Page, Contact]:
+        _, plan, options, _ = prepared
+        settle = self._consistency.settle_local if prepared.read.local else self._consistency.settle
+        if not prepared.may_wait:
             return await self._queries.read(plan, options, settle)
         # A client that hangs up must not hold a waiter for minutes: its socket is watched while the query sleeps.
         watching = asyncio.create_task(_disconnected(receive), name="client")
@@ -108,7 +125,8 @@ _KNOWN = (b"x-consul-knownleader", b"true")
 _UNKNOWN = (b"x-consul-knownleader", b"false")
 
 
-def _read_headers(page: Page, contact: Contact) -> list[Header]:
+def read_headers(page: Page, contact: Contact) -> list[Header]:
+    """What an answer says about its index and its age."""
     mode = contact.mode
     headers: list[Header] = [
         _KNOWN if contact.known_leader else _UNKNOWN,

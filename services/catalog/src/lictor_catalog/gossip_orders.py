@@ -1,13 +1,25 @@
-"""Orders to the gossip of a node, which alone can leave the pool in its node's name (design §1, stop is not leave)."""
+"""Orders to the gossip of a node, which alone speaks in the pool in its node's name (design §1, stop is not leave)."""
 
 from collections.abc import Callable
 
-from lictor_bus import Bus, BusError, NoRespondersError
+from lictor_bus import Bus, BusError, NoRespondersError, frames
+from lictor_bus.frames import FrameError
+from lictor_bus.gossip_orders import (
+    ANSWER_TIMEOUT_S,
+    FORCE_LEAVE,
+    JOIN,
+    KEYRING,
+    LEAVE,
+    ForceLeaveOrder,
+    JoinOrder,
+    KeyringOrder,
+    OrderAnswer,
+    Ordered,
+)
 from lictor_bus.subjects import node_order
 from lictor_catalog.errors import ApiError
 
-ANSWER_TIMEOUT_S = 8.0
-"""Leaving is told to the pool and to the store, each within a few seconds."""
+_VERBS: dict[type, str] = {JoinOrder: JOIN, ForceLeaveOrder: FORCE_LEAVE, KeyringOrder: KEYRING}
 
 
 class GossipOrders:
@@ -23,11 +35,27 @@ class GossipOrders:
         Raises:
             ApiError: 500, when no gossip runs for the node or it could not leave in time.
         """
+        if await self._ask(node, LEAVE, b"") != b"ok":
+            raise ApiError(500, f"node {node} could not leave in time")
+
+    async def instruct(self, node: str, order: Ordered) -> None:
+        """Have the gossip of `node` follow an order.
+
+        Raises:
+            ApiError: 500, with its reason, or when no gossip runs for the node or none answered in time.
+        """
+        raw = await self._ask(node, _VERBS[type(order)], frames.encode(order))
         try:
-            answer = await self._bus.request(node_order(self._cluster(), node, "leave"), b"", ANSWER_TIMEOUT_S)
+            error = frames.decode(raw, OrderAnswer).error
+        except FrameError as unreadable:
+            error = f"the gossip of node {node} gave no readable answer: {unreadable}"
+        if error:
+            raise ApiError(500, error)
+
+    async def _ask(self, node: str, verb: str, data: bytes) -> bytes:
+        try:
+            return await self._bus.request(node_order(self._cluster(), node, verb), data, ANSWER_TIMEOUT_S)
         except NoRespondersError as error:
             raise ApiError(500, f"no gossip runs for node {node} at the moment") from error
         except BusError as error:
             raise ApiError(500, f"node {node} did not answer in time") from error
-        if answer != b"ok":
-            raise ApiError(500, f"node {node} could not leave in time")

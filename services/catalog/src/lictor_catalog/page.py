@@ -17,7 +17,7 @@ TEXT = b"text/plain; charset=utf-8"
 class Page:
     """One encoded answer and the index that it is reported with."""
 
-    __slots__ = ("_forms", "absent", "body", "content_hash", "content_type", "headers", "index", "status")
+    __slots__ = ("_forms", "absent", "body", "content_hash", "content_type", "headers", "heads", "index", "status")
 
     def __init__(
         self,
@@ -38,6 +38,8 @@ class Page:
         self.content_hash = content_hash
         self.absent = absent
         self._forms: dict[tuple[bool, bool], bytes] = {}
+        self.heads: dict[object, bytes] = {}
+        """Header blocks as they were last sent, by what they tell beside the page (`hot_reads`)."""
 
     def form(self, *, pretty: bool, compressed: bool) -> tuple[bytes, bool]:
         """The body in the form asked for, and whether it is compressed (small bodies never are)."""

@@ -4,9 +4,11 @@
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from lictor_bus.frames import Beacon, Order, ReadAnswer, StatusAnswer
+from lictor_bus.gossip_orders import Ordered
 from lictor_bus.proposer import Committed
 from lictor_state import Store
 from lictor_state.commands import Command
@@ -22,6 +24,9 @@ class ViewPort(Protocol):
     async def wait_for(self, index: int, timeout_s: float) -> bool:
         """Wait until the view has this index; whether it got there in time."""
 
+    def reached(self, answer: ReadAnswer) -> bool:
+        """Whether a strong read may be answered now."""
+
     async def reach(self, answer: ReadAnswer, timeout_s: float) -> bool:
         """Wait until a strong read may be answered; whether that was in time."""
 
@@ -31,6 +36,9 @@ class ViewPort(Protocol):
 
 class GatePort(Protocol):
     """The leader's index for strong reads."""
+
+    def join(self, settled: Callable[[ReadAnswer | None], None], *, consistent: bool) -> None:
+        """Have `settled` told the answer to an ask that is sent after this call, None when there is none."""
 
     async def ask(self, *, consistent: bool) -> ReadAnswer:
         """The answer to an ask that is sent after this call; raises `NoLeaderError`."""
@@ -81,6 +89,16 @@ class GossipPort(Protocol):
 
     async def leave(self, node: str) -> None:
         """Have the node leave; raises `ApiError` when it does not."""
+
+    async def instruct(self, node: str, order: Ordered) -> None:
+        """Have the gossip of `node` follow an order; raises `ApiError` when it does not."""
+
+
+class ReloadPort(Protocol):
+    """What `agent/reload` does."""
+
+    async def reload(self) -> None:
+        """Read the configuration anew; raises `ApiError` 500 with the reason when it cannot be used."""
 
 
 class TtlPort(Protocol):

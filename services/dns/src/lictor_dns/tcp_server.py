@@ -59,7 +59,8 @@ class TcpServer:
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         frames = FrameReader()
         while True:
-            data = await asyncio.wait_for(reader.read(READ_BYTES), self._idle_s)
+            async with asyncio.timeout(self._idle_s):
+                data = await reader.read(READ_BYTES)
             if not data:
                 return
             for query in frames.feed(data):
@@ -68,4 +69,5 @@ class TcpServer:
                     return
                 writer.write(frame(reply))
             # A client that does not read its answers is waited for, but not longer than an idle one.
-            await asyncio.wait_for(writer.drain(), self._idle_s)
+            async with asyncio.timeout(self._idle_s):
+                await writer.drain()

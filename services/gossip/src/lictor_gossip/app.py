@@ -12,6 +12,7 @@ from lictor_bus import Bus, LeaderTracker, Presence, Proposer, View, connect, te
 from lictor_gossip.leader_link import LeaderLink
 from lictor_gossip.metrics import GossipMetrics
 from lictor_gossip.node_slot import NodeSlot, NoFreeSlotError, claim
+from lictor_gossip.orders import Orders
 from lictor_gossip.registration import Registration
 from lictor_gossip.reporting import LICTOR_TAG
 from lictor_gossip.settings import GossipSettings
@@ -86,7 +87,17 @@ async def build(context: Context, settings: GossipSettings) -> None:
         told = await driver.leave(settings.gossip_leave_timeout_s)
         return agreed and told
 
-    link = LeaderLink(bus, view, driver, slot.node, run_id, leave, metrics)
+    link = LeaderLink(bus, view, driver, slot.node, run_id, metrics)
+    orders = Orders(
+        bus,
+        view,
+        proposer,
+        driver,
+        leave,
+        node=slot.node,
+        datacenter=settings.datacenter,
+        port=settings.gossip_port,
+    )
     presence = Presence(bus, "gossip", slot.node, run_id, {"address": address, "port": settings.gossip_port})
     context.readiness.set("view", ok=False, reason=VIEW_WAIT)
     context.spawn("view", view.run())
@@ -98,6 +109,7 @@ async def build(context: Context, settings: GossipSettings) -> None:
     context.on_stop(presence.close)
     context.spawn("registration", registration.run())
     context.spawn("leader link", link.run())
+    context.spawn("orders", orders.run())
     context.spawn("view ready", _view_ready(context, view), may_end=True)
     context.spawn("contact", _watch_contact(context, bus, view))
     context.on_stop(_stop(settings, link, leave))

@@ -1,10 +1,7 @@
-"""The pool's line to the leader over the bus: reports, answers to its question, and orders to this node (design §4)."""
+"""The pool's line to the leader over the bus: reports, and answers to its question (design §4)."""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-
-import structlog
 
 from lictor_bus import Bus, View, frames, subjects
 from lictor_bus.frames import AliveAnswer, HoldRequest
@@ -12,8 +9,6 @@ from lictor_gossip.metrics import GossipMetrics
 from lictor_gossip.reporting import REPORT_EVERY_S, report
 from lictor_gossip.swim_driver import SwimDriver
 from lictor_swim import Status
-
-log = structlog.get_logger()
 
 
 class LeaderLink:
@@ -26,11 +21,10 @@ class LeaderLink:
         driver: SwimDriver,
         node: str,
         run_id: str,
-        leave: Callable[[], Awaitable[bool]],
         metrics: GossipMetrics,
     ) -> None:
         self._bus, self._view, self._driver, self._metrics = bus, view, driver, metrics
-        self._node, self._run_id, self._leave = node, run_id, leave
+        self._node, self._run_id = node, run_id
         self._changed = asyncio.Event()
         self._term = 0
         self.leaving = False
@@ -44,12 +38,12 @@ class LeaderLink:
         await self._view.leader.wait_for_cluster()
         cluster = self._view.cluster
         await self._bus.subscribe(subjects.node_question(cluster, self._node), self._on_question)
-        await self._bus.subscribe(subjects.node_order(cluster, self._node, "leave"), self._on_leave)
         self._view.leader.listen(lambda beacon: self._on_beacon(beacon.term))
         while True:
             await self._send(cluster)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), REPORT_EVERY_S)
+                async with asyncio.timeout(REPORT_EVERY_S):
+                    await self._changed.wait()
             self._changed.clear()
 
     def _on_beacon(self, term: int) -> None:
@@ -72,10 +66,6 @@ class LeaderLink:
 
     async def _on_question(self, _subject: str, _data: bytes, reply: str) -> None:
         await self._bus.publish(reply, frames.encode(AliveAnswer(self._node, self._run_id, self.leaving)))
-
-    async def _on_leave(self, _subject: str, _data: bytes, reply: str) -> None:
-        log.info("leaving on order", node=self._node)
-        await self._bus.publish(reply, b"ok" if await self._leave() else b"failed")
 
     async def hold(self) -> None:
         """This process ends on purpose: ask the leader to decide nothing about the node for a while."""

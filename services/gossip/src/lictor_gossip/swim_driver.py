@@ -5,6 +5,7 @@ packet, stream, timer, call ──▶ node ──▶ packets to send, streams to
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
@@ -63,7 +64,7 @@ class SwimDriver:
         self._udp = UdpEndpoint(self._receive_datagram)
         self._tcp = TcpEndpoint(self._tasks, self._receive_stream, stream_timeout_s)
         self._streams_out: set[asyncio.Task[None]] = set()
-        self._joins: dict[int, asyncio.Future[bool]] = {}
+        self._joins: dict[int, asyncio.Future[str]] = {}
         self._feeds: list[MemberFeed] = []
         self._left = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -147,14 +148,18 @@ class SwimDriver:
 
     async def join(self, seeds: Sequence[Endpoint]) -> int:
         """Exchange state with every seed (host names are resolved); how many of them answered."""
+        return (await self.join_outcomes(seeds)).count("")
+
+    async def join_outcomes(self, seeds: Sequence[Endpoint]) -> list[str]:
+        """The same; for each seed why it came to nothing, empty when it answered."""
         waiters = []
         for seed in seeds:
-            waiter: asyncio.Future[bool] = self._loop.create_future()
+            waiter: asyncio.Future[str] = self._loop.create_future()
             # The waiter must be known before the node's events are read: a refusal may be among them.
             self._joins[self._node.join(seed, self._loop.time())] = waiter
             waiters.append(waiter)
         self._settle()
-        return sum(await asyncio.gather(*waiters))
+        return await asyncio.gather(*waiters)
 
     async def leave(self, timeout_s: float) -> bool:
         """Leave the pool; whether the departure was told before the timeout. The driver keeps running."""
@@ -253,8 +258,12 @@ class SwimDriver:
             timeout_s = max(effect.deadline - self._loop.time(), 0.0)
             answer = await exchange(effect.destination, effect.data, timeout_s)
         except TimeoutError:
-            self._stream_failed(effect.stream_id, "no answer in time")
-        except (OSError, WireError) as error:
+            self._stream_failed(effect.stream_id, "i/o timeout")
+        except OSError as error:
+            # The system's own word for it, as peers of other makes show it; a text that asyncio made is kept.
+            said = f"connect: {os.strerror(error.errno).lower()}" if error.errno else str(error)
+            self._stream_failed(effect.stream_id, said)
+        except WireError as error:
             self._stream_failed(effect.stream_id, str(error))
         else:
             self._call(lambda now: self._node.stream_answered(effect.stream_id, answer, now))
@@ -270,7 +279,7 @@ class SwimDriver:
             case JoinSucceeded(_, stream_id) | JoinFailed(_, stream_id):
                 waiter = self._joins.pop(stream_id, None)
                 if waiter is not None and not waiter.done():
-                    waiter.set_result(isinstance(event, JoinSucceeded))
+                    waiter.set_result(event.reason if isinstance(event, JoinFailed) else "")
             case LeaveCompleted():
                 self._left.set()
         if self._on_event is not None:

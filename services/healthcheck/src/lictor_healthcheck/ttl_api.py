@@ -116,7 +116,8 @@ class TtlApi:
         if outcome is None:
             return TtlAnswer(200)
         try:
-            settled = await asyncio.wait_for(asyncio.shield(outcome), ANSWER_WAIT_S)
+            async with asyncio.timeout(ANSWER_WAIT_S):
+                settled = await asyncio.shield(outcome)
         except TimeoutError:
             return TtlAnswer(500, "outcome unknown")
         if settled.result is Result.COMMITTED:

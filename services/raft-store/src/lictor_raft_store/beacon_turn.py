@@ -22,6 +22,10 @@ class BeaconTurn:
         """A leadership begins: the first beacon is due at once."""
         self._due_at, self._round, self._proven = 0.0, None, False
 
+    def due(self, now: float) -> bool:
+        """Whether it is time for a beacon: before that nothing else needs to be asked."""
+        return now >= self._due_at
+
     def wants_round(self, now: float, *, leased: bool) -> bool:
         """Whether a beacon is due that only a quorum round can back, and none is under way."""
         return now >= self._due_at and not leased and not self._proven and self._round is None

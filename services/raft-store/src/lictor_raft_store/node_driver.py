@@ -33,6 +33,7 @@ from lictor_raft import (
     check_invariants,
     decode_conf_change,
 )
+from lictor_raft_store.commit_news import CommitNews
 from lictor_raft_store.durable_log import DurableLog
 from lictor_raft_store.feed_log import FeedLog
 from lictor_raft_store.log_pipeline import LogPipeline
@@ -111,6 +112,7 @@ class NodeDriver:
         self._steps: list[Callable[[], None]] = []
         self._wake = asyncio.Event()
         self._pipeline = LogPipeline(durable, self._install, self._wake.set)
+        self._news = CommitNews()
         self._own_id = node.status().id
         self._check_invariants = check_invariants
         self._observation: Observation | None = None
@@ -190,6 +192,8 @@ class NodeDriver:
                     await self._sleep(next_tick - self.clock())
                 now = self.clock()
                 next_tick = max(next_tick, now - TICKS_LATE_MAX_S)
+                if now >= next_tick:
+                    await self._send_now(self._news.release())
                 while now >= next_tick:
                     self.node.tick(now)
                     next_tick += self._tick_s
@@ -247,6 +251,7 @@ class NodeDriver:
             self._host.role_changed(ready.soft_state.role)
             if ready.soft_state.role is not Role.LEADER:
                 self._end_change(applied=False)
+                await self._send_now(self._news.release())
         committed: list[Message] = []
         to_others: list[Message] = []
         for message in ready.messages:
@@ -270,6 +275,10 @@ class NodeDriver:
         self.feed_log.clear(self.machine.store.index)
 
     async def _send(self, messages: Sequence[Message]) -> None:
+        if messages:
+            await self._send_now(self._news.sift(messages))
+
+    async def _send_now(self, messages: Sequence[Message]) -> None:
         if not messages:
             return
         plain = []

@@ -171,6 +171,10 @@ class MemberSnapshots:
             if writer is not None:
                 await self._offload(writer.abort)
             return None
+        except asyncio.CancelledError:
+            if writer is not None:
+                writer.abort()  # here and now: what runs elsewhere may not run any more
+            raise
 
     async def _mark(self, meta: SnapshotMeta, conf_state: ConfState) -> None:
         """Let the log know, and drop what lies far enough behind."""

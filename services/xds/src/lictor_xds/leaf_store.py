@@ -125,7 +125,8 @@ class LeafStore:
                 continue
             wait_s = min((entry.due - now for entry in self._entries.values()), default=LOOK_AGAIN_S)
             try:
-                await asyncio.wait_for(self._work.wait(), min(wait_s, LOOK_AGAIN_S))
+                async with asyncio.timeout(min(wait_s, LOOK_AGAIN_S)):
+                    await self._work.wait()
             except TimeoutError:
                 continue
 

@@ -83,7 +83,8 @@ class Pusher(Generic[K]):
                 await asyncio.sleep(0)  # the streams' turn
                 continue
             try:
-                await asyncio.wait_for(self._work.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._work.wait()
             except TimeoutError:
                 continue
 

@@ -1,6 +1,20 @@
 """Reads of the state: each answers with the index that Consul would report and the tokens to wait on."""
 
-from lictor_state.queries import agent, ca, config, health, intentions, kv, members, node, nodes, services, sessions
+from lictor_state.queries import (
+    agent,
+    ca,
+    config,
+    coordinates,
+    gateways,
+    health,
+    intentions,
+    kv,
+    members,
+    node,
+    nodes,
+    services,
+    sessions,
+)
 from lictor_state.queries.answer import Answer, Instance
 from lictor_state.queries.intentions import Intention
 from lictor_state.queries.node import NodeServices
@@ -13,6 +27,8 @@ __all__ = [
     "agent",
     "ca",
     "config",
+    "coordinates",
+    "gateways",
     "health",
     "intentions",
     "kv",

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from lictor_catalog import connect_authorize
 from lictor_catalog.agent_writes import AgentWrites
 from lictor_catalog.body_decoding import Shape, body_object, text
 from lictor_catalog.check_definition import STATUSES
@@ -9,32 +10,26 @@ from lictor_catalog.consistency import ReadOptions, read_options
 from lictor_catalog.errors import ApiError
 from lictor_catalog.http.exchange import answered, body_of, empty_answer, json_answer, params_of
 from lictor_catalog.leaf_cache import LeafCache
-from lictor_catalog.ports import GossipPort
 from lictor_state.commands import AgentCheckDeregister, AgentServiceDeregister
 
 UPDATE = Shape({"Status": text, "Output": text})
 
 
-def router(agent: AgentWrites, leaves: LeafCache, gossip: GossipPort) -> APIRouter:
+def router(agent: AgentWrites, leaves: LeafCache, *, allow_by_default: bool) -> APIRouter:
     """The family's routes."""
     routes = APIRouter()
-    _add_services(routes, agent, gossip)
+    _add_services(routes, agent)
     _add_checks(routes, agent)
-    _add_reads(routes, agent, leaves)
+    _add_reads(routes, agent, leaves, allow_by_default=allow_by_default)
     return routes
 
 
-def _add_services(routes: APIRouter, agent: AgentWrites, gossip: GossipPort) -> None:
+def _add_services(routes: APIRouter, agent: AgentWrites) -> None:
     @routes.put("/v1/agent/service/deregister/{service_id:path}")
     async def deregister(service_id: str, request: Request) -> Response:
         if not service_id:
             raise ApiError(400, "Missing service ID")
         await agent.writes.propose(AgentServiceDeregister(agent.about.node.name, service_id))
-        return empty_answer(request)
-
-    @routes.put("/v1/agent/leave")
-    async def leave(request: Request) -> Response:
-        await gossip.leave(agent.about.node.name)
         return empty_answer(request)
 
 
@@ -59,7 +54,7 @@ def _add_checks(routes: APIRouter, agent: AgentWrites) -> None:
         return empty_answer(request)
 
 
-def _add_reads(routes: APIRouter, agent: AgentWrites, leaves: LeafCache) -> None:
+def _add_reads(routes: APIRouter, agent: AgentWrites, leaves: LeafCache, *, allow_by_default: bool) -> None:
     @routes.get("/v1/agent/self")
     async def about(request: Request) -> Response:
         await agent.consistency.settle_local(ReadOptions())
@@ -68,6 +63,13 @@ def _add_reads(routes: APIRouter, agent: AgentWrites, leaves: LeafCache) -> None
     @routes.get("/v1/agent/version")
     async def version(request: Request) -> Response:
         return json_answer(request, agent.about.version())
+
+    @routes.post("/v1/agent/connect/authorize")
+    async def authorize(request: Request) -> Response:
+        source, target = connect_authorize.asked(await body_of(request))
+        await agent.consistency.settle_local(ReadOptions())
+        judged = connect_authorize.judged(agent.view.store, source, target, allow_by_default=allow_by_default)
+        return json_answer(request, judged)
 
     @routes.get("/v1/agent/connect/ca/leaf/{service:path}")
     async def leaf(service: str, request: Request) -> Response:

@@ -1,0 +1,39 @@
+"""What the agent endpoints show of the process behind them: its log, its metrics, its host, and its reload."""
+
+from collections.abc import AsyncGenerator, Sequence
+
+from lictor_catalog import log_lines
+from lictor_catalog.ports import ReloadPort
+from lictor_catalog.streams import Streams
+from lictor_catalog.telemetry import Telemetry
+from lictor_kit.log_taps import TAPS, LogTap
+
+
+class AgentProcess:
+    """One process; `reloads` are its parts that can read their configuration anew, `disk` a path for `agent/host`.
+
+    Settings are read once at the start and kept (design §8): only definitions in files can be reloaded.
+    """
+
+    def __init__(self, telemetry: Telemetry, reloads: Sequence[ReloadPort] = (), disk: str = "/") -> None:
+        self.telemetry = telemetry
+        self.streams = Streams()
+        self.disk = disk
+        self._reloads = tuple(reloads)
+
+    async def reload(self) -> None:
+        """Reload every part; raises `ApiError` 500 with the reason of the first that cannot be used."""
+        for part in self._reloads:
+            await part.reload()
+
+    async def log(self, level: int, *, as_json: bool) -> AsyncGenerator[bytes]:
+        """The log's lines of this level and above from now on."""
+        shown = log_lines.as_json if as_json else log_lines.as_text
+        told = 0
+        async with LogTap(TAPS, level) as tap:
+            while True:
+                event = await tap.next()
+                if tap.dropped > told:
+                    yield shown(log_lines.dropped(tap.dropped - told, event))
+                    told = tap.dropped
+                yield shown(event)

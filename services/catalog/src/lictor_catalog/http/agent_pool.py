@@ -1,0 +1,78 @@
+"""The agent in its pool: leave, join, force-leave, and the pool's keys; each is an order to the node's gossip.
+
+`wan` asks for the pool of servers of several datacenters. The agents here are clients, which are not in it: they answer
+as Consul's clients do.
+"""
+
+from fastapi import APIRouter, Request, Response
+
+from lictor_bus.gossip_orders import ForceLeaveOrder, JoinOrder, KeyringOrder, KeyringVerb
+from lictor_catalog.body_decoding import Shape, body_object, text
+from lictor_catalog.errors import ApiError
+from lictor_catalog.http.exchange import body_of, empty_answer, params_of
+from lictor_catalog.ports import GossipPort
+from lictor_catalog.request import Params, boolean
+
+KEY = Shape({"Key": text})
+RELAY_FACTOR_MAX = 5
+_VERBS: dict[str, KeyringVerb] = {"GET": "list", "POST": "install", "PUT": "use", "DELETE": "remove"}
+
+
+def router(gossip: GossipPort, node: str) -> APIRouter:
+    """The routes; `node` is the one that this process speaks for."""
+    routes = APIRouter()
+
+    @routes.put("/v1/agent/leave")
+    async def leave(request: Request) -> Response:
+        await gossip.leave(node)
+        return empty_answer(request)
+
+    @routes.put("/v1/agent/join/{address:path}")
+    async def join(address: str, request: Request) -> Response:
+        if params_of(request).first("wan"):
+            raise ApiError(500, "Must be a server to join WAN cluster")
+        await gossip.instruct(node, JoinOrder(address))
+        return empty_answer(request)
+
+    @routes.put("/v1/agent/force-leave/{name:path}")
+    async def force_leave(name: str, request: Request) -> Response:
+        params = params_of(request)
+        if params.has("wan"):
+            raise ApiError(500, "Must be a server to force-leave a node from the WAN cluster")
+        await gossip.instruct(node, ForceLeaveOrder(name, params.has("prune")))
+        return empty_answer(request)
+
+    @routes.api_route("/v1/operator/keyring", methods=list(_VERBS))
+    async def keyring(request: Request) -> Response:
+        verb = _VERBS[request.method]
+        key = body_object(await body_of(request), KEY).get("Key", "") if verb != "list" else ""
+        params = params_of(request)
+        relay, local = _relay_factor(params), _local_only(params)
+        if local and verb != "list":
+            raise ApiError(400, "Invalid use of local-only: local-only can only be set for list requests")
+        await gossip.instruct(node, KeyringOrder(verb, key, relay, local))
+        return empty_answer(request)
+
+    return routes
+
+
+def _relay_factor(params: Params) -> int:
+    asked = params.first("relay-factor")
+    if not asked:
+        return 0
+    digits = asked[1:] if asked[0] in "+-" else asked
+    if not (digits.isascii() and digits.isdigit()):
+        raise ApiError(400, f'Error parsing relay factor: strconv.Atoi: parsing "{asked}": invalid syntax')
+    if not 0 <= int(asked) <= RELAY_FACTOR_MAX:
+        raise ApiError(400, f"Invalid relay-factor: Relay factor must be in range: [0, {RELAY_FACTOR_MAX}]")
+    return int(asked)
+
+
+def _local_only(params: Params) -> bool:
+    asked = params.first("local-only")
+    if not asked:
+        return False
+    judged = boolean(asked)
+    if judged is None:
+        raise ApiError(400, f'Error parsing local-only: strconv.ParseBool: parsing "{asked}": invalid syntax')
+    return judged

@@ -1,0 +1,278 @@
+"""HTTP on a socket: uvicorn's server and protocol, with the hot reads answered from the protocol's own callbacks.
+
+Only this module imports uvicorn here. Everything that is not a hot read takes uvicorn's way, one ASGI task per request
+with head and body in one write. Answers keep the order of their requests: while a hot read waits it is the connection's
+cycle in uvicorn's eyes, which queues what is pipelined behind it and stops reading.
+"""
+
+import contextlib
+import functools
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from lictor_catalog.asgi import Application, Header
+from lictor_catalog.consistency import Contact
+from lictor_catalog.errors import ApiError
+from lictor_catalog.hot_reads import HotRead, HotReads, encode_headers
+from lictor_catalog.one_write import OneWrite
+from lictor_catalog.page import Page
+
+if TYPE_CHECKING:
+    from lictor_catalog.blocking_query import Sleeper
+
+GRACE_S = 5
+"""Answers in flight at the stop: a write may take its leader's change, and the process has eight seconds in all."""
+
+KEEP_ALIVE_S = 120
+"""Idle connections: clients reuse theirs between blocking queries of a minute or so."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handlers: signals belong to the kit."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Take no signal."""
+        yield
+
+
+def server(app: Application, hot: HotReads, connections_max: int) -> Server:
+    """A server of the application; `serve(sockets=…)` runs it."""
+    protocol = functools.partial(CatalogProtocol, hot=hot, heads=_StatusHeads())
+    config = uvicorn.Config(
+        app,
+        interface="asgi3",
+        http=protocol,  # type: ignore[arg-type]  # uvicorn only calls it
+        ws="none",
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=connections_max,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    return Server(config)
+
+
+class _StatusHeads:
+    """Status lines with the headers that uvicorn puts before an application's (the date), encoded once a second."""
+
+    def __init__(self) -> None:
+        self._headers: list[Header] | None = None
+        self._heads: dict[int, bytes] = {}
+
+    def head(self, headers: list[Header], status: int) -> bytes:
+        """The first lines of an answer."""
+        if headers is not self._headers:  # uvicorn makes a new list when the second changes
+            self._headers = headers
+            self._heads.clear()
+        known = self._heads.get(status)
+        if known is None:
+            known = self._heads[status] = STATUS_LINE[status] + encode_headers(headers)
+        return known
+
+
+class _Signal:
+    """Stands where a cycle has the event that its application waits on."""
+
+    def set(self) -> None:
+        """Nobody waits."""
+
+
+_NO_SIGNAL = _Signal()
+
+
+class _HotTurn:
+    """A connection's turn of answering a hot read (`hot_reads.Turn`), and the cycle that uvicorn sees meanwhile."""
+
+    __slots__ = (
+        "_hot", "_protocol", "confirming", "contact", "disconnected", "keep_alive", "message_event", "read",
+        "response_complete", "sleeper", "started",
+    )  # fmt: skip
+
+    read: HotRead
+    started: float
+
+    def __init__(self, protocol: "CatalogProtocol", hot: HotReads) -> None:
+        self._protocol = protocol
+        self._hot = hot
+        self.contact: Contact | None = None
+        self.confirming = False
+        self.sleeper: Sleeper | None = None
+        self.response_complete = True
+        self.keep_alive = True
+        self.disconnected = False
+        self.message_event = _NO_SIGNAL
+
+    def settled(self, outcome: Contact | ApiError) -> None:
+        """The read may be answered now, or cannot be."""
+        self._hot.settled(self, outcome)
+
+    def woken(self, page: Page | None) -> None:
+        """A change, or the time limit, ends the wait."""
+        self._hot.woken(self, page)
+
+    def send(self, status: int, head: bytes, body: bytes) -> None:
+        """Send the answer, in one write, and take the next request."""
+        self._protocol.answer(self, status, head, body)
+
+
+class CatalogProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    cycle: Any  # None before the first request; uvicorn's, or a turn that has what uvicorn looks at
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: Any = None,
+        *,
+        hot: HotReads,
+        heads: _StatusHeads,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._hot = hot
+        self._heads = heads
+        self._turn = _HotTurn(self, hot)
+        self._between = True  # whether the parser is between two requests
+        self._ended = 0  # requests whose last byte was in the data at hand
+        self._read: HotRead | None = None  # the hot read whose request is being parsed
+        self._seen: HotRead | None = None  # the last hot read that was parsed
+        self._quiet_since = 0.0
+
+    # -- requests
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a request that is known as it stands, or parse."""
+        between = self._between
+        if between and self._idle():
+            read = self._hot.known(data)
+            if read is not None:
+                self._begin(read)
+                return
+        self._ended, self._seen = 0, None
+        super().data_received(data)
+        if between:
+            self._learn(data)
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the data if it was one hot read from its first byte to its last."""
+        if self._between and self._ended == 1 and self._seen and not self.transport.is_closing():
+            self._hot.learn(data, self._seen)
+
+    def _idle(self) -> bool:
+        """Whether a hot read may be answered now: nothing before it, nothing unsent, room among the connections."""
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not self.pipeline
+            and not self.flow.write_paused
+            and (self.limit_concurrency is None or len(self.connections) < self.limit_concurrency)
+        )
+
+    def on_message_begin(self) -> None:
+        """A request has begun."""
+        self._between = False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """A request's head is complete."""
+        parser = self.parser
+        self._read = None
+        if (
+            parser.get_method() == b"GET"
+            and parser.get_http_version() == "1.1"
+            and parser.should_keep_alive()
+            and not parser.should_upgrade()
+            and self._idle()
+        ):
+            self._read = self._hot.find(self.url, self.headers)
+        if self._read is None:
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A request is complete."""
+        self._between = True
+        self._ended += 1
+        read, self._read = self._read, None
+        if read is None:
+            super().on_message_complete()
+        else:
+            self._seen = read
+            self._begin(read)
+
+    def _begin(self, read: HotRead) -> None:
+        turn = self._turn
+        turn.response_complete = False
+        turn.keep_alive = True
+        self.cycle = turn
+        self._hot.start(turn, read)
+
+    def answer(self, turn: _HotTurn, status: int, head: bytes, body: bytes) -> None:
+        """Send a hot read's answer."""
+        if turn.disconnected:
+            return
+        end = b"\r\n" if turn.keep_alive else b"connection: close\r\n\r\n"
+        first = self._heads.head(self.server_state.default_headers, status)
+        self.transport.write(b"".join((first, head, end, body)))
+        turn.response_complete = True
+        if not turn.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "uvicorn._types.ASGI3Application") -> None:
+        if cycle.scope["method"] != "HEAD":  # its answer is never followed by a body's write
+            cycle.transport = OneWrite(cycle.transport)  # type: ignore[assignment]
+        super()._start_asgi_task(cycle, app)
+
+    # -- the connection
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over."""
+        turn = self._turn
+        turn.disconnected = True
+        if not turn.response_complete:
+            turn.response_complete = True
+            self._hot.lost(turn)
+        super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+
+    def on_response_complete(self) -> None:
+        """An answer is out: the next request's turn, or quiet."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+            return
+        self._quiet_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_again(self.timeout_keep_alive)
+
+    def _look_again(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that has been quiet for too long; one timer serves all requests of a connection."""
+        self.timeout_keep_alive_task = None
+        quiet_s = self.loop.time() - self._quiet_since
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering or not self._between or quiet_s < self.timeout_keep_alive:
+            self._look_again(max(1.0, self.timeout_keep_alive - quiet_s))
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Nothing: the timer looks at when the last answer went out."""

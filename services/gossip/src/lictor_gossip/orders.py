@@ -1,0 +1,191 @@
+"""Orders to this node from the HTTP API: leave, join, force-leave, and the pool's keys (`lictor_bus.gossip_orders`).
+
+Only a member can do these in the pool. What a force-leave means for the catalog is a decision like any other: it names
+the run that it was based on, so that a node which is back by then stays. Refusals are in Consul's words. The pool
+is not encrypted, so every order about keys is answered as Consul's agents answer it without encryption.
+"""
+
+import asyncio
+import socket
+import time
+from base64 import b64decode
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from lictor_bus import Bus, ProposeError, Proposer, View, frames, subjects
+from lictor_bus.frames import FrameError
+from lictor_bus.gossip_orders import (
+    FORCE_LEAVE,
+    JOIN,
+    KEYRING,
+    LEAVE,
+    ForceLeaveOrder,
+    JoinOrder,
+    KeyringOrder,
+    OrderAnswer,
+)
+from lictor_gossip.swim_driver import SwimDriver
+from lictor_state.commands import AgentDecision
+from lictor_state.rows import AgentRow
+from lictor_swim import Endpoint, Status
+
+PROPOSE_TIMEOUT_S = 5.0
+"""Below the time that the catalog waits for the answer."""
+
+ADDRESSES_MAX = 16
+"""Addresses tried of one name that is to be joined: one that answers is enough."""
+
+Order = TypeVar("Order", JoinOrder, ForceLeaveOrder, KeyringOrder)
+
+log = structlog.get_logger()
+
+
+class Orders:
+    """Takes orders for one node; run `run()` as one of the process's tasks."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        view: View,
+        proposer: Proposer,
+        driver: SwimDriver,
+        leave: Callable[[], Awaitable[bool]],
+        *,
+        node: str,
+        datacenter: str,
+        port: int,
+    ) -> None:
+        """`port` is where members are joined whose address names none."""
+        self._bus, self._view, self._proposer, self._driver = bus, view, proposer, driver
+        self._leave, self._node, self._datacenter, self._port = leave, node, datacenter, port
+
+    async def run(self) -> None:
+        """Take orders for as long as the process lives."""
+        await self._view.leader.wait_for_cluster()
+        cluster = self._view.cluster
+        await self._bus.subscribe(subjects.node_order(cluster, self._node, LEAVE), self._on_leave)
+        followers = {
+            JOIN: self._following(JoinOrder, self.join),
+            FORCE_LEAVE: self._following(ForceLeaveOrder, self.force_leave),
+            KEYRING: self._following(KeyringOrder, self.keyring),
+        }
+        for verb, follower in followers.items():
+            await self._bus.subscribe(subjects.node_order(cluster, self._node, verb), follower)
+        await asyncio.Event().wait()
+
+    async def _on_leave(self, _subject: str, _data: bytes, reply: str) -> None:
+        log.info("leaving on order", node=self._node)
+        await self._bus.publish(reply, b"ok" if await self._leave() else b"failed")
+
+    def _following(
+        self, kind: type[Order], follow: Callable[[Order], Awaitable[str]]
+    ) -> Callable[[str, bytes, str], Awaitable[None]]:
+        async def on_order(_subject: str, data: bytes, reply: str) -> None:
+            try:
+                error = await follow(frames.decode(data, kind))
+            except FrameError as unreadable:
+                error = f"the gossip of node {self._node} cannot read the order: {unreadable}"
+            await self._bus.publish(reply, frames.encode(OrderAnswer(error)))
+
+        return on_order
+
+    async def join(self, order: JoinOrder) -> str:
+        """Join through a member; why that failed, empty when one of its addresses answered."""
+        host, port = _host_and_port(order.address, self._port)
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return _errors([f"Failed to resolve {order.address}: lookup {host}: no such host"])
+        hosts = list(dict.fromkeys(str(one[4][0]) for one in found))[:ADDRESSES_MAX] if host else []
+        if not hosts:
+            return _errors([f"Failed to resolve {order.address}: lookup {host}: no such host"])
+        outcomes = await self._driver.join_outcomes([Endpoint(one, port) for one in hosts])
+        log.info("joined on order", address=order.address, answered=outcomes.count(""))
+        if "" in outcomes:
+            return ""
+        return _errors(
+            [
+                f"Failed to join {one}: dial tcp {_shown(one, port)}: {reason}"
+                for one, reason in zip(hosts, outcomes, strict=True)
+            ]
+        )
+
+    async def force_leave(self, order: ForceLeaveOrder) -> str:
+        """Count a failed node as one that left; why that was not done.
+
+        A node that is alive is left alone, in the pool too: it would only refute what was said of it.
+        """
+        member = next((one for one in self._driver.members() if one.name == order.node), None)
+        if member is not None and member.status is not Status.ALIVE:
+            self._driver.force_leave(order.node, prune=order.prune)
+        row = self._view.store.agent(order.node)
+        if row is None:
+            return "" if member is not None else f"agent: No node found with name '{order.node}'"
+        log.info("force-leave on order", of=row.node, status=row.status, prune=order.prune)
+        if row.status == "alive":
+            return ""
+        decision = "reap" if order.prune else "left"
+        return await self._decide(row, decision) if order.prune or row.status == "failed" else ""
+
+    async def _decide(self, row: AgentRow, decision: str) -> str:
+        output = "the node was told to leave by an operator"
+        command = AgentDecision(row.node, row.run_id, row.status_index, decision, output, int(time.time()))
+        try:
+            await self._proposer.propose(command, PROPOSE_TIMEOUT_S)
+        except ProposeError as error:
+            return str(error)
+        return ""
+
+    async def keyring(self, order: KeyringOrder) -> str:
+        """What Consul's agents say about keys of a pool without encryption."""
+        pool = f"{self._datacenter} (LAN) error:"
+        if order.verb != "list":
+            wrong = _illegal_base64(order.key)
+            if wrong is not None:
+                return _errors([f"{pool} illegal base64 data at input byte {wrong}"])
+        reason = (
+            "Keyring is empty (encryption not enabled)"
+            if order.verb == "list"
+            else "No keyring to modify (encryption not enabled)"
+        )
+        alive = sorted(one.name for one in self._driver.members() if one.status is Status.ALIVE)
+        told = [f"{pool} {len(alive)}/{len(alive)} nodes reported failure"]
+        return _errors(told + [f"{name}: {reason}" for name in alive])
+
+
+def _errors(reasons: list[str]) -> str:
+    """Several reasons in one text, as Consul lists them."""
+    count = f"{len(reasons)} error{'s' if len(reasons) > 1 else ''} occurred:\n"
+    return count + "".join(f"\t* {one}\n" for one in reasons) + "\n"
+
+
+def _host_and_port(text: str, default: int) -> tuple[str, int]:
+    """The parts of `host`, `host:port`, `[v6]:port` or a bare IPv6 address."""
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        return host, _port(rest.removeprefix(":"), default)
+    if text.count(":") == 1:
+        host, _, given = text.partition(":")
+        return host, _port(given, default)
+    return text, default
+
+
+def _port(text: str, default: int) -> int:
+    return int(text) if text.isascii() and text.isdigit() and int(text) < 1 << 16 else default
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _illegal_base64(text: str) -> int | None:
+    """Where a text stops being base64, as Go's decoder counts it; None when it is base64."""
+    try:
+        b64decode(text, validate=True)
+    except ValueError:
+        alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+        wrong = next((at for at, one in enumerate(text) if one not in alphabet), None)
+        return len(text) // 4 * 4 if wrong is None else wrong
+    return None
