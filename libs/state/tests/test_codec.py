@@ -143,12 +143,13 @@ def test_damaged_groups_are_errors(data: Any) -> None:
 
 def test_command_tags_are_the_format_of_the_log() -> None:
     tags = {kind.__struct_config__.tag: kind.__name__ for kind in Command.__args__}
-    assert set(tags) >= set(range(1, 30))
+    assert set(tags) >= set(range(1, 31))
     assert tags[1] == "RegisterProposer"
     assert tags[9] == "KVSet"
     assert tags[19] == "RaiseLevel"
     assert [tags[number] for number in (20, 21, 22)] == ["SessionCreate", "SessionDestroy", "LockDelayEnd"]
     assert [tags[number] for number in (23, 24, 29)] == ["TombstonesReap", "CriticalServiceDeregister", "AutopilotSet"]
+    assert tags[30] == "Txn"
     assert [tags[number] for number in (33, 34, 35)] == ["CoordinatesUpdate", "EventFire", "GatewayServicesSet"]
     assert tags[40] == "DefinitionFilesMark"
     assert [tags[number] for number in range(25, 29)] == [

@@ -20,6 +20,7 @@ NEW: list[c.Command] = [
     c.AutopilotSet(),
 ]
 NEWER: list[c.Command] = [
+    c.Txn((c.TxnKV("set", "k"),)),
     c.CoordinatesUpdate((c.CoordinateSpec("n1", "", (0.0,) * 8, 1.0, 0.0, 0.0),)),
     c.EventFire("00000000-0000-4000-8000-000000000001", "deploy"),
     c.GatewayServicesSet("gw", "ingress-gateway", (c.GatewayServiceSpec("web"),)),

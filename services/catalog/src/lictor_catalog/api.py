@@ -15,6 +15,7 @@ from lictor_catalog.asgi import Application
 from lictor_catalog.blocking_query import BlockingQueries
 from lictor_catalog.ca_service import CAService
 from lictor_catalog.consistency import Consistency
+from lictor_catalog.event_stream import EventStreams
 from lictor_catalog.fast_reads import FastReads
 from lictor_catalog.fast_writes import FastWrites
 from lictor_catalog.front_door import FrontDoor
@@ -32,6 +33,7 @@ from lictor_catalog.http import (
     session,
     snapshot,
     status,
+    txn,
 )
 from lictor_catalog.leaf_cache import LeafCache
 from lictor_catalog.metrics import CatalogMetrics
@@ -76,6 +78,7 @@ class Api:
     ) -> None:
         consistency = Consistency(view, gate)
         self.queries = BlockingQueries(view, chance.dice)
+        self.streams = EventStreams(self.queries, view)
         about = AgentSelf(node, ports, version, cluster)
         leaves = LeafCache(authority, view, node.datacenter, now=chance.now, dice=chance.dice)
         agent_writes = AgentWrites(about, writes, view, consistency, ttl)
@@ -100,10 +103,11 @@ class Api:
                 new_id=chance.new_id,
             )
         )
+        rare.include_router(txn.router(writes, view, consistency, node.datacenter))
         rare.include_router(snapshot.router(Snapshots(writes, chance.new_id), view, consistency))
         rare.add_middleware(PlainErrors)
         who = Identity(node.name, node.datacenter, version, allow_by_default)
-        reads = FastReads(who, self.queries, consistency)
+        reads = FastReads(who, self.queries, consistency, self.streams)
         self.hot = HotReads(reads, self.queries, consistency, node.datacenter, metrics)
         self.app: Application = FrontDoor(
             rare,

@@ -114,6 +114,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     async def finish() -> None:
         """Take nothing new, release who waits, answer what is in flight."""
         server.should_exit = True
+        api.streams.close()
         api.queries.close()
         process.streams.close()
         await asyncio.wait([serving])
@@ -184,4 +185,5 @@ async def _watch_contact(context: Context, bus: Bus, view: View, api: Api, metri
     while True:
         tell_contact(context.readiness.note, bus, view, "only stale reads are answered")
         metrics.queries(api.queries.waiting, api.queries.computed, api.queries.shared)
+        metrics.streams(api.streams.open, api.streams.told, api.streams.slow)
         await asyncio.sleep(CONTACT_POLL_S)

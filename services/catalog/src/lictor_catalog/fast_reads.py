@@ -7,9 +7,11 @@ what is not in its table is the rest of the application's business.
 import asyncio
 from typing import NamedTuple
 
+from lictor_catalog import event_stream
 from lictor_catalog.asgi import Header, Receive, Scope, Send, header, send_page, wants_gzip
 from lictor_catalog.blocking_query import BlockingQueries, Plan
 from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions, honour_cache_control, read_options
+from lictor_catalog.event_stream import EventStreams
 from lictor_catalog.page import Page
 from lictor_catalog.plans import agent, ca, catalog, health, intentions, kv, session
 from lictor_catalog.plans.identity import Identity, PlanOf
@@ -74,10 +76,13 @@ class Prepared(NamedTuple):
 class FastReads:
     """Answers the routes of `READS`."""
 
-    def __init__(self, who: Identity, queries: BlockingQueries, consistency: Consistency) -> None:
+    def __init__(
+        self, who: Identity, queries: BlockingQueries, consistency: Consistency, streams: EventStreams
+    ) -> None:
         self._who = who
         self._queries = queries
         self._consistency = consistency
+        self._streams = streams
 
     def prepare(self, route: str, rest: str, params: Params, cache_control: bytes) -> Prepared:
         """Judge one GET; raises `ApiError`. The same arguments always make an equal result."""
@@ -95,6 +100,11 @@ class FastReads:
     async def answer(self, route: str, rest: str, params: Params, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one GET; raises `ApiError`."""
         prepared = self.prepare(route, rest, params, header(scope, b"cache-control"))
+        if event_stream.is_asked(params, scope):
+            settle = self._consistency.settle_local if prepared.read.local else self._consistency.settle
+            watched = event_stream.Watched(route, params, prepared.plan, prepared.options, settle)
+            await self._streams.answer(watched, scope, receive, send)
+            return
         page, contact = await self._page(prepared, receive)
         headers = () if prepared.read.local else read_headers(page, contact)
         await send_page(send, page, headers, pretty=prepared.pretty, compressed=wants_gzip(scope))

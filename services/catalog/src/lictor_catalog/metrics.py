@@ -17,6 +17,9 @@ class CatalogMetrics:
         self._waiting = metrics.gauge("blocking_queries_count", "Blocking queries waiting now")
         self._computed = metrics.gauge("answers_computed_count", "Answers computed and encoded since the start")
         self._shared = metrics.gauge("answers_shared_count", "Answers given from shared bytes since the start")
+        self._streams = metrics.gauge("event_streams_count", "Event streams open now")
+        self._told = metrics.gauge("events_told_count", "Events sent on streams since the start")
+        self._slow = metrics.gauge("events_slow_count", "Events that a slow client held up since the start")
         self._signed = metrics.counter("certificates_total", "Certificate requests by outcome", ("outcome",))
 
     def request(self, route: str, status: int, seconds: float) -> None:
@@ -34,6 +37,12 @@ class CatalogMetrics:
         self._waiting.set(waiting)
         self._computed.set(computed)
         self._shared.set(shared)
+
+    def streams(self, count: int, told: int, slow: int) -> None:
+        """The state of the event streams."""
+        self._streams.set(count)
+        self._told.set(told)
+        self._slow.set(slow)
 
     def certificate(self, outcome: str) -> None:
         """A request for a certificate was `signed`, `refused` or could not be answered (`unavailable`)."""

@@ -112,6 +112,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/v1/snapshot": (GET, PUT),
     "/v1/status/leader": (GET,),
     "/v1/status/peers": (GET,),
+    "/v1/txn": (PUT,),
 }
 _TREES = re.compile(
     "|".join(sorted((re.escape(route) for route in ROUTES if route.endswith("/")), key=len, reverse=True))
