@@ -73,7 +73,7 @@ REST = [
     # all of it goes
     put("agent/service/deregister/web-1"), get("agent/services"), get("agent/checks"), get("catalog/service/web", settles=True), get("catalog/service/web-sidecar-proxy", settles=True), put("agent/service/deregister/many"), put("agent/service/deregister/low"), get("agent/services"), put("agent/reload"),
 ]  # fmt: skip
-ROWS = [*SELF, *SERVICES, *REFUSED, *CHECKS]
+ROWS = [*SELF, *SERVICES, *REFUSED, *CHECKS, *HEALTH, *MAINTENANCE, *REST]
 
 
 def test_the_agent_answers_as_consul_does(pair):

@@ -121,8 +121,9 @@ def _parse(raw: bytes) -> Any:
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        cut_off = "truncated" in str(error)
-        raise BodyError("unexpected EOF" if cut_off else f"invalid JSON: {error}") from None
+        if str(error) == "Input data was truncated":
+            raise BodyError("unexpected EOF") from None
+        raise BodyError(f"invalid JSON: {error}") from None
     return {} if value is None else value
 
 
