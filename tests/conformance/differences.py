@@ -86,6 +86,22 @@ def refused(theirs, ours):
     )
 
 
+def virtual(theirs, ours):
+    return theirs is MISSING and (set(ours) in ({"consul-virtual"}, {"Address", "Port"}))
+
+
+def newer_or_number(theirs, ours):
+    return theirs is MISSING or (theirs, ours) == (0, "<number>")
+
+
+def same_fault_of_filter(theirs, ours):
+    """Both refuse it in the same words, but for what was expected and for the place, which 1.8 tells seldom."""
+    prefix = "Failed to create boolean expression evaluator: "
+    if not (str(theirs).startswith(prefix) and str(ours).startswith(prefix)):
+        return False
+    return ours.startswith(theirs.split(", expected:")[0])
+
+
 def one_alone(theirs, ours):
     return theirs is MISSING or ours is MISSING
 
@@ -308,6 +324,62 @@ RULES: tuple[Rule, ...] = (
         ("agent",),
     ),
     Rule(
+        "virtual addresses",
+        ("body*TaggedAddresses", "body*TaggedAddresses.consul-virtual"),
+        virtual,
+        NEWER,
+        "`consul-virtual`",
+        ("agent",),
+    ),
+    Rule("names of the host", ("body.Memory.*", "body.Host.*"), one_alone, NEWER, "`agent/host`", ("agent",)),
+    Rule(
+        "cached leaves",
+        ("headers.x-cache",),
+        either("HIT", "MISS"),
+        "no proxy here asks for a leaf before",
+        "`X-Cache` of certificates",
+    ),
+    Rule(
+        "what is measured",
+        ("body.*.Labels.*", "body.Samples", "body.Points", "body.Gauges", "body.Counters"),
+        lambda theirs, ours: theirs in (MISSING, []) or ours in (MISSING, []),
+        "they name what happens here",
+        "`agent/metrics`",
+    ),
+    Rule(
+        "metadata of transactions",
+        (
+            "body.NotModified",
+            "body.Backend",
+            "body.ResultsFilteredByACLs",
+            "body.Index",
+            "body.LastContact",
+            "body.KnownLeader",
+            "body.ConsistencyLevel",
+        ),
+        newer_or_number,
+        NEWER,
+        "`ResultsFilteredByACLs`",
+        ("txn",),
+    ),
+    Rule(
+        "tags in transactions",
+        ("body.Results[].Service.Tags", "body.Results[].Check.ServiceTags"),
+        either(None, []),
+        "a list is a list",
+        "`Tags` in answers of `txn`",
+        ("txn",),
+    ),
+    Rule(
+        "index in a fault",
+        ("body.Errors[].What",),
+        lambda theirs, ours: re.sub(r"\d+ !=", "!=", theirs) == re.sub(r"\d+ !=", "!=", ours),
+        "each has its own indexes",
+        "each has its own indexes",
+        ("txn",),
+    ),
+    Rule("faults of filters", ("body",), same_fault_of_filter, "the place is told", "errors of filters", ("filter",)),
+    Rule(
         "checks of sidecars",
         ("body*.Output",),
         refused,
@@ -332,8 +404,6 @@ NOT_THERE = (
     "catalog/gateway-services/",
     "discovery-chain/",
     "connect/ca/configuration",
-    "operator/keyring",
-    "acl/",
 )
 """Beginnings of paths of endpoints that Lictor does not have; docs/compatibility.md says so."""
 
@@ -365,6 +435,55 @@ LISTED: tuple[Listed, ...] = (
     ),
     Listed("catalog", ('PUT catalog/register {"Node": "gone", *',), ("answer",), NEWER, "an unknown `Kind`"),
     Listed("health", ('PUT catalog/register {"Node": "odd", *',), ("answer",), CLOSER, "a status that is none"),
+    Listed(
+        "agent",
+        ("PUT agent/service/maintenance/none?enable=true",),
+        ("body",),
+        NEWER,
+        "an unknown id of a service or check",
+    ),
+    Listed(
+        "agent",
+        ("GET agent/health/service/id/none?format=text",),
+        ("headers.content-type",),
+        "it is text",
+        "a text answer of `agent/health`",
+    ),
+    Listed("agent", ("GET agent/metrics?format=prometheus",), ("answer",), "it is always on", "`agent/metrics`"),
+    Listed("agent", ("GET agent/version",), ("answer",), NEWER, "`/v1/agent/version`"),
+    Listed(
+        "agent",
+        ("GET agent/connect/ca/roots",),
+        ("headers.x-cache", "headers.age"),
+        "no cache stands between",
+        "`X-Cache` of certificates",
+    ),
+    Listed("agent", ("GET agent/connect/ca/leaf/",), ("answer",), "the caller's fault", "a leaf for no name"),
+    Listed("txn", ('PUT txn [{"KV": {"Verb": "get", "Key": "t/none"}}, *',), ("answer",), NEWER, "128 operations"),
+    Listed(
+        "txn",
+        (
+            'PUT txn [{"KV": {"Verb": "get", "Key": "t/a"}}, {"KV": {"Verb": "get", "Key": "t/a"}}, {"KV": {"Verb": "g...',
+        ),
+        ("body",),
+        NEWER,
+        "128 operations",
+    ),
+    Listed(
+        "txn", ('PUT txn [{"KV": {"Verb": "set", "Key": "t/big"*',), ("body",), NEWER, "the page that a 413 points at"
+    ),
+    Listed(
+        "txn",
+        (
+            'PUT txn [{"Service": {"Verb": "delete-cas",*',
+            'PUT txn [{"Service": {"Verb": "odd",*',
+            'PUT txn [{"Service": {"Verb": "delete", *',
+            'PUT txn [{"Check": {"Verb": "delete", "Check": {"Node": "tn", "CheckID": "tc"}}}, *',
+        ),
+        ("body.Errors[].What",),
+        NEWER,
+        "words of `catalog/register`",
+    ),
     Listed(
         "agent",
         ("GET agent/service/web-1?dc=dc9",),
@@ -487,6 +606,13 @@ LISTED: tuple[Listed, ...] = (
         ("answer",),
         "there is one kind of source",
         "`source-type`",
+    ),
+    Listed(
+        "operator",
+        ("GET operator/keyring", "POST operator/keyring {*", "PUT operator/keyring {*", "DELETE operator/keyring {*"),
+        ("body",),
+        "there is one pool",
+        "WAN pool",
     ),
     Listed(
         "operator",

@@ -95,7 +95,7 @@ def shape(value):
         return {name: shape(one) for name, one in value.items()}
     if isinstance(value, list):
         return [shape(value[0])] if value else []
-    return type(value).__name__
+    return "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value).__name__
 
 
 def found_differences(theirs, ours, path=""):

@@ -56,15 +56,15 @@ CHECKS = [
     put("agent/check/register", {"Name": "al", "AliasService": "web-1"}), get("agent/checks", settles=True), put("agent/check/pass/al"), put("agent/check/deregister/al"), put("agent/check/deregister/mem"), get("agent/checks", settles=True),
 ]  # fmt: skip
 HEALTH = [
-    get("agent/health/service/name/web", settles=True), get("agent/health/service/id/web-1", settles=True), get("agent/health/service/id/web-1?format=text", settles=True), get("agent/health/service/name/web?format=text"), get("agent/health/service/id/none"), get("agent/health/service/name/none"),
+    get("agent/health/service/name/web", settles=True, unordered=True), get("agent/health/service/id/web-1", settles=True, unordered=True), get("agent/health/service/id/web-1?format=text", settles=True), get("agent/health/service/name/web?format=text"), get("agent/health/service/id/none"), get("agent/health/service/name/none"),
     get("agent/health/service/id/none?format=text"), get("agent/health/service/name/none?format=text"), get("agent/health/service/id/web-1", headers={"Accept": "text/plain"}), get("agent/health/service/id/"), get("agent/health/service/name/"),
-    get("agent/health/service/name/low", settles=True), get("agent/health/service/id/many", settles=True),
+    get("agent/health/service/name/low", settles=True, unordered=True), get("agent/health/service/id/many", settles=True, unordered=True),
 ]  # fmt: skip
 MAINTENANCE = [
-    put("agent/maintenance"), put("agent/maintenance?enable=x"), put("agent/maintenance?enable=true&reason=because"), get("agent/checks", settles=True), get("health/service/low?passing", settles=True), get("agent/health/service/id/low", settles=True), get("agent/health/service/id/low?format=text", settles=True),
+    put("agent/maintenance"), put("agent/maintenance?enable=x"), put("agent/maintenance?enable=true&reason=because"), get("agent/checks", settles=True), get("health/service/low?passing", settles=True), get("agent/health/service/id/low", settles=True, unordered=True), get("agent/health/service/id/low?format=text", settles=True),
     put("agent/maintenance?enable=true"), put("agent/maintenance?enable=false"), get("agent/checks", settles=True), put("agent/maintenance?enable=0"),
     put("agent/service/maintenance/web-1"), put("agent/service/maintenance/web-1?enable=x"), put("agent/service/maintenance/none?enable=true"), put("agent/service/maintenance/?enable=true"), put("agent/service/maintenance/web-1?enable=1&reason=why"),
-    get("agent/checks", settles=True), get("health/checks/web", settles=True), get("agent/health/service/id/web-1", settles=True), put("agent/service/maintenance/web-1?enable=f"), get("agent/checks", settles=True), put("agent/service/maintenance/web-1?enable=false"), get("agent/maintenance"), post("agent/service/maintenance/web-1?enable=true"),
+    get("agent/checks", settles=True), get("health/checks/web", settles=True, unordered=True), get("agent/health/service/id/web-1", settles=True, unordered=True), put("agent/service/maintenance/web-1?enable=f"), get("agent/checks", settles=True), put("agent/service/maintenance/web-1?enable=false"), get("agent/maintenance"), post("agent/service/maintenance/web-1?enable=true"),
 ]  # fmt: skip
 REST = [
     put("agent/join/127.0.0.1:1"), put("agent/force-leave/none"), put("agent/force-leave/"), get("agent/join/x"), get("agent/monitor?loglevel=foo"), get("agent/metrics", only_shape=True), get("agent/metrics?format=prometheus"), get("agent/host", only_shape=True),
