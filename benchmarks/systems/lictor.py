@@ -33,9 +33,10 @@ class Lictor:
 
     name = LICTOR
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` takes data and logs."""
+    def __init__(self, folder: Path, *, direct: bool = False) -> None:
+        """`folder` takes data and logs; `direct` has the direct lane beside NATS."""
         self._folder = folder
+        self._direct = direct
         self._command = str(Path(sys.executable).parent / "lictor")
         self._offset = 0
         self._children: list[subprocess.Popen[bytes]] = []
@@ -50,6 +51,8 @@ class Lictor:
         self._folder.mkdir(parents=True, exist_ok=True)
         command = [self._command, "dev", "--no-demo", "--servers", str(SERVERS)]
         command += ["--port-offset", str(self._offset), "--data-dir", str(self._data)]
+        if self._direct:
+            command.append("--direct")
         try:
             self._children.append(spawn(command, self._log))
         except OSError as error:

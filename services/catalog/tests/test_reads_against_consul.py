@@ -15,6 +15,8 @@ import pytest
 from api_fixture import Catalog, story
 from test_against_consul import CONSUL, free_ports, normal, plain, wait_until_up
 
+from lictor_state.commands import CoordinateSpec, CoordinatesUpdate
+
 pytestmark = [
     pytest.mark.conformance,
     pytest.mark.skipif(not CONSUL, reason="no consul binary: set CONSUL_BIN or put it on the path"),
@@ -87,6 +89,16 @@ RULES = [
     "catalog/services?pretty",
 ]  # fmt: skip
 
+WHERE = {"ext": 0.0, "ext2": 0.05, "ext3": 0.02}
+"""Seconds along one axis."""
+
+NEAR = [
+    *[f"{path}near={node}" for node in ("ext", "ext2", "ext3", "EXT2", "nobody") for path in (
+        "catalog/nodes?filter=Node+!=+n1&", "catalog/service/api?", "health/service/api?", "health/checks/api?", "health/state/any?filter=Node+!=+n1&",
+        "health/service/api?passing&", "catalog/service/api?tag=a&",
+    )],
+]  # fmt: skip
+
 _PLACE = re.compile(r", at \d+:\d+ \(\d+\)$")
 _GRAMMAR = re.compile(r"(evaluator: )(?:(\d+:\d+ \(\d+\): rule \"\w+\").*|\d+:\d+ \(\d+\): (no match found).*)")
 
@@ -147,7 +159,8 @@ def shown(answer: httpx.Response) -> tuple[int, Any]:
     """Status and content. Of an error of grammar the kind: what else might have stood there is told in other words."""
     if answer.headers.get("content-type", "").startswith("application/json"):
         value = answer.json()
-        if isinstance(value, list) and value and isinstance(value[0], dict) and "CheckID" in value[0]:
+        checks = isinstance(value, list) and value and isinstance(value[0], dict) and "CheckID" in value[0]
+        if checks and "near" not in str(answer.url):
             value = sorted(value, key=lambda one: (one["Node"], one["CheckID"]))
         if isinstance(value, list):
             value = [one for one in value if not (isinstance(one, dict) and one.get("CheckID") == "serfHealth")]
@@ -206,6 +219,27 @@ def test_the_general_rules_are_those_of_a_real_consul(peer: str) -> None:
         await both.write()
         for path in RULES:
             await both.compare(path)
-        await both.done(90)
+        await both.done(85)
+
+    compared()
+
+
+def test_lists_by_distance_are_in_the_order_of_a_real_consul(peer: str) -> None:
+    @story
+    async def compared() -> None:
+        both = Both(peer)
+        await both.write()
+        coordinates = "coordinate/nodes"  # (updates are applied in batches)
+        rest = {"Error": 1.0, "Adjustment": 0.0, "Height": 1e-05}
+        for node, at in WHERE.items():
+            vec = (at, *[0.0] * 7)
+            both.ours.result(CoordinatesUpdate((CoordinateSpec(node, "", vec, 1.0, 0.0, 1e-05),)))
+            told = await both.theirs.put("coordinate/update", json={"Node": node, "Coord": {"Vec": vec, **rest}})
+            assert told.status_code == 200, told.text
+        while not set(WHERE) <= {one["Node"] for one in (await both.theirs.get(coordinates)).json()}:
+            coordinates = f"coordinate/nodes?index={(await both.theirs.get('coordinate/nodes')).headers['x-consul-index']}&wait=1s"
+        for path in NEAR:
+            await both.compare(path)
+        await both.done(30)
 
     compared()

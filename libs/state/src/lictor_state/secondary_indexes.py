@@ -14,6 +14,9 @@ from lictor_state.sorted_keys import SortedKeys
 _Item = TypeVar("_Item", str, Key)
 _Where = TypeVar("_Where", str, Key)
 
+NATIVE = "connect-native"
+"""Counted among the kinds of instances, though it is none: an instance that is in the mesh by itself."""
+
 
 def destination_of(row: ServiceRow) -> str:
     """The service (lower case) whose mesh traffic this instance takes: a proxy's destination, or itself if native."""
@@ -78,6 +81,7 @@ class SecondaryIndexes:
         self.served_by_gateway: dict[str, list[Key]] = {}
         self.gateways_of_service: dict[str, list[Key]] = {}
         self.virtual_offsets: list[int] = []
+        self.instances_of_kind: dict[str, int] = {}
         self.kv_keys = SortedKeys()
         self.tombstone_keys = SortedKeys()
 
@@ -165,8 +169,10 @@ class SecondaryIndexes:
                 _enter(self.services_by_name, now, key)
         if old is not None:
             self._count_tags(was, old.tags, -1)
+            self._count_kind(old, -1)
         if new is not None:
             self._count_tags(now, new.tags, 1)
+            self._count_kind(new, 1)
         was = destination_of(old) if old is not None else ""
         now = destination_of(new) if new is not None else ""
         if was != now:
@@ -174,6 +180,14 @@ class SecondaryIndexes:
                 _leave(self.proxies_of, was, key)
             if now:
                 _enter(self.proxies_of, now, key)
+
+    def _count_kind(self, row: ServiceRow, by: int) -> None:
+        for kind in (row.kind, NATIVE) if row.native else (row.kind,):
+            count = self.instances_of_kind.get(kind, 0) + by
+            if count:
+                self.instances_of_kind[kind] = count
+            else:
+                del self.instances_of_kind[kind]
 
     def _count_tags(self, name: str, tags: tuple[str, ...], by: int) -> None:
         if not tags:

@@ -107,16 +107,18 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     listener = _listen(settings)
     server = http_server(api.app, api.hot, settings.catalog_connections_max)
     serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
+    context.spawn("coordinates", api.coordinates.run())
     context.spawn("contact", _watch_contact(context, bus, view, api, metrics))
     context.readiness.set("view", ok=True)
     log.info("http api", port=listener.getsockname()[1], index=view.index)
 
     async def finish() -> None:
-        """Take nothing new, release who waits, answer what is in flight."""
+        """Take nothing new, release who waits, send the coordinates that were taken, answer what is in flight."""
         server.should_exit = True
         api.streams.close()
         api.queries.close()
         process.streams.close()
+        await api.coordinates.flush()
         await asyncio.wait([serving])
 
     context.on_stop(finish)

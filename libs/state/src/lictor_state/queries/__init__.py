@@ -5,6 +5,7 @@ from lictor_state.queries import (
     ca,
     config,
     coordinates,
+    events,
     gateways,
     health,
     intentions,
@@ -14,6 +15,7 @@ from lictor_state.queries import (
     nodes,
     services,
     sessions,
+    usage,
 )
 from lictor_state.queries.answer import Answer, Instance
 from lictor_state.queries.intentions import Intention
@@ -28,6 +30,7 @@ __all__ = [
     "ca",
     "config",
     "coordinates",
+    "events",
     "gateways",
     "health",
     "intentions",
@@ -37,4 +40,5 @@ __all__ = [
     "nodes",
     "services",
     "sessions",
+    "usage",
 ]
