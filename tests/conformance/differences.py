@@ -387,7 +387,6 @@ RULES: tuple[Rule, ...] = (
         "`Output` of checks",
         ("agent",),
     ),
-    Rule("coordinate", ("body.Coord",), lambda _, ours: ours == "NoneType", "not there yet", "`Coord`", ("agent",)),
     Rule(
         "aliases",
         ("body*.Output",),
@@ -400,8 +399,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 NOT_THERE = (
-    "health/ingress/",
-    "catalog/gateway-services/",
     "discovery-chain/",
     "connect/ca/configuration",
 )
@@ -606,6 +603,13 @@ LISTED: tuple[Listed, ...] = (
         ("answer",),
         "there is one kind of source",
         "`source-type`",
+    ),
+    Listed(
+        "coordinate",
+        ("GET coordinate/node/FAR",),
+        ("body[].Node",),
+        "the node's own spelling",
+        "`coordinate/node/:node`",
     ),
     Listed(
         "operator",

@@ -51,7 +51,7 @@ def fire(name: str, params: Params, payload: bytes, event_id: str) -> EventFire:
         try:
             compile_regexp(pattern)
         except RegexpError as error:
-            raise ApiError(500, f"Invalid {what} filter: error parsing regexp: {error}") from None
+            raise ApiError(500, f"Invalid {what} filter: {error}") from None
     command = EventFire(event_id, name, payload or None, node, service, tag)
     _judge_size(command)
     return command
