@@ -28,6 +28,10 @@ OFFSETS = range(3_000, 23_000, 500)
 """Beyond Consul's and NATS' own ports, below the ports that the kernel gives to clients."""
 
 
+SETTINGS = {"LICTOR_CATALOG_CONNECTIONS_PER_CLIENT": "8000"}
+"""As Consul's `http_max_conns_per_client` here: the load comes from one address."""
+
+
 class Lictor:
     """One `lictor dev`, and what it tells about itself."""
 
@@ -54,7 +58,7 @@ class Lictor:
         if self._direct:
             command.append("--direct")
         try:
-            self._children.append(spawn(command, self._log))
+            self._children.append(spawn(command, self._log, SETTINGS))
         except OSError as error:
             raise UnavailableError(f"lictor dev does not run: {error}") from error
         wait_until(self._ready, READY_LIMIT_S + 10, "lictor dev was not ready")

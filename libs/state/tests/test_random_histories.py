@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lictor_state import STREAMS, Store, Table, apply, apply_noop, dump, dump_stream, restore
 from lictor_state import commands as c
 from lictor_state.codec import GroupEncoder, decode_envelope, decode_group, encode_envelope
+from lictor_state.prepared_query_rows import QueryDefinition, QueryService, QueryTemplate
 from lictor_state.queries import (
     agent,
     ca,
@@ -24,6 +25,7 @@ from lictor_state.queries import (
     members,
     node,
     nodes,
+    prepared_query,
     services,
     sessions,
     usage,
@@ -176,27 +178,6 @@ mesh_commands = st.one_of(
         st.integers(0, 6),
     ),
 )
-TXN_VERBS = st.sampled_from(["set", "set", "cas", "delete", "delete-cas", "get"])
-KV_VERBS = st.sampled_from(["set", "cas", "lock", "unlock", "get-or-empty", "get-tree", "check-index", "delete-tree"])
-txn_operations = st.one_of(
-    st.builds(c.TxnKV, KV_VERBS, KEYS, st.sampled_from([None, b"1"]), index=st.integers(0, 12), session=SESSION_IDS),
-    st.builds(
-        c.TxnNode,
-        TXN_VERBS,
-        st.builds(c.CatalogRegister, NODES, st.just("1.1.1.1"), st.just("dc1"), IDS),
-        st.integers(0, 12),
-    ),
-    st.builds(c.TxnService, TXN_VERBS, NODES, st.one_of(specs, proxies), st.integers(0, 12)),
-    st.builds(
-        c.TxnCheck,
-        TXN_VERBS,
-        st.builds(
-            c.CheckSpec, CHECK_IDS, st.just("check"), STATUSES, service_id=st.sampled_from(["", "s1"]), node=NODES
-        ),
-        st.integers(0, 12),
-    ),
-)
-txn_commands = st.lists(txn_operations, min_size=1, max_size=4).map(lambda ops: c.Txn(tuple(ops)))
 COORDS = [(0.0,) * 8, (1.5, *(0.0,) * 7), (0.0,) * 7]
 newer_commands = st.one_of(
     st.builds(
@@ -232,6 +213,44 @@ newer_commands = st.one_of(
         ).map(tuple),
     ),
 )
+TXN_VERBS = st.sampled_from(["set", "set", "cas", "delete", "delete-cas", "get"])
+KV_VERBS = st.sampled_from(["set", "cas", "lock", "unlock", "get-or-empty", "get-tree", "check-index", "delete-tree"])
+txn_operations = st.one_of(
+    st.builds(c.TxnKV, KV_VERBS, KEYS, st.sampled_from([None, b"1"]), index=st.integers(0, 12), session=SESSION_IDS),
+    st.builds(
+        c.TxnNode,
+        TXN_VERBS,
+        st.builds(c.CatalogRegister, NODES, st.just("1.1.1.1"), st.just("dc1"), IDS),
+        st.integers(0, 12),
+    ),
+    st.builds(c.TxnService, TXN_VERBS, NODES, st.one_of(specs, proxies), st.integers(0, 12)),
+    st.builds(
+        c.TxnCheck,
+        TXN_VERBS,
+        st.builds(
+            c.CheckSpec, CHECK_IDS, st.just("check"), STATUSES, service_id=st.sampled_from(["", "s1"]), node=NODES
+        ),
+        st.integers(0, 12),
+    ),
+)
+query_commands = st.one_of(
+    st.builds(
+        c.PreparedQuerySet,
+        st.sampled_from(["q-1", "q-2", "q-3"]),
+        st.builds(
+            QueryDefinition,
+            st.sampled_from(["", "geo-", "Geo-", "web", "q-1"]),
+            st.builds(
+                QueryService, st.sampled_from([*NAMES, "${name.suffix}"]), tags=st.sampled_from([None, ("!v1",)])
+            ),
+            session=st.sampled_from(["", "", "s-1", "s-2"]),
+            template=st.sampled_from([QueryTemplate(), QueryTemplate("name_prefix_match")]),
+        ),
+        st.booleans(),
+    ),
+    st.builds(c.PreparedQueryDelete, st.sampled_from(["q-1", "q-2", "q-3"])),
+)
+txn_commands = st.lists(txn_operations, min_size=1, max_size=4).map(lambda ops: c.Txn(tuple(ops)))
 histories = st.lists(
     st.one_of(
         kv_commands,
@@ -241,8 +260,9 @@ histories = st.lists(
         agent_commands,
         agent_commands,
         mesh_commands,
-        txn_commands,
         newer_commands,
+        txn_commands,
+        query_commands,
     ),
     min_size=1,
     max_size=25,
@@ -283,6 +303,9 @@ def _queries() -> Any:
         yield f"session {name}", "", lambda s, n=name: sessions.info(s, n)
     yield "sessions of n1", "", lambda s: sessions.of_node(s, "N1")
     yield "sessions", "", sessions.sessions
+    yield "queries", "d", prepared_query.prepared_queries
+    for name in ("q-1", "q-2"):
+        yield f"query {name}", "d", lambda s, n=name: prepared_query.prepared_query(s, n)
     yield "intentions", "m", intentions.intentions
     yield "match", "m", lambda s: intentions.match(s, ["web", "db"])
     yield "exact", "m", lambda s: intentions.exact(s, "web", "db")

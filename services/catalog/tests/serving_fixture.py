@@ -6,6 +6,7 @@ from typing import Self
 from api_fixture import Catalog, until
 
 from lictor_catalog.app import _listen
+from lictor_catalog.client_limits import ClientLimits
 from lictor_catalog.hot_reads import HotReads
 from lictor_catalog.http_protocol import server as http_server
 from lictor_catalog.settings import CatalogSettings
@@ -27,13 +28,16 @@ class NoHotReads(HotReads):
 class Served:
     """A catalog on a free port; without `hot` no request takes the short way."""
 
-    def __init__(self, catalog: Catalog | None = None, *, hot: bool = True) -> None:
+    def __init__(
+        self, catalog: Catalog | None = None, *, hot: bool = True, connections: int = 0, rate: float = 0
+    ) -> None:
         self.catalog = catalog or Catalog()
         settings = CatalogSettings(catalog_http_port=0)
         self.listener = _listen(settings)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/v1/"
         reads = self.catalog.api.hot if hot else NoHotReads()
-        self.server = http_server(self.catalog.api.app, reads, settings.catalog_connections_max)
+        self.limits = ClientLimits(connections, rate)
+        self.server = http_server(self.catalog.api.app, reads, self.limits, settings.catalog_connections_max)
 
     async def __aenter__(self) -> Self:
         self.task = asyncio.create_task(self.server.serve(sockets=[self.listener]))

@@ -13,7 +13,8 @@ from serving_fixture import Served, response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lictor_catalog.app import _spare_the_collector
-from lictor_catalog.http_protocol import CatalogProtocol, _StatusHeads
+from lictor_catalog.client_limits import ClientLimits
+from lictor_catalog.http_protocol import CatalogProtocol, StatusHeads
 
 
 @story
@@ -180,7 +181,9 @@ def test_an_answer_that_breaks_off_ends_as_uvicorn_ends_it(messages: list[dict[s
 
 
 def _ours(config: uvicorn.Config, state: uvicorn.server.ServerState, app_state: dict[str, Any]) -> CatalogProtocol:
-    return CatalogProtocol(config, state, app_state, hot=Catalog().api.hot, heads=_StatusHeads())
+    return CatalogProtocol(
+        config, state, app_state, hot=Catalog().api.hot, limits=ClientLimits(0, 0), heads=StatusHeads()
+    )
 
 
 def _written(protocol: Callable[..., HttpToolsProtocol], method: str, messages: list[dict[str, Any]]) -> Wire:

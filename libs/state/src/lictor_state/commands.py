@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from lictor_state.prepared_query_rows import QueryDefinition
 from lictor_state.rows import CARootRow, CheckDefinition, ProxyDefinition, ServiceCheck, TaggedAddress, Weights
 
 
@@ -381,6 +382,20 @@ class TxnCheck(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
 TxnOp = TxnKV | TxnNode | TxnService | TxnCheck
 
 
+class PreparedQuerySet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=31):
+    """`POST /v1/query` (`create`) and `PUT /v1/query/:id`. Result: the query's id."""
+
+    query_id: str
+    definition: QueryDefinition
+    create: bool = False
+
+
+class PreparedQueryDelete(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=32):
+    """`DELETE /v1/query/:id`. Result: True."""
+
+    query_id: str
+
+
 class Txn(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=30):
     """`PUT /v1/txn` with something to write: all operations take effect in one index, or none does.
 
@@ -488,6 +503,8 @@ Command = (
     | RestoreAbort
     | AutopilotSet
     | Txn
+    | PreparedQuerySet
+    | PreparedQueryDelete
     | CoordinatesUpdate
     | EventFire
     | GatewayServicesSet

@@ -29,6 +29,7 @@ from lictor_catalog.http import (
     agent_process,
     autopilot,
     catalog,
+    config,
     coordinate,
     event,
     intentions,
@@ -95,6 +96,7 @@ class Api:
         rare.include_router(catalog.router(writes, node.datacenter))
         rare.include_router(coordinate.router(self.coordinates, node.datacenter))
         rare.include_router(event.router(writes, chance.new_id))
+        rare.include_router(config.router(writes))
         rare.include_router(intentions.router(writes, chance.now_text, chance.new_id))
         rare.include_router(status.router(cluster))
         rare.include_router(operator.router(store_operator))

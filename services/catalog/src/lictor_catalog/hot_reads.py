@@ -88,6 +88,10 @@ class Turn(Protocol):
     sleeper: Sleeper | None
     disconnected: bool
 
+    @property
+    def client(self) -> str:
+        """The client's address."""
+
     def settled(self, outcome: Contact | ApiError) -> None:
         """Pass on to `HotReads.settled`."""
 
@@ -197,7 +201,7 @@ class HotReads:
         if not read.may_wait or turn.confirming:
             self._send(turn, self._queries.page(read.plan), contact)
             return
-        begun = self._queries.begin(read.plan, read.options, turn.woken)
+        begun = self._queries.begin(read.plan, read.options, turn.woken, turn.client)
         if isinstance(begun, Page):
             self._send(turn, begun, contact)
         else:

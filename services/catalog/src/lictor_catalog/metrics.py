@@ -20,6 +20,9 @@ class CatalogMetrics:
         self._streams = metrics.gauge("event_streams_count", "Event streams open now")
         self._told = metrics.gauge("events_told_count", "Events sent on streams since the start")
         self._slow = metrics.gauge("events_slow_count", "Events that a slow client held up since the start")
+        self._refused = metrics.gauge(
+            "refused_count", "Refused with 429 since the start, by what there was too much of", ("what",)
+        )
         self._signed = metrics.counter("certificates_total", "Certificate requests by outcome", ("outcome",))
 
     def request(self, route: str, status: int, seconds: float) -> None:
@@ -34,6 +37,11 @@ class CatalogMetrics:
         self._waiting.set(waiting)
         self._computed.set(computed)
         self._shared.set(shared)
+
+    def refused(self, connections: int, requests: int, queries: int) -> None:
+        """How much was too much, since the start."""
+        for what, count in (("connections", connections), ("requests", requests), ("blocking queries", queries)):
+            self._refused.labels(what).set(count)
 
     def streams(self, count: int, told: int, slow: int) -> None:
         """The state of the event streams."""

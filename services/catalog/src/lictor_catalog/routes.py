@@ -83,6 +83,8 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/v1/catalog/register": (PUT,),
     "/v1/catalog/service/": (GET,),
     "/v1/catalog/services": (GET,),
+    "/v1/config": (PUT,),
+    "/v1/config/": (GET, DELETE),
     "/v1/connect/ca/roots": (GET,),
     "/v1/connect/intentions": (GET, POST),
     "/v1/connect/intentions/": (GET, PUT, DELETE),
