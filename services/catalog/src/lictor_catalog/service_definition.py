@@ -119,6 +119,8 @@ def catalog_service(given: dict[str, Any]) -> ServiceSpec:
     service_id = given.get("ID") or name
     if service_id and not name:
         raise ApiError(500, "Must provide service name (Service.Service) when service ID is provided")
+    if not name:
+        raise ApiError(500, "failed inserting service: object missing primary index")
     if given.get("Address") in _ANY_ADDRESSES:
         raise ApiError(500, "Invalid service address")
     native = given.get("Connect", {}).get("Native", False)
