@@ -30,6 +30,7 @@ START_S = 30.0
 # (`Output` is what checks said when they ran; here nobody runs ours.)
 VOLATILE = {"CreateIndex", "ModifyIndex", "ContentHash", "Hash", "CreatedAt", "UpdatedAt", "Output"}
 NEWER = {
+    "consul-virtual",
     "Interval",
     "Timeout",
     "ExposedPort",
@@ -38,7 +39,6 @@ NEWER = {
     "ServiceLocality",
     "Datacenter",
     "Mode",
-    "consul-virtual",
 }
 """Fields that 1.21 shows and 1.8 does not (or, `Datacenter`, not everywhere)."""
 

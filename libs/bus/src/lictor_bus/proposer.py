@@ -22,6 +22,7 @@ from lictor_bus.lanes import Lane, NatsLane
 from lictor_bus.leader import LeaderTracker
 from lictor_state.commands import Command, Envelope, RegisterProposer, Result
 from lictor_state.levels import too_early
+from lictor_state.txn_outcome import answer_bytes_max
 
 BATCHES_IN_FLIGHT_MAX = 4
 """More would only queue at the leader, which groups what waits during its disk write anyway."""
@@ -194,7 +195,7 @@ class Proposer:
         """Number and encode as many waiting commands as one message and the line's window may hold."""
         batch: list[_Waiting] = []
         payload: list[bytes] = []
-        size = 0
+        size = answers = 0
         below = line.answered_below()
         for waiting in self._queue:
             if line.next_number - below >= UNANSWERED_MAX:
@@ -203,9 +204,11 @@ class Proposer:
                 batch.append(waiting)
                 continue
             encoded = _envelopes.encode(Envelope(line.proposer, line.next_number, below, waiting.command))
-            if payload and size + len(encoded) > MESSAGE_BYTES_MAX:
+            answer = answer_bytes_max(waiting.command, len(encoded))  # the answers come in one message too
+            if payload and max(size + len(encoded), answers + answer) > MESSAGE_BYTES_MAX:
                 break
             size += len(encoded) + 5
+            answers += answer
             waiting.number = line.next_number
             line.unanswered[waiting.number] = waiting
             line.next_number += 1

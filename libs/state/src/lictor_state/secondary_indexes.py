@@ -8,11 +8,15 @@ from bisect import bisect_left, insort
 from typing import TypeVar
 
 from lictor_state.mesh_rows import VirtualIPRow
+from lictor_state.prepared_query_rows import PreparedQueryRow
 from lictor_state.rows import AgentRow, CheckRow, Key, KVRow, NodeRow, Row, ServiceRow, SessionRow, Table
 from lictor_state.sorted_keys import SortedKeys
 
 _Item = TypeVar("_Item", str, Key)
 _Where = TypeVar("_Where", str, Key)
+
+NATIVE = "connect-native"
+"""Counted among the kinds of instances, though it is none: an instance that is in the mesh by itself."""
 
 
 def destination_of(row: ServiceRow) -> str:
@@ -74,10 +78,14 @@ class SecondaryIndexes:
         self.sessions_of_node: dict[str, list[str]] = {}
         self.sessions_of_check: dict[Key, tuple[str, ...]] = {}
         self.keys_of_session: dict[str, list[str]] = {}
+        self.queries_by_name: dict[str, str] = {}
+        self.query_templates: dict[str, str] = {}
+        self.queries_of_session: dict[str, list[str]] = {}
         self.segments_of_node: dict[str, tuple[str, ...]] = {}
         self.served_by_gateway: dict[str, list[Key]] = {}
         self.gateways_of_service: dict[str, list[Key]] = {}
         self.virtual_offsets: list[int] = []
+        self.instances_of_kind: dict[str, int] = {}
         self.kv_keys = SortedKeys()
         self.tombstone_keys = SortedKeys()
 
@@ -104,6 +112,8 @@ class SecondaryIndexes:
                 _leave(self.config_names, key[0], key[1])
         elif table is Table.SESSIONS:
             self._session_moved(key[0], old, new)  # type: ignore[arg-type]  # as above
+        elif table is Table.PREPARED_QUERIES:
+            self._query_moved(key[0], old, new)  # type: ignore[arg-type]  # as above
         elif table is Table.COORDINATES:
             if old is None:
                 _add(self.segments_of_node, key[0], key[1])
@@ -125,6 +135,24 @@ class SecondaryIndexes:
             del offsets[bisect_left(offsets, old.offset)]
         if new is not None:
             insort(offsets, new.offset)
+
+    def _query_moved(self, query_id: str, old: PreparedQueryRow | None, new: PreparedQueryRow | None) -> None:
+        if old is not None:
+            name = old.definition.name.lower()
+            # as with ids of nodes: one of two rows that swap a name may be written before the other
+            for index in (self.queries_by_name, self.query_templates):
+                if index.get(name) == query_id:
+                    del index[name]
+            if old.definition.session:
+                _leave(self.queries_of_session, old.definition.session, query_id)
+        if new is not None:
+            name = new.definition.name.lower()
+            if name:
+                self.queries_by_name[name] = query_id
+            if new.definition.template.type:
+                self.query_templates[name] = query_id
+            if new.definition.session:
+                _enter(self.queries_of_session, new.definition.session, query_id)
 
     def _kv_moved(self, name: str, old: KVRow | None, new: KVRow | None) -> None:
         if old is None:
@@ -165,8 +193,10 @@ class SecondaryIndexes:
                 _enter(self.services_by_name, now, key)
         if old is not None:
             self._count_tags(was, old.tags, -1)
+            self._count_kind(old, -1)
         if new is not None:
             self._count_tags(now, new.tags, 1)
+            self._count_kind(new, 1)
         was = destination_of(old) if old is not None else ""
         now = destination_of(new) if new is not None else ""
         if was != now:
@@ -174,6 +204,14 @@ class SecondaryIndexes:
                 _leave(self.proxies_of, was, key)
             if now:
                 _enter(self.proxies_of, now, key)
+
+    def _count_kind(self, row: ServiceRow, by: int) -> None:
+        for kind in (row.kind, NATIVE) if row.native else (row.kind,):
+            count = self.instances_of_kind.get(kind, 0) + by
+            if count:
+                self.instances_of_kind[kind] = count
+            else:
+                del self.instances_of_kind[kind]
 
     def _count_tags(self, name: str, tags: tuple[str, ...], by: int) -> None:
         if not tags:

@@ -2,11 +2,15 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
+import structlog
+
 from lictor_catalog import log_lines
 from lictor_catalog.ports import ReloadPort
 from lictor_catalog.streams import Streams
 from lictor_catalog.telemetry import Telemetry
 from lictor_kit.log_taps import TAPS, LogTap
+
+log = structlog.get_logger()
 
 
 class AgentProcess:
@@ -23,6 +27,7 @@ class AgentProcess:
 
     async def reload(self) -> None:
         """Reload every part; raises `ApiError` 500 with the reason of the first that cannot be used."""
+        log.info("reload", parts=len(self._reloads))
         for part in self._reloads:
             await part.reload()
 

@@ -16,6 +16,7 @@ from lictor_catalog.asgi import Application
 from lictor_catalog.blocking_query import BlockingQueries
 from lictor_catalog.ca_service import CAService
 from lictor_catalog.consistency import Consistency
+from lictor_catalog.coordinate_updates import CoordinateUpdates
 from lictor_catalog.event_stream import EventStreams
 from lictor_catalog.fast_reads import FastReads
 from lictor_catalog.fast_writes import FastWrites
@@ -29,11 +30,15 @@ from lictor_catalog.http import (
     agent_process,
     autopilot,
     catalog,
+    config,
+    coordinate,
+    event,
     intentions,
     operator,
     session,
     snapshot,
     status,
+    txn,
 )
 from lictor_catalog.leaf_cache import LeafCache
 from lictor_catalog.metrics import CatalogMetrics
@@ -82,6 +87,7 @@ class Api:
     ) -> None:
         consistency = Consistency(view, gate)
         self.queries = BlockingQueries(view, chance.dice)
+        self.coordinates = CoordinateUpdates(writes)
         self.streams = EventStreams(self.queries, view)
         about = AgentSelf(node, ports, version, cluster)
         leaves = LeafCache(authority, view, node.datacenter, now=chance.now, dice=chance.dice)
@@ -93,6 +99,9 @@ class Api:
         rare.include_router(agent_pool.router(gossip, node.name))
         rare.include_router(agent_process.router(process))
         rare.include_router(catalog.router(writes, node.datacenter))
+        rare.include_router(coordinate.router(self.coordinates, node.datacenter))
+        rare.include_router(event.router(writes, chance.new_id))
+        rare.include_router(config.router(writes))
         rare.include_router(intentions.router(writes, chance.now_text, chance.new_id))
         rare.include_router(status.router(cluster))
         rare.include_router(operator.router(store_operator))
@@ -107,6 +116,7 @@ class Api:
                 new_id=chance.new_id,
             )
         )
+        rare.include_router(txn.router(writes, view, consistency, node.datacenter))
         rare.include_router(snapshot.router(Snapshots(writes, chance.new_id), view, consistency))
         rare.add_middleware(PlainErrors)
         who = Identity(node.name, node.datacenter, version, allow_by_default)

@@ -25,6 +25,7 @@ from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
 from lictor_catalog.ca_service import CAService
+from lictor_catalog.client_limits import ClientLimits
 from lictor_catalog.cluster_status import ClusterStatus
 from lictor_catalog.config_dir import ConfigDir
 from lictor_catalog.consistency import Consistency
@@ -107,18 +108,21 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     _reload_on_hangup(context, config_dir)
     context.spawn("definition files", _load(context, config_dir), may_end=True)
     listener = _listen(settings)
-    server = http_server(api.app, api.hot, settings.catalog_connections_max, settings.catalog_response_headers)
+    limits = ClientLimits(settings.catalog_connections_per_client, settings.catalog_requests_per_client)
+    server = http_server(api.app, api.hot, limits, settings.catalog_connections_max, settings.catalog_response_headers)
     serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
-    context.spawn("contact", _watch_contact(context, bus, view, api, metrics))
+    context.spawn("coordinates", api.coordinates.run())
+    context.spawn("contact", _watch_contact(context, bus, view, api, limits, metrics))
     context.readiness.set("view", ok=True)
     log.info("http api", port=listener.getsockname()[1], index=view.index)
 
     async def finish() -> None:
-        """Take nothing new, release who waits, answer what is in flight."""
+        """Take nothing new, release who waits, send the coordinates that were taken, answer what is in flight."""
         server.should_exit = True
         api.streams.close()
         api.queries.close()
         process.streams.close()
+        await api.coordinates.flush()
         await asyncio.wait([serving])
 
     context.on_stop(finish)
@@ -182,10 +186,13 @@ def _now_text() -> str:
     return dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
 
 
-async def _watch_contact(context: Context, bus: Bus, view: View, api: Api, metrics: CatalogMetrics) -> None:
+async def _watch_contact(
+    context: Context, bus: Bus, view: View, api: Api, limits: ClientLimits, metrics: CatalogMetrics
+) -> None:
     """Tell in /readyz what is unusual and does not make us unready: stale reads go on from the view we have."""
     while True:
         tell_contact(context.readiness.note, bus, view, "only stale reads are answered")
         metrics.queries(api.queries.waiting, api.queries.computed, api.queries.shared)
+        metrics.refused(limits.connections_refused, limits.requests_refused, api.queries.refused)
         metrics.streams(api.streams.open, api.streams.told, api.streams.slow)
         await asyncio.sleep(CONTACT_POLL_S)

@@ -53,6 +53,12 @@ def header(scope: Scope, name: bytes) -> bytes:
     return b""
 
 
+def client_of(scope: Scope) -> str:
+    """The client's address, empty when it is unknown."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
 def wants_gzip(scope: Scope) -> bool:
     """Whether the client takes gzip."""
     return accepts_gzip(header(scope, b"accept-encoding"))

@@ -135,7 +135,7 @@ def _agent_service(given: dict[str, Any], service_id: str, name: str) -> Service
     native = given.get("Connect", {}).get("Native", False)
     spec = _spec(given, service_id, name, native=native)
     _judge_weights(spec.weights)
-    _judge_kind(spec, sidecar="SidecarService" in given.get("Connect", {}))
+    _judge_kind(spec, sidecar=given.get("Connect", {}).get("SidecarService"))
     return msgspec.structs.replace(
         spec, tagged_addresses=with_own_addresses(spec.tagged_addresses, spec.address, spec.port)
     )
@@ -195,12 +195,6 @@ def _checks(given: dict[str, Any], service_id: str, name: str, origin: str = "")
 
 
 def _sidecar(parent: ServiceSpec, given: dict[str, Any]) -> tuple[ServiceSpec, tuple[CheckSpec, ...]]:
-    if given.get("ID"):
-        raise ApiError(
-            400, "Invalid SidecarService: A SidecarService cannot specify an ID as this is managed by the agent"
-        )
-    if given.get("Connect", {}).get("SidecarService") is not None:
-        raise ApiError(400, "Invalid SidecarService: A SidecarService cannot have a nested SidecarService")
     full = dict(given)
     full.setdefault("Kind", "connect-proxy")
     full["Address"] = given.get("Address") or parent.address
@@ -288,16 +282,20 @@ def _judge_weights(weights: Weights) -> None:
         raise ApiError(400, f"Invalid Weights: DNS Weight must be between 0 and {WEIGHT_MAX}")
 
 
-def _judge_kind(spec: ServiceSpec, *, sidecar: bool = False, port_comes_later: bool = False) -> None:
+def _judge_kind(spec: ServiceSpec, *, sidecar: dict[str, Any] | None = None, port_comes_later: bool = False) -> None:
     faults: list[str] = []
     proxy = spec.proxy or ProxyDefinition()
     if spec.kind == "connect-proxy":
         port = 1 if port_comes_later else spec.port
         faults += proxy_faults(proxy, port=port, socket_path=spec.socket_path, native=spec.native)
     elif spec.kind in GATEWAYS:
-        if sidecar:
+        if sidecar is not None:
             faults.append(f"A {spec.kind} cannot have a sidecar service defined")
         faults += gateway_faults(spec.kind, proxy, port=spec.port)
+    if sidecar and sidecar.get("ID"):
+        faults.append("A SidecarService cannot specify an ID as this is managed by the agent")
+    if sidecar and sidecar.get("Connect", {}).get("SidecarService") is not None:
+        faults.append("A SidecarService cannot have a nested SidecarService")
     if faults:
         count = f"{len(faults)} error{'s' if len(faults) > 1 else ''} occurred:\n"
         raise ApiError(400, "Validation failed: " + count + "".join(f"\t* {fault}\n" for fault in faults) + "\n")

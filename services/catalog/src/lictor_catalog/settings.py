@@ -29,6 +29,18 @@ class CatalogSettings(Settings):
     catalog_sidecar_port_max: Port = Field(
         default=21255, description="TCP port; the last that an automatic sidecar may take; 256 sidecars a node"
     )
+    catalog_connections_per_client: int = Field(
+        default=200,
+        ge=0,
+        description="connections; open at once from one address, each worker counting its own; 0 is no limit; more are "
+        "answered 429; Consul's default",
+    )
+    catalog_requests_per_client: float = Field(
+        default=0.0,
+        ge=0,
+        description="requests per second; from one address, each worker counting its own; a second's worth may come at "
+        "once; more are answered 429; 0, since a proxy's clients share an address",
+    )
     catalog_connections_max: int = Field(
         default=20_000,
         ge=64,
