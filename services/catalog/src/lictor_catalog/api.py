@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 from fastapi import FastAPI
 
+from lictor_catalog.access import Access
 from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, AgentSelf, Ports
 from lictor_catalog.agent_writes import AgentWrites
@@ -48,6 +49,9 @@ from lictor_catalog.ports import ClusterPort, GatePort, GossipPort, OperatorPort
 from lictor_catalog.snapshots import Snapshots
 from lictor_catalog.writes import Writes
 
+EVERYBODY = Access()
+"""Nothing is blocked and everybody may write, as without settings."""
+
 
 class Chance(msgspec.Struct, frozen=True):
     """The clock and the dice of the process: Unix seconds, RFC 3339 text, a UUID, a number in [0, 1)."""
@@ -80,6 +84,7 @@ class Api:
         process: AgentProcess,
         chance: Chance,
         metrics: CatalogMetrics,
+        access: Access = EVERYBODY,
     ) -> None:
         consistency = Consistency(view, gate)
         self.queries = BlockingQueries(view, chance.dice)
@@ -118,11 +123,12 @@ class Api:
         rare.include_router(snapshot.router(Snapshots(writes, chance.new_id), view, consistency))
         rare.add_middleware(PlainErrors)
         reads = FastReads(who, self.queries, consistency, self.streams)
-        self.hot = HotReads(reads, self.queries, consistency, node.datacenter, metrics)
+        self.hot = HotReads(reads, self.queries, consistency, node.datacenter, metrics, access)
         self.app: Application = FrontDoor(
             rare,
             reads=reads,
             writes=FastWrites(writes, agent_writes, node.datacenter),
             datacenter=node.datacenter,
             metrics=metrics,
+            access=access,
         )

@@ -113,7 +113,7 @@ class FastReads:
         """Judge one GET; raises `ApiError`. The same arguments always make an equal result."""
         read = READS[route]
         options = read_options(params, cacheable=read.cacheable)
-        if options.mode is Mode.CACHED:
+        if cache_control:
             options = honour_cache_control(options, cache_control.decode("latin-1"))
         plan = read.plan(rest, params, self._who)
         if read.local:
