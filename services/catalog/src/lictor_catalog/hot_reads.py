@@ -15,7 +15,8 @@ from urllib.parse import unquote
 import structlog
 
 from lictor_catalog import clean_path, routes
-from lictor_catalog.asgi import Header, page_headers
+from lictor_catalog.access import Access
+from lictor_catalog.asgi import Header, accepts_gzip, page_headers
 from lictor_catalog.blocking_query import BlockingQueries, Sleeper, woken_contact
 from lictor_catalog.consistency import CONFIRMED, Consistency, Contact, Mode, ReadOptions
 from lictor_catalog.errors import ApiError
@@ -112,8 +113,10 @@ class HotReads:
         consistency: Consistency,
         datacenter: str,
         metrics: CatalogMetrics,
+        access: Access,
     ) -> None:
         self._reads = reads
+        self._access = access
         self._queries = queries
         self._consistency = consistency
         self._datacenter = datacenter
@@ -144,6 +147,8 @@ class HotReads:
         found = routes.find(path)
         if found is None or found.route not in READS or not path.isprintable() or not clean_path.is_clean(path):
             return None
+        if self._access.is_blocked(path):
+            return None
         accepts = cache_control = b""
         for name, value in reversed(headers):  # the first of several counts
             if name in _LONG_WAY or (name == b"accept" and b"event-stream" in value):
@@ -160,7 +165,7 @@ class HotReads:
             prepared = self._reads.prepare(found.route, found.rest, params, cache_control)
         except ApiError:
             return None
-        return HotRead(found.route, prepared, compressed=b"gzip" in accepts)
+        return HotRead(found.route, prepared, compressed=accepts_gzip(accepts))
 
     def start(self, turn: Turn, read: HotRead) -> None:
         """Begin to answer a request; `turn.send` is called once, at once or later."""

@@ -65,35 +65,41 @@ def connect(rest: str, params: Params, who: Identity) -> Plan:
     return _instance_list("catalog/connect", rest, params, who, queries.services.connect_instances)
 
 
-def node(rest: str, params: Params, _who: Identity) -> Plan:
+def node(rest: str, params: Params, who: Identity) -> Plan:
     """`catalog/node/:node`: services by id, or `null`."""
     name = needed(rest, "node name")
-    keep = filter_of(params, kinds.SERVICE)
+    select = selection_of(params, kinds.SERVICE, who)
 
     def run(store: Store) -> Outcome:
         answer = queries.node.node(store, name)
         found = answer.value
+        rows = select.chosen(store, list(found.services), lambda row: row.node) if found else []
         shown = found and {
             "Node": consul_json.node(found.node),
-            "Services": {row.service_id: consul_json.node_service(row) for row in keep.kept(found.services)},
+            "Services": {row.service_id: consul_json.node_service(row) for row in rows},
         }
-        return Outcome(json_page(shown, index=answer.index, absent=found is None), answer.tokens, found is None)
+        return Outcome(
+            json_page(shown, index=answer.index, absent=found is None), answer.tokens + select.tokens, found is None
+        )
 
-    return Plan(("catalog/node", name, keep.text), run)
+    return Plan(("catalog/node", name, *select.key), run)
 
 
-def node_services(rest: str, params: Params, _who: Identity) -> Plan:
+def node_services(rest: str, params: Params, who: Identity) -> Plan:
     """`catalog/node-services/:node`: services as a list."""
     name = needed(rest, "node name")
-    keep = filter_of(params, kinds.SERVICE)
+    select = selection_of(params, kinds.SERVICE, who)
 
     def run(store: Store) -> Outcome:
         answer = queries.node.node(store, name)
         found = answer.value
+        rows = select.chosen(store, list(found.services), lambda row: row.node) if found else []
         shown = {
             "Node": found and consul_json.node(found.node),
-            "Services": found and [consul_json.node_service(row) for row in keep.kept(found.services)],
+            "Services": found and [consul_json.node_service(row) for row in rows],
         }
-        return Outcome(json_page(shown, index=answer.index, absent=found is None), answer.tokens, found is None)
+        return Outcome(
+            json_page(shown, index=answer.index, absent=found is None), answer.tokens + select.tokens, found is None
+        )
 
-    return Plan(("catalog/node-services", name, keep.text), run)
+    return Plan(("catalog/node-services", name, *select.key), run)
