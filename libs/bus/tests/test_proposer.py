@@ -6,7 +6,7 @@ import pytest
 
 from lictor_bus import NoLeaderError, NoSpaceError, OutcomeUnknownError
 from lictor_bus.frames import ProposeAnswer
-from lictor_state.commands import KVDelete, KVSet
+from lictor_state.commands import KVDelete, KVSet, Txn, TxnKV
 
 
 def test_a_command_comes_back_with_its_index_and_result(in_world):
@@ -25,6 +25,18 @@ def test_commands_that_wait_at_one_moment_travel_as_one_message(in_world):
         world.store.batches.clear()
         await asyncio.gather(*(world.proposer.propose(KVSet(f"k{n}", b"x")) for n in range(100)))
         assert world.store.batches == [100]
+
+    in_world(story)
+
+
+def test_commands_whose_answers_would_not_fit_into_one_message_travel_in_several(in_world):
+    async def story(world):
+        await world.proposer.propose(KVSet("big", b"x" * 500_000))
+        world.store.batches.clear()
+        reading = Txn((TxnKV("set", "a"), TxnKV("get", "big")))
+        done = await asyncio.gather(*(world.proposer.propose(reading) for _ in range(3)))
+        assert world.store.batches == [1, 1, 1]
+        assert [len(one.result.more) > 500_000 for one in done] == [True] * 3
 
     in_world(story)
 

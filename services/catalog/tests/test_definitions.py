@@ -63,7 +63,7 @@ PROXY = {"Name": "p", "Kind": "connect-proxy", "Port": 1}
         ),
         (
             {"Name": "a", "Connect": {"SidecarService": {"ID": "x"}}},
-            "Invalid SidecarService: A SidecarService cannot specify an ID",
+            "A SidecarService cannot specify an ID as this is managed by the agent",
         ),
         (
             {"Name": "a", "Connect": {"SidecarService": {"Connect": {"SidecarService": {}}}}},

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import pytest
 from api_fixture import Catalog, story, until
-from test_serving import Served
+from serving_fixture import Served
 
 from lictor_catalog import event_stream
 

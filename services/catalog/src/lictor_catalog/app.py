@@ -20,10 +20,12 @@ import structlog
 from lictor_bus import Bus, DirectLane, Lane, LeaderTracker, NatsLane, Proposer, ReadGate, View, connect, tell_contact
 from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.store_operator import StoreOperator
+from lictor_catalog.access import Access
 from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
 from lictor_catalog.ca_service import CAService
+from lictor_catalog.client_limits import ClientLimits
 from lictor_catalog.cluster_status import ClusterStatus
 from lictor_catalog.config_dir import ConfigDir
 from lictor_catalog.consistency import Consistency
@@ -71,9 +73,10 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         settings.catalog_grpc_port,
         settings.catalog_sidecar_port_min,
         settings.catalog_sidecar_port_max,
+        settings.catalog_dns_port,
     )
     config_dir = ConfigDir(settings.config_dir, node, ports, writes, view, Consistency(view, gate))
-    process = AgentProcess(Telemetry(context.metrics.registry, time.time), (config_dir,))
+    process = AgentProcess(Telemetry(context.metrics.registry, time.time), (config_dir,), dropped=metrics.lines_dropped)
     api = Api(
         node=node,
         ports=ports,
@@ -89,6 +92,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         renewals=SessionRenewals(bus, leader),
         authority=authority,
         process=process,
+        access=Access(settings.catalog_block_endpoints, settings.catalog_allow_write_from),
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
     )
@@ -105,18 +109,21 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     _reload_on_hangup(context, config_dir)
     context.spawn("definition files", _load(context, config_dir), may_end=True)
     listener = _listen(settings)
-    server = http_server(api.app, api.hot, settings.catalog_connections_max)
+    limits = ClientLimits(settings.catalog_connections_per_client, settings.catalog_requests_per_client)
+    server = http_server(api.app, api.hot, limits, settings.catalog_connections_max, settings.catalog_response_headers)
     serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
-    context.spawn("contact", _watch_contact(context, bus, view, api, metrics))
+    context.spawn("coordinates", api.coordinates.run())
+    context.spawn("contact", _watch_contact(context, bus, view, api, limits, metrics))
     context.readiness.set("view", ok=True)
     log.info("http api", port=listener.getsockname()[1], index=view.index)
 
     async def finish() -> None:
-        """Take nothing new, release who waits, answer what is in flight."""
+        """Take nothing new, release who waits, send the coordinates that were taken, answer what is in flight."""
         server.should_exit = True
         api.streams.close()
         api.queries.close()
         process.streams.close()
+        await api.coordinates.flush()
         await asyncio.wait([serving])
 
     context.on_stop(finish)
@@ -180,10 +187,13 @@ def _now_text() -> str:
     return dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
 
 
-async def _watch_contact(context: Context, bus: Bus, view: View, api: Api, metrics: CatalogMetrics) -> None:
+async def _watch_contact(
+    context: Context, bus: Bus, view: View, api: Api, limits: ClientLimits, metrics: CatalogMetrics
+) -> None:
     """Tell in /readyz what is unusual and does not make us unready: stale reads go on from the view we have."""
     while True:
         tell_contact(context.readiness.note, bus, view, "only stale reads are answered")
         metrics.queries(api.queries.waiting, api.queries.computed, api.queries.shared)
+        metrics.refused(limits.connections_refused, limits.requests_refused, api.queries.refused)
         metrics.streams(api.streams.open, api.streams.told, api.streams.slow)
         await asyncio.sleep(CONTACT_POLL_S)
