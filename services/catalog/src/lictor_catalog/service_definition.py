@@ -119,6 +119,8 @@ def catalog_service(given: dict[str, Any]) -> ServiceSpec:
     service_id = given.get("ID") or name
     if service_id and not name:
         raise ApiError(500, "Must provide service name (Service.Service) when service ID is provided")
+    if not name:
+        raise ApiError(500, "failed inserting service: object missing primary index")
     if given.get("Address") in _ANY_ADDRESSES:
         raise ApiError(500, "Invalid service address")
     native = given.get("Connect", {}).get("Native", False)
@@ -271,11 +273,15 @@ def _default_sidecar_checks(sidecar: ServiceSpec, parent: ServiceSpec) -> tuple[
 
 
 def _judge_meta(meta: dict[str, str], refusal: str = "Invalid Service Meta: ") -> None:
-    def refuse(rule: str) -> ApiError:
-        return ApiError(400, f"{refusal}{rule}")
+    fault = meta_fault(meta)
+    if fault:
+        raise ApiError(400, f"{refusal}{fault}")
 
+
+def meta_fault(meta: dict[str, str], reserved: str = META_RESERVED) -> str:
+    """The first rule that metadata breaks, in Consul's words; keys that begin with `reserved` are not the user's."""
     if len(meta) > META_PAIRS_MAX:
-        raise refuse("Node metadata cannot contain more than 64 key/value pairs")
+        return "Node metadata cannot contain more than 64 key/value pairs"
     for key, value in meta.items():
         fault = ""
         if not key:
@@ -284,12 +290,13 @@ def _judge_meta(meta: dict[str, str], refusal: str = "Invalid Service Meta: ") -
             fault = "Key contains invalid characters"
         elif len(key.encode()) > META_KEY_MAX:
             fault = f"Key is too long (limit: {META_KEY_MAX} characters)"
-        elif key.startswith(META_RESERVED):
+        elif reserved and key.startswith(reserved):
             fault = "Key prefix 'consul-' is reserved for internal use"
         elif len(value.encode()) > META_VALUE_MAX:
             fault = f"Value is too long (limit: {META_VALUE_MAX} characters)"
         if fault:
-            raise refuse(f"Couldn't load metadata pair ('{key}', '{value}'): {fault}")
+            return f"Couldn't load metadata pair ('{key}', '{value}'): {fault}"
+    return ""
 
 
 def _judge_weights(weights: Weights) -> None:
