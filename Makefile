@@ -58,6 +58,7 @@ chaos: setup  ## everything marked chaos: what needs root or more than a minute
 
 bench: setup  ## side by side with the real peer (CONSUL_BIN)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.instances
 
 dev: setup  ## the whole suite and the demo mesh on this machine
 	@exec $(BIN)/lictor dev $(ARGS)

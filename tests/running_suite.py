@@ -48,8 +48,10 @@ def wait_until(condition, timeout_s, what):
 
 
 def free_offset():
-    """A port offset at which every port of the suite is free."""
-    for offset in range(10_000, 40_000, 613):
+    """A port offset at which every port of the suite is free; each process begins to look elsewhere, for others look too."""
+    offsets = range(10_000, 40_000, 613)
+    first = os.getpid() % len(offsets)
+    for offset in [*offsets[first:], *offsets[:first]]:
         if all(_free(port + offset) for port in BASE_PORTS):
             return offset
     raise AssertionError("no free range of ports")

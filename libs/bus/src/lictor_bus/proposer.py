@@ -39,12 +39,13 @@ NOT_TAKEN = frozenset({"not-leader", "full", "no-space"})
 
 ATTEMPT_TIMEOUT_S = 5.0
 RETRY_WAIT_S = 0.05
-RESULTS_KEPT = 64
-"""Decoded results kept by their bytes: nearly every command comes to the same few."""
+RESULTS_KEPT, RESULT_KEPT_BYTES_MAX = 64, 64
+"""Short results kept decoded by their bytes: nearly every command comes to the same few."""
 
 log = structlog.get_logger()
 _envelopes = msgspec.msgpack.Encoder()
-_results = lru_cache(RESULTS_KEPT)(msgspec.msgpack.Decoder(Result).decode)
+_results = msgspec.msgpack.Decoder(Result).decode
+_short_results = lru_cache(RESULTS_KEPT)(_results)
 
 
 class ProposeError(Exception):
@@ -323,7 +324,7 @@ class Proposer:
                     one.answer.set_exception(OutcomeUnknownError() if one.sent else NoSpaceError(answer.reason))
             return
         for one, (index, encoded) in zip(batch, answer.results, strict=True):
-            result = _results(encoded)
+            result = _short_results(encoded) if len(encoded) <= RESULT_KEPT_BYTES_MAX else _results(encoded)
             if one.answer.done():
                 continue
             if result.error == "outcome unknown":
