@@ -119,6 +119,18 @@ async def test_what_was_read_can_be_written_back() -> None:
 
 
 @story
+async def test_a_list_is_filtered_by_what_every_kind_has() -> None:
+    catalog = Catalog()
+    for name in ("a", "b"):
+        await catalog.put("config", {"Kind": "service-defaults", "Name": name, "Meta": {"of": name}})
+    for wanted in ('Name == "b"', 'Meta.of == "b"', 'Name != "a" and "of" in Meta'):
+        found = (await catalog.get("config/service-defaults", params={"filter": wanted})).json()
+        assert [one["Name"] for one in found] == ["b"], wanted
+    refused = await catalog.get("config/service-defaults", params={"filter": 'Protocol == "http"'})
+    assert (refused.status_code, "Failed to create boolean expression evaluator" in refused.text) == (500, True)
+
+
+@story
 async def test_compare_and_set() -> None:
     catalog = Catalog()
     entry = {"Kind": "proxy-defaults", "Name": "global", "Config": {"protocol": "http"}}
