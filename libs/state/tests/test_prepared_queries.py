@@ -125,7 +125,7 @@ def test_rows_and_lookups_come_back_from_a_snapshot_and_over_the_feed(named: Any
         ("EXACT", "q-1", "x"),
         ("q-1", "q-1", "x"),
         ("ab", "q-3", "ab:ab:"),
-        ("ABx", "q-3", "ABx:ab:x"),
+        ("ABx", "q-3", "ABx:ab:ABx"),
         ("abc", "q-4", "abc"),
         ("abcd", "q-3", "abcd:ab:cd"),
         ("a", "q-2", "a::a"),

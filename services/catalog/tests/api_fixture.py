@@ -179,7 +179,9 @@ class Catalog:
             dice=lambda n: bytes([next(ids) % 256] * n),
             metrics=metrics,
         )
-        self.process = AgentProcess(Telemetry(measured.registry, lambda: self.now), [self.leader])
+        self.process = AgentProcess(
+            Telemetry(measured.registry, lambda: self.now), [self.leader], dropped=metrics.lines_dropped
+        )
         self.api = Api(
             node=AgentNode("n1", "10.0.0.5", "dc1"),
             ports=Ports(8500, 8502),

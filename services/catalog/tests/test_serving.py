@@ -15,7 +15,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from lictor_catalog.app import _spare_the_collector
 from lictor_catalog.client_limits import ClientLimits
 from lictor_catalog.http_protocol import CatalogProtocol, StatusHeads
-from lictor_catalog.http_protocol import server as http_server
 
 
 @story
@@ -33,10 +32,10 @@ async def test_a_client_that_hangs_up_frees_its_waiter_at_once() -> None:
 
 @story
 async def test_set_headers_stand_in_every_answer() -> None:
-    served = Served()
-    headers = (("X-Frame-Options", "DENY"),)
-    served.server = http_server(served.catalog.api.app, served.catalog.api.hot, served.limits, 64, headers)
-    async with served, httpx.AsyncClient(base_url=served.url) as client:
+    async with (
+        Served(headers=(("X-Frame-Options", "DENY"),)) as served,
+        httpx.AsyncClient(base_url=served.url) as client,
+    ):
         for path in ("catalog/nodes", "kv/none", "status/leader", "nope", "kv//a"):  # hot, 404, rare, unknown, redirect
             assert (await client.get(path)).headers["x-frame-options"] == "DENY", path
         assert (await client.put("kv/a", content=b"1")).headers["x-frame-options"] == "DENY"

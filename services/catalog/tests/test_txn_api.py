@@ -117,7 +117,8 @@ async def test_a_lost_lock_is_told_as_operation_0() -> None:
         (b'"x"', "json: cannot unmarshal string into Go value of type api.TxnOps"),
         (b"true", "json: cannot unmarshal bool into Go value of type api.TxnOps"),
         (b"5", "json: cannot unmarshal number into Go value of type api.TxnOps"),
-        (b"[5]", "json: cannot unmarshal number into Go value of type object"),
+        (b"[5]", "json: cannot unmarshal number into Go value of type api.TxnOp"),
+        (b"[null]", "json: cannot unmarshal null into Go value of type api.TxnOp"),
         (b'[{"Foo":1}]', 'json: unknown field "Foo"'),
         (b'[{"KV":{"Verb":"get","Key":"a","Foo":1}}]', 'json: unknown field "Foo"'),
         (b'[{"KV":{"Namespace":"x"}}]', 'json: unknown field "Namespace" - Namespaces are a Consul Enterprise feature'),
@@ -176,6 +177,7 @@ def test_what_an_operation_alone_shows_to_be_wrong_is_its_error_and_nothing_is_t
     @story
     async def told() -> None:
         catalog = Catalog()
+        assert ("Index" in (await catalog.put("txn", [op])).json()) is ("get" in str(op)), "a read says how fresh it is"
         found = await errors(catalog, kv("set", "x"), op, kv("get", "nope"))
         assert found[0] == (1, what)
         assert len(found) == (2 if "exist" in what else 1)

@@ -32,7 +32,7 @@ UNSENT_BYTES_MAX = 16 * 1024 * 1024
 requests fail, since a server that takes nothing is frozen, and will be left."""
 
 WRITE_AHEAD_BYTES = 256 * 1024
-"""Bytes that the socket may hold unsent before what follows queues up here: what a loop's turn or two publish."""
+"""Bytes that the socket may hold unsent before what follows waits here, where it is counted: a few turns' publishes."""
 
 PENDING_MESSAGES_MAX = 65_536
 PENDING_BYTES_MAX = 64 * 1024 * 1024
@@ -135,6 +135,7 @@ class _Client(Client):
         self._inbox = ""
         self._inbox_id = 0
         self._numbers = itertools.count(1)
+        self._flushing = False
 
     async def _attempt_reconnect(self) -> None:
         # Its own way is to close the socket and wait: until all that is buffered has been sent, which a frozen server
@@ -174,17 +175,26 @@ class _Client(Client):
         if len(data) > self._max_payload or not _is_token(subject) or (reply and not _is_token(reply)):
             return False
         command = b"".join((f"PUB {subject} {reply} {len(data)}\r\n".encode(), data, b"\r\n"))
-        writer = getattr(self._transport, "_io_writer", None)
-        if writer is None:
-            return False
-        if not self._pending and writer.transport.get_write_buffer_size() < WRITE_AHEAD_BYTES:
-            writer.transport.write(command)  # leaves at the end of the loop's turn, with all that was written in it
-            return True
-        self._pending.append(command)  # behind what waits already, or for a socket that is full
+        self._pending.append(command)
         self._pending_data_size += len(command)
-        if self._flush_queue is not None and self._flush_queue.empty():
-            self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush_turn)
         return True
+
+    def _flush_turn(self) -> None:
+        """Write all that was published in the loop's last turn at once: a system call and a wake-up of the server."""
+        self._flushing = False
+        writer = getattr(self._transport, "_io_writer", None)
+        if not self._pending or not self.is_connected or writer is None:
+            return
+        if writer.transport.get_write_buffer_size() > WRITE_AHEAD_BYTES:  # full: nats-py's flusher waits for room
+            if self._flush_queue is not None and self._flush_queue.empty():
+                self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+            return
+        pending, self._pending = self._pending, []
+        self._pending_data_size = 0
+        writer.transport.write(b"".join(pending))
 
     async def ask(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Publish with a reply subject of our own and wait for the first answer.

@@ -29,8 +29,6 @@ def set_query(store: Store, index: int, command: PreparedQuerySet) -> Result:
 
 
 def _judge(store: Store, query_id: str, definition: QueryDefinition) -> None:
-    if definition.session and store.session(definition.session) is None:
-        raise Refused(f'{LOG_PREFIX}invalid session "{definition.session}"')
     name = definition.name.lower()
     if name:
         if store.by.queries_by_name.get(name, query_id) != query_id:
@@ -39,6 +37,8 @@ def _judge(store: Store, query_id: str, definition: QueryDefinition) -> None:
             raise Refused(f"{LOG_PREFIX}name '{definition.name}' aliases an existing query ID")
     elif definition.template.type and store.by.query_templates.get("", query_id) != query_id:
         raise Refused(f"{LOG_PREFIX}a query template with an empty name already exists")
+    if definition.session and store.session(definition.session) is None:
+        raise Refused(f'{LOG_PREFIX}invalid session "{definition.session}"')
 
 
 def delete_query(store: Store, index: int, command: PreparedQueryDelete) -> Result:

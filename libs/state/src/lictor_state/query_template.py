@@ -2,7 +2,7 @@
 
 | | |
 |---|---|
-| `${name.full}`, `${name.prefix}`, `${name.suffix}` | the name asked for, the template's own, what follows it |
+| `${name.full}`, `${name.prefix}`, `${name.suffix}` | the name asked for, the template's own, the rest |
 | `${match(N)}` | the group N of the template's regular expression, empty if there is none or it does not match |
 | `${agent.segment}` | empty: network segments are Consul Enterprise's |
 | `$${` | `${` itself |
@@ -79,7 +79,7 @@ def rendered(definition: QueryDefinition, name: str) -> QueryDefinition:
     values = {
         "name.full": name,
         "name.prefix": definition.name,
-        "name.suffix": name[len(definition.name) :],
+        "name.suffix": name.removeprefix(definition.name),
         "agent.segment": "",
     }
 

@@ -5,6 +5,7 @@ feed answer alike. Every list is sorted: answers come out by node name, then id,
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Mapping
 from typing import TypeVar
 
 from lictor_state.mesh_rows import VirtualIPRow
@@ -14,6 +15,8 @@ from lictor_state.sorted_keys import SortedKeys
 
 _Item = TypeVar("_Item", str, Key)
 _Where = TypeVar("_Where", str, Key)
+_USUAL = "service:"
+"""With the service's id behind it: what Consul calls the check that was registered with a service."""
 
 NATIVE = "connect-native"
 """Counted among the kinds of instances, though it is none: an instance that is in the mesh by itself."""
@@ -56,6 +59,67 @@ def _remove(index: dict[_Where, tuple[str, ...]], where: _Where, item: str) -> N
         del index[where]
 
 
+class ChecksOfService:
+    """The check ids of each instance, by its key; node-level checks stand under the empty service id.
+
+    Nearly every instance has one check, which Consul's agent names `service:<id>`. That one is found in the table of
+    checks itself and not written down here: an entry with its key would be a sixth of what an instance takes. A single
+    check of another name is kept as a bare string, several as a sorted tuple.
+    """
+
+    def __init__(self, checks: Mapping[Key, Row]) -> None:
+        """`checks` is the table; it is written before this index hears of it."""
+        self._checks = checks
+        self._listed: dict[Key, str | tuple[str, ...]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there is any check."""
+        return bool(self._checks)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ChecksOfService) and self._listed == other._listed
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def _usual(self, where: Key) -> tuple[str, ...]:
+        row = self._checks.get((where[0], _USUAL + where[1]))
+        return (row.check_id,) if isinstance(row, CheckRow) and row.service_id == where[1] else ()
+
+    def get(self, where: Key, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """The check ids of an instance, sorted; `default` where there are none."""
+        listed = self._listed.get(where)
+        if listed is None:
+            return self._usual(where) or default
+        return (listed,) if isinstance(listed, str) else listed
+
+    def add(self, where: Key, check_id: str) -> None:
+        """A check of this instance was put."""
+        listed = self._listed.get(where)
+        if listed is not None:
+            there = (listed,) if isinstance(listed, str) else listed
+            self._listed[where] = tuple(sorted((*there, check_id)))
+        elif check_id != _USUAL + where[1]:
+            usual = self._usual(where)
+            self._listed[where] = tuple(sorted((*usual, check_id))) if usual else check_id
+
+    def remove(self, where: Key, check_id: str) -> None:
+        """A check is not this instance's any more."""
+        listed = self._listed.get(where)
+        if listed is None:
+            return
+        rest = () if isinstance(listed, str) else tuple(one for one in listed if one != check_id)
+        if len(rest) > 1:
+            self._listed[where] = rest
+        elif rest and rest[0] != _USUAL + where[1]:
+            self._listed[where] = rest[0]
+        else:
+            del self._listed[where]
+
+    def blocks(self) -> list[dict[Key, str | tuple[str, ...]]]:
+        """What it holds, for a store that lets go of it."""
+        return [self._listed]
+
+
 def check_ids(row: SessionRow) -> tuple[str, ...]:
     """The checks that a session hangs on, each once."""
     services = (one.check_id for one in row.service_checks or ())
@@ -65,7 +129,8 @@ def check_ids(row: SessionRow) -> tuple[str, ...]:
 class SecondaryIndexes:
     """All secondary indexes of one store. Names in lower case, like the tables' keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, checks: Mapping[Key, Row]) -> None:
+        """`checks` is the table of checks that these indexes belong to."""
         self.node_of_id: dict[str, str] = {}
         self.agent_of_id: dict[str, str] = {}
         self.services_of_node: dict[str, list[str]] = {}
@@ -73,7 +138,7 @@ class SecondaryIndexes:
         self.tags_by_name: dict[str, dict[str, int]] = {}
         self.proxies_of: dict[str, list[Key]] = {}
         self.checks_of_node: dict[str, list[str]] = {}
-        self.checks_of_service: dict[Key, tuple[str, ...]] = {}
+        self.checks_of_service = ChecksOfService(checks)
         self.config_names: dict[str, list[str]] = {}
         self.sessions_of_node: dict[str, list[str]] = {}
         self.sessions_of_check: dict[Key, tuple[str, ...]] = {}
@@ -235,9 +300,9 @@ class SecondaryIndexes:
         elif old.service_id == new.service_id:
             return
         if old is not None:
-            _remove(self.checks_of_service, (node, old.service_id), check_id)
+            self.checks_of_service.remove((node, old.service_id), check_id)
         if new is not None:
-            _add(self.checks_of_service, (node, new.service_id), check_id)
+            self.checks_of_service.add((node, new.service_id), check_id)
 
 
 def _id_moved(ids: dict[str, str], name: str, old: NodeRow | AgentRow | None, new: NodeRow | AgentRow | None) -> None:

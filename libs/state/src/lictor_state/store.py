@@ -76,13 +76,13 @@ class Store:
         self.offset = 0
         self.watches = Watches()
         self.proposers = Proposers()
-        self.by = SecondaryIndexes()
         self._tables: dict[Table, dict[Key, Row]] = {
             # tombstones are dropped oldest first, which a plain dict makes slower with every drop
             table: OrderedDict() if table is Table.TOMBSTONES else {}
             for table in Table
             if table is not Table.META
         }
+        self.by = SecondaryIndexes(self._tables[Table.CHECKS])
         self._cluster_id = cluster_id
         self._epoch = 1
         self._level = level

@@ -1,6 +1,6 @@
 """What the agent endpoints show of the process behind them: its log, its metrics, its host, and its reload."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 import structlog
 
@@ -19,8 +19,17 @@ class AgentProcess:
     Settings are read once at the start and kept (design §8): only definitions in files can be reloaded.
     """
 
-    def __init__(self, telemetry: Telemetry, reloads: Sequence[ReloadPort] = (), disk: str = "/") -> None:
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        reloads: Sequence[ReloadPort] = (),
+        disk: str = "/",
+        *,
+        dropped: Callable[[int], None] = lambda _count: None,
+    ) -> None:
+        """`dropped` is told how many lines a reader of the log has missed."""
         self.telemetry = telemetry
+        self._dropped = dropped
         self.streams = Streams()
         self.disk = disk
         self._reloads = tuple(reloads)
@@ -39,6 +48,7 @@ class AgentProcess:
             while True:
                 event = await tap.next()
                 if tap.dropped > told:
-                    yield shown(log_lines.dropped(tap.dropped - told, event))
-                    told = tap.dropped
+                    missed, told = tap.dropped - told, tap.dropped
+                    self._dropped(missed)
+                    yield shown(log_lines.dropped(missed, event))
                 yield shown(event)

@@ -35,6 +35,7 @@ from lictor_catalog.http import (
     event,
     intentions,
     operator,
+    query,
     session,
     snapshot,
     status,
@@ -116,10 +117,11 @@ class Api:
                 new_id=chance.new_id,
             )
         )
+        who = Identity(node.name, node.datacenter, version, allow_by_default)
+        rare.include_router(query.router(who, writes, view, consistency, chance.new_id, chance.dice))
         rare.include_router(txn.router(writes, view, consistency, node.datacenter))
         rare.include_router(snapshot.router(Snapshots(writes, chance.new_id), view, consistency))
         rare.add_middleware(PlainErrors)
-        who = Identity(node.name, node.datacenter, version, allow_by_default)
         reads = FastReads(who, self.queries, consistency, self.streams)
         self.hot = HotReads(reads, self.queries, consistency, node.datacenter, metrics, access)
         self.app: Application = FrontDoor(

@@ -73,9 +73,10 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         settings.catalog_grpc_port,
         settings.catalog_sidecar_port_min,
         settings.catalog_sidecar_port_max,
+        settings.catalog_dns_port,
     )
     config_dir = ConfigDir(settings.config_dir, node, ports, writes, view, Consistency(view, gate))
-    process = AgentProcess(Telemetry(context.metrics.registry, time.time), (config_dir,))
+    process = AgentProcess(Telemetry(context.metrics.registry, time.time), (config_dir,), dropped=metrics.lines_dropped)
     api = Api(
         node=node,
         ports=ports,

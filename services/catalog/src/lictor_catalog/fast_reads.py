@@ -24,6 +24,7 @@ from lictor_catalog.plans import (
     health,
     intentions,
     kv,
+    prepared_query,
     session,
     usage,
 )
@@ -76,6 +77,7 @@ READS: dict[str, Read] = {
     "/v1/health/state/": Read(health.state),
     "/v1/kv/": Read(kv.entry),
     "/v1/operator/usage": Read(usage.usage),
+    "/v1/query": Read(prepared_query.prepared_queries),
     "/v1/session/info/": Read(session.info),
     "/v1/session/list": Read(session.sessions),
     "/v1/session/node/": Read(session.of_node),

@@ -114,6 +114,8 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/v1/operator/raft/peer": (DELETE,),
     "/v1/operator/raft/transfer-leader": (POST,),
     "/v1/operator/usage": (GET,),
+    "/v1/query": (GET, POST),
+    "/v1/query/": (GET, PUT, DELETE),
     "/v1/session/create": (PUT,),
     "/v1/session/destroy/": (PUT,),
     "/v1/session/info/": (GET,),

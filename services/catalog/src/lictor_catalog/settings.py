@@ -18,6 +18,9 @@ class CatalogSettings(Settings):
     catalog_grpc_port: Port = Field(
         default=8502, description="TCP port; where xds listens, as agent/self tells sidecars; Consul's port"
     )
+    catalog_dns_port: Port = Field(
+        default=8600, description="TCP port; where dns listens, as agent/self tells clients; Consul's port"
+    )
     catalog_advertise: str = Field(
         default="",
         description="address; of the node, for a registration that comes before the node's gossip; empty takes bind, "

@@ -57,15 +57,30 @@ def parse(raw: bytes, datacenter: str) -> TxnRequest:
             ops.append(_KINDS[kind](one[kind], datacenter))
         except ApiError as error:
             faults.append(TxnError(len(ops), error.text))
-            ops.append(TxnKV("", ""))  # keeps the numbers of those behind it
+            ops.append(_stand_in(kind, one[kind].get("Verb", ""), datacenter))
     return TxnRequest(tuple(ops), tuple(faults))
+
+
+def _stand_in(kind: str, verb: str, datacenter: str) -> TxnOp:
+    """In the place of a faulty operation, so that those behind it keep their numbers; reads or writes as that would."""
+    return TxnKV(verb, "") if kind == "KV" else TxnNode(verb, CatalogRegister("", "", datacenter))
 
 
 def _operations(value: Any, _path: str) -> dict[str, Any]:
     if not isinstance(value, list):
-        kind = {dict: "object", str: "string", bool: "bool"}.get(type(value), "number")
-        raise BodyError(f"json: cannot unmarshal {kind} into Go value of type api.TxnOps")
-    return {"ops": [_OPERATION(one, "") for one in value]}
+        raise _not_a("TxnOps", value)
+    return {"ops": [_operation(one) for one in value]}
+
+
+def _operation(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _not_a("TxnOp", value)
+    return _OPERATION(value, "")
+
+
+def _not_a(wanted: str, value: Any) -> BodyError:
+    kinds = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}
+    return BodyError(f"json: cannot unmarshal {kinds.get(type(value), 'number')} into Go value of type api.{wanted}")
 
 
 def _value(value: Any, path: str) -> bytes:
@@ -156,6 +171,7 @@ def _service_op(given: dict[str, Any], _datacenter: str) -> TxnService:
 def _check_op(given: dict[str, Any], _datacenter: str) -> TxnCheck:
     verb, check = given.get("Verb", ""), given.get("Check", {})
     spec = catalog_check(check, check.get("Node", ""))
+    spec = msgspec.structs.replace(spec, type=check.get("Type", ""))  # derived for registrations only
     if verb in {"set", "cas"} and not spec.check_id:
         raise ApiError(500, f"failed inserting check: {_NO_KEY}")
     return TxnCheck(verb, spec, check.get("ModifyIndex", 0))

@@ -19,13 +19,9 @@ from lictor_dns.udp_server import UdpServer
 from lictor_dns.zone import Zone, ZoneSettings
 from lictor_dnswire import Name
 from lictor_kit import Context
-from lictor_state.rows import Table
 
 ROLE = "dns"
 CONTACT_POLL_S = 0.5
-TABLES = (Table.NODES, Table.SERVICES, Table.CHECKS, Table.INDEXES)
-"""What a zone is made of, and the index rows that tell when a name has changed."""
-
 
 log = structlog.get_logger()
 
@@ -65,7 +61,7 @@ async def build(context: Context, settings: DnsSettings) -> None:
     context.on_stop(bus.close)
     leader = LeaderTracker(bus, settings.cluster)
     await leader.start()
-    view = View(bus, leader, "discovery", tables=TABLES)
+    view = View(bus, leader, "discovery")
     store_of.append(view)
     view.on_load(lambda _index, changes: zone.load(changes))
     view.on_reset(zone.reset)
