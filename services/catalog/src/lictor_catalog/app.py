@@ -108,6 +108,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
     )
+    _reload_on_hangup(context, config_dir)
     view.on_reset(api.queries.reset)
     view.on_reset(authority.reset)
     context.spawn("view", view.run())
@@ -118,7 +119,6 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     _spare_the_collector(view)
     await authority.listen(bus, leader.cluster)
     context.spawn("certificate authority", authority.run())
-    _reload_on_hangup(context, config_dir)
     context.spawn("definition files", _load(context, config_dir), may_end=True)
     listener = _listen(settings)
     limits = ClientLimits(settings.catalog_connections_per_client, settings.catalog_requests_per_client)
@@ -150,7 +150,7 @@ async def _load(context: Context, config_dir: ConfigDir) -> None:
 
 
 def _reload_on_hangup(context: Context, config_dir: ConfigDir) -> None:
-    """SIGHUP reads the definition files anew; one that comes during a reload waits for it."""
+    """SIGHUP reads the definition files anew; one that comes too early is refused in the log."""
 
     async def reload() -> None:
         with contextlib.suppress(ApiError):  # it is in the log, and what was there has stayed
