@@ -144,6 +144,8 @@ class Pair:
                 if (not left and come) or not ask.settles or time.monotonic() - began > SETTLE_S:
                     break
                 time.sleep(STEP_S)
+            if not come:
+                left = [*left, (f"never {ask.settles}", theirs["status"], ours["status"])]
             judge.row(ask.name, left)
         judge.close()
 
