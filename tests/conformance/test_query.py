@@ -10,7 +10,7 @@ NOBODY = "00000000-0000-4000-8000-00000000abcd"
 
 
 def instance(name, status="passing", tags=(), meta=None, node_meta=None):
-    return {"Node": name, "Address": "10.0.0.1", "NodeMeta": node_meta or {"n": name}, "Service": {"ID": f"q-{name}", "Service": "q", "Tags": list(tags), "Port": 80, "Meta": meta or {"v": "1"}}, "Check": {"CheckID": "ok", "Name": "ok", "Status": status, "ServiceID": f"q-{name}"}}  # fmt: skip
+    return {"Node": name, "Address": "10.0.0.1", "NodeMeta": {"rack": "0", **(node_meta or {})}, "Service": {"ID": f"q-{name}", "Service": "q", "Tags": list(tags), "Port": 80, "Meta": meta or {"v": "1"}}, "Check": {"CheckID": "ok", "Name": "ok", "Status": status, "ServiceID": f"q-{name}"}}  # fmt: skip
 
 
 REFUSED = [
@@ -26,7 +26,7 @@ ROWS = [
     post("query", {"name": "low", "service": {"service": "q", "tags": ["b"], "ignorecheckids": ["ok"]}}, keep="low"), put("session/create", keep="s"), post("query", {"Session": "{s}", "Service": {"Service": "q"}}, keep="unnamed"), post("query", {"Name": "meta", "Service": {"Service": "q", "NodeMeta": {"rack": "1"}}}, keep="meta"),
     get("query", unordered=True), get("query/{plain}"), get("query/{full}"), get("query/{unnamed}"), get("query/{low}"), get("query/plain"),
     get("query/{plain}/execute", only_shape=True), get("query/plain/execute?limit=1", only_shape=True), get("query/full/execute"), get("query/low/execute", only_shape=True), get("query/meta/execute"), get("query/{unnamed}/execute?limit=0", only_shape=True), get("query/plain/execute?limit=x"), get("query/plain/execute?limit=-1", only_shape=True), get("query/plain/execute?near=q1", only_shape=True),
-    get("query/plain/execute?connect=true"), get("query/plain/execute?connect=x"), get("query/plain/explain"), get("query/{plain}/explain"), get("query/plain/execute?dc=dc9"), get("query/plain/execute?stale", only_shape=True), get("query/plain/execute?consistent", only_shape=True), get("query/meta/execute?cached"), get("query/PLAIN/execute"),
+    get("query/plain/execute?connect=true"), get("query/plain/execute?connect=x"), get("query/plain/explain"), get("query/{plain}/explain"), get("query/plain/execute?dc=dc9"), get("query/plain/execute?stale", only_shape=True), get("query/plain/execute?consistent", only_shape=True), get("query/meta/execute?cached"), get("query/PLAIN/execute", unordered=True),
     # templates
     post("query", {"Name": "geo-", "Template": {"Type": "name_prefix_match", "Regexp": "^geo-(.*?)-([^\\-]+?)$"}, "Service": {"Service": "${match(1)}", "Tags": ["${match(2)}"]}}, keep="tpl"), post("query", {"Name": "geo-", "Template": {"Type": "name_prefix_match"}, "Service": {"Service": "x"}}),
     get("query/{tpl}"), get("query/geo-q-a/explain"), get("query/geo-q-a/execute", only_shape=True), get("query/geo-q/explain"), get("query/geo-/explain"), get("query/{tpl}/execute"), get("query/{tpl}/explain"),
