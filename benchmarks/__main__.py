@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks import data, facts, report
+from benchmarks import data, facts, loaded, report
 from benchmarks.report import Sample
 from benchmarks.rounds import measure_row
 from benchmarks.rows import MEMORY, ROWS, Memory, read_memory
@@ -23,23 +23,27 @@ from benchmarks.systems import LICTOR, PEER_FOLLOWER, PEER_LEADER, Consul, Licto
 from benchmarks.systems.system import inherited_settings
 
 RESULTS = Path(__file__).resolve().parent / "results"
+LANES = ("nats", "direct")
 NO_PEER = "there is no peer: CONSUL_BIN names no program"
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """What the command line asks for."""
-    names = [*(row.name for row in ROWS), MEMORY]
+    names = [*(row.name for row in ROWS), MEMORY, loaded.LOADED]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="length of one round (default 5)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds per row and address (default 3)")
     parser.add_argument("--rows", default=",".join(names), help=f"some of {','.join(names)} (default all)")
     parser.add_argument("--systems", default="lictor,consul", help="one of lictor, consul, or both (default)")
+    parser.add_argument("--lanes", default="nats,direct", help="how Lictor's parts talk: nats, direct, or both in turn")
     parser.add_argument("--keep", action="store_true", help="keep the systems' folder with data and logs")
     parser.add_argument("--no-store", action="store_true", help="leave out the store's own rows (benchmarks.store)")
     given = parser.parse_args(arguments)
     given.rows = given.rows.split(",")
     given.systems = given.systems.split(",")
-    if unknown := (set(given.rows) - set(names)) | (set(given.systems) - {"lictor", "consul"}):
+    given.lanes = given.lanes.split(",")
+    unknown = (set(given.rows) - set(names)) | (set(given.systems) - {"lictor", "consul"})
+    if unknown := unknown | (set(given.lanes) - set(LANES)):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     if given.rounds < 1 or given.seconds < 1:
         parser.error("--rounds and --seconds are at least 1")
@@ -86,15 +90,16 @@ def dns_answers(running: Sequence[System]) -> dict[str, int]:
     return found
 
 
-def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """The whole run; what goes into the JSON file."""
+def run(given: argparse.Namespace, folder: Path, lane: str) -> dict[str, Any]:
+    """The whole run over one lane; what goes into the JSON file."""
     binary = shutil.which(os.environ.get("CONSUL_BIN", ""))
     absent = {} if binary else dict.fromkeys((PEER_LEADER, PEER_FOLLOWER), NO_PEER)
-    systems: list[System] = [Lictor(folder / "lictor")] if "lictor" in given.systems else []
+    folder.mkdir(parents=True, exist_ok=True)
+    systems: list[System] = [Lictor(folder / "lictor", direct=lane == "direct")] if "lictor" in given.systems else []
     if "consul" in given.systems and binary:
         systems.append(Consul(binary, folder / "consul"))
     found: dict[str, Any] = {"facts": facts.machine(folder), "settings": inherited_settings()}
-    found["options"] = {"seconds": given.seconds, "rounds": given.rounds, "rows": given.rows}
+    found["options"] = {"seconds": given.seconds, "rounds": given.rounds, "rows": given.rows, "lane": lane}
     samples: list[Sample] = []
     with ExitStack() as stack:
         running = start(systems, absent, stack)
@@ -105,10 +110,26 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
             if row.name in given.rows:
                 samples += measure_row(row, running, rounds=given.rounds, seconds=given.seconds, say=say)
         after = memory_of(running)
+        full = beside_many(given, running)
     found["samples"] = [dataclasses.asdict(sample) for sample in samples]
     found["memory"] = {"before": _plain(before), "after": _plain(after)}
     show(given, found, samples, absent, (before, after))
+    if full is not None:
+        found["loaded"] = full._asdict()
+        print("\n" + "\n".join(loaded.table(full)))
     return found
+
+
+def beside_many(given: argparse.Namespace, running: Sequence[System]) -> loaded.Loaded | None:
+    """The row of the loaded catalog, last, since nothing is as before after it; None when it is not asked for."""
+    ours = next((system for system in running if system.name == LICTOR), None)
+    if loaded.LOADED not in given.rows or ours is None:
+        return None
+    try:
+        return loaded.measure(ours, rounds=given.rounds, seconds=given.seconds, say=say)
+    except (UnavailableError, OSError) as error:
+        say(f"{loaded.LOADED}: {error}")
+        return None
 
 
 def show(
@@ -120,6 +141,7 @@ def show(
 ) -> None:
     """Print the tables."""
     told = {**found["versions"], **found["facts"], **found["settings"]}
+    print(f"\n## Lictor's lane: {found['options']['lane']}\n")
     print(", ".join(f"{name}: {value}" for name, value in told.items()))
     print(f"addresses in a DNS reply: {found['dns_answers']}")
     print(f"{given.rounds} rounds of {given.seconds:g} s per row and address; median ± half of the range\n")
@@ -137,8 +159,10 @@ def main(arguments: Sequence[str]) -> int:
     given = options(arguments)
     signal.signal(signal.SIGTERM, _end)
     folder = Path(tempfile.mkdtemp(prefix="lictor-bench-"))
+    found: dict[str, Any] = {}
     try:
-        found = run(given, folder)
+        for lane in given.lanes:
+            found[lane] = run(given, folder / lane, lane)
         if not given.no_store:
             found["store"] = store.run(store.Plan(), folder / "store")
     except KeyboardInterrupt:
@@ -150,7 +174,7 @@ def main(arguments: Sequence[str]) -> int:
         else:
             shutil.rmtree(folder, ignore_errors=True)
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{found['facts']['date'].replace(':', '')}.json"
+    path = RESULTS / f"{found[given.lanes[0]]['facts']['date'].replace(':', '')}.json"
     path.write_text(json.dumps(found, indent=2) + "\n")
     say(f"saved {path}")
     return 0

@@ -5,6 +5,7 @@ gossip touch them. Addresses differ, so that DNS has ten records to choose from.
 """
 
 import time
+import urllib.request
 from typing import Any
 
 import dns.exception
@@ -64,6 +65,19 @@ def load(written: Target, all_targets: list[Target]) -> None:
 def value(number: int) -> bytes:
     """The value of a key, `VALUE_BYTES` long."""
     return f"value {number} ".encode().ljust(VALUE_BYTES, b"x")
+
+
+def index(target: Target, path: str) -> int:
+    """The index that an answer is reported with.
+
+    Raises:
+        UnavailableError: no answer, or one without an index.
+    """
+    try:
+        with urllib.request.urlopen(target.http + path, timeout=VISIBLE_LIMIT_S) as answer:
+            return int(answer.headers["X-Consul-Index"])
+    except (OSError, TypeError, ValueError) as error:
+        raise UnavailableError(f"{target.name} tells no index of {path}: {error}") from error
 
 
 def addresses(target: Target) -> int:

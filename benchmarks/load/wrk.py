@@ -19,20 +19,21 @@ REQUEST_TIMEOUT_S = 5
 MARK = "RESULT "
 
 
-def load(root: str, script: str, seconds: float, arguments: list[str]) -> Outcome:
-    """Keep 32 connections busy for some seconds.
+def load(root: str, script: str, seconds: float, arguments: list[str], *, connections: int = CONNECTIONS) -> Outcome:
+    """Keep some connections busy for some seconds.
 
     Args:
         root: `http://host:port`.
         script: a file name in `scripts/`.
         seconds: how long; wrk takes whole ones.
         arguments: what the script is given.
+        connections: how many.
 
     Raises:
         MissingToolError: wrk is not installed.
         LoadError: wrk failed.
     """
-    command = [f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", f"{REQUEST_TIMEOUT_S}s"]
+    command = [f"-t{THREADS}", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", f"{REQUEST_TIMEOUT_S}s"]
     command += ["-s", str(SCRIPTS / script), root, "--", *arguments]
     return parse(run("wrk", command, seconds))
 

@@ -1,11 +1,33 @@
 """The rows of the table: what is asked of both systems."""
 
 from benchmarks.rows.dns import DnsAddresses, mixed_case
-from benchmarks.rows.http import HealthService, KvGet, KvPut, Registrations
+from benchmarks.rows.http import (
+    HealthService,
+    KvGet,
+    KvPut,
+    Registrations,
+    health_alone,
+    health_stale,
+    kv_get_alone,
+    kv_put_alone,
+)
 from benchmarks.rows.memory import MEMORY, Memory, read_memory
 from benchmarks.rows.row import Row
+from benchmarks.rows.waiting import WakeUp
 
-ROWS: tuple[Row, ...] = (DnsAddresses(), mixed_case(), HealthService(), KvGet(), KvPut(), Registrations())
+ROWS: tuple[Row, ...] = (
+    DnsAddresses(),
+    mixed_case(),
+    HealthService(),
+    health_stale(),
+    health_alone(),
+    KvGet(),
+    kv_get_alone(),
+    WakeUp(),
+    KvPut(),
+    kv_put_alone(),
+    Registrations(),
+)
 """In this order: what grows the state comes last."""
 
 __all__ = ["MEMORY", "ROWS", "Memory", "Row", "read_memory"]

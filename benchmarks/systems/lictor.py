@@ -28,14 +28,19 @@ OFFSETS = range(3_000, 23_000, 500)
 """Beyond Consul's and NATS' own ports, below the ports that the kernel gives to clients."""
 
 
+SETTINGS = {"LICTOR_CATALOG_CONNECTIONS_PER_CLIENT": "8000"}
+"""As Consul's `http_max_conns_per_client` here: the load comes from one address."""
+
+
 class Lictor:
     """One `lictor dev`, and what it tells about itself."""
 
     name = LICTOR
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` takes data and logs."""
+    def __init__(self, folder: Path, *, direct: bool = False) -> None:
+        """`folder` takes data and logs; `direct` has the direct lane beside NATS."""
         self._folder = folder
+        self._direct = direct
         self._command = str(Path(sys.executable).parent / "lictor")
         self._offset = 0
         self._children: list[subprocess.Popen[bytes]] = []
@@ -50,8 +55,10 @@ class Lictor:
         self._folder.mkdir(parents=True, exist_ok=True)
         command = [self._command, "dev", "--no-demo", "--servers", str(SERVERS)]
         command += ["--port-offset", str(self._offset), "--data-dir", str(self._data)]
+        if self._direct:
+            command.append("--direct")
         try:
-            self._children.append(spawn(command, self._log))
+            self._children.append(spawn(command, self._log, SETTINGS))
         except OSError as error:
             raise UnavailableError(f"lictor dev does not run: {error}") from error
         wait_until(self._ready, READY_LIMIT_S + 10, "lictor dev was not ready")

@@ -95,11 +95,19 @@ def all_free(host: str, ports: Iterable[int]) -> bool:
     return True
 
 
-def spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own, so that Ctrl-C reaches this harness alone; its output goes to `log`."""
+def spawn(command: list[str], log: Path, settings: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own, so that Ctrl-C reaches this harness alone; its output goes to `log`.
+
+    `settings` are added to its environment unless they are there already.
+    """
     with log.open("wb") as output:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**(settings or {}), **os.environ},
         )
 
 

@@ -151,3 +151,28 @@ def test_what_lives_at_the_start_is_left_alone_until_it_is_given_back():
     finally:
         gc.unfreeze()
         gc.set_threshold(*thresholds)
+
+
+def test_a_tally_shows_what_a_counter_and_a_histogram_of_prometheus_client_show():
+    ours, theirs = Metrics("catalog"), Metrics("catalog")
+    tally = ours.tally("requests_total", "request_seconds", ("Requests", "Time"), ("route", "status"))
+    counter = theirs.counter("requests_total", "Requests", ("route", "status"))
+    histogram = theirs.histogram("request_seconds", "Time", ("route",))
+    events = [("/a", "200", 0.00005), ("/a", "200", 0.0001), ("/a", "404", 0.3), ("/b", "200", 11.0), ("/b", "200", 1)]
+    for route, status, seconds in events:
+        tally.add((route, status), seconds)
+        counter.labels(route, status).inc()
+        histogram.labels(route).observe(seconds)
+    shown = [
+        sorted(
+            line for line in generate_latest(metrics.registry).decode().splitlines() if "_created" not in line and line
+        )
+        for metrics in (ours, theirs)
+    ]
+    assert shown[0] == shown[1]
+    assert any('le="+Inf",route="/a"} 3.0' in line or 'route="/a",le="+Inf"} 3.0' in line for line in shown[0])
+
+
+def test_a_tally_keeps_the_rule_of_names():
+    with pytest.raises(ValueError, match="must end in _total"):
+        Metrics("catalog").tally("requests", "request_seconds", ("a", "b"), ("route",))

@@ -3,39 +3,18 @@
 import asyncio
 import gc
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 from api_fixture import Catalog, story, until
+from serving_fixture import Served, response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from lictor_catalog.app import _listen, _spare_the_collector
-from lictor_catalog.http_protocol import CatalogProtocol, _StatusHeads
-from lictor_catalog.http_protocol import server as http_server
-from lictor_catalog.settings import CatalogSettings
-
-
-class Served:
-    """A catalog on a free port."""
-
-    def __init__(self) -> None:
-        self.catalog = Catalog()
-        settings = CatalogSettings(catalog_http_port=0)
-        self.listener = _listen(settings)
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/v1/"
-        self.server = http_server(self.catalog.api.app, self.catalog.api.hot, settings.catalog_connections_max)
-
-    async def __aenter__(self) -> Self:
-        self.task = asyncio.create_task(self.server.serve(sockets=[self.listener]))
-        await until(lambda: self.server.started, pause_s=0.001)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.server.should_exit = True
-        self.catalog.api.queries.close()
-        await self.task
+from lictor_catalog.app import _spare_the_collector
+from lictor_catalog.client_limits import ClientLimits
+from lictor_catalog.http_protocol import CatalogProtocol, StatusHeads
 
 
 @story
@@ -49,6 +28,17 @@ async def test_a_client_that_hangs_up_frees_its_waiter_at_once() -> None:
         writer.close()
         await until(lambda: served.catalog.api.queries.waiting == 0, pause_s=0.001)
         assert reader is not None
+
+
+@story
+async def test_set_headers_stand_in_every_answer() -> None:
+    async with (
+        Served(headers=(("X-Frame-Options", "DENY"),)) as served,
+        httpx.AsyncClient(base_url=served.url) as client,
+    ):
+        for path in ("catalog/nodes", "kv/none", "status/leader", "nope", "kv//a"):  # hot, 404, rare, unknown, redirect
+            assert (await client.get(path)).headers["x-frame-options"] == "DENY", path
+        assert (await client.put("kv/a", content=b"1")).headers["x-frame-options"] == "DENY"
 
 
 @story
@@ -100,17 +90,11 @@ async def test_answers_to_pipelined_requests_come_whole_and_in_order() -> None:
             b"GET /v1/kv/none HTTP/1.1\r\nHost: x\r\n\r\n"
             b"GET /v1/kv/b?raw HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         )
-        heads, bodies = zip(*[await _response(reader) for _ in range(3)], strict=True)
+        heads, bodies = zip(*[await response(reader) for _ in range(3)], strict=True)
         assert [head.split(b" ", 2)[1] for head in heads] == [b"200", b"404", b"200"]
         assert bodies == (b"1", b"", b"2" * 100_000)
         assert await reader.read() == b""
         writer.close()
-
-
-async def _response(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(line for line in head.split(b"\r\n") if line.startswith(b"content-length: "))
-    return head, await reader.readexactly(int(length.split()[1]))
 
 
 def test_the_collector_passes_the_view_over_until_it_is_replaced() -> None:
@@ -208,7 +192,9 @@ def test_an_answer_that_breaks_off_ends_as_uvicorn_ends_it(messages: list[dict[s
 
 
 def _ours(config: uvicorn.Config, state: uvicorn.server.ServerState, app_state: dict[str, Any]) -> CatalogProtocol:
-    return CatalogProtocol(config, state, app_state, hot=Catalog().api.hot, heads=_StatusHeads())
+    return CatalogProtocol(
+        config, state, app_state, hot=Catalog().api.hot, limits=ClientLimits(0, 0), heads=StatusHeads()
+    )
 
 
 def _written(protocol: Callable[..., HttpToolsProtocol], method: str, messages: list[dict[str, Any]]) -> Wire:

@@ -20,10 +20,12 @@ import structlog
 from lictor_bus import Bus, DirectLane, Lane, LeaderTracker, NatsLane, Proposer, ReadGate, View, connect, tell_contact
 from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.store_operator import StoreOperator
+from lictor_catalog.access import Access
 from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
 from lictor_catalog.ca_service import CAService
+from lictor_catalog.client_limits import ClientLimits
 from lictor_catalog.cluster_status import ClusterStatus
 from lictor_catalog.config_dir import ConfigDir
 from lictor_catalog.consistency import Consistency
@@ -36,6 +38,7 @@ from lictor_catalog.settings import CatalogSettings
 from lictor_catalog.store_operator import OperatorOverBus
 from lictor_catalog.telemetry import Telemetry
 from lictor_catalog.ttl_client import TtlClient
+from lictor_catalog.workers import Workers, command, obey_parent
 from lictor_catalog.writes import Writes
 from lictor_kit import Context
 from lictor_kit.garbage import give_back, spare_the_collector
@@ -45,6 +48,17 @@ LISTEN_BACKLOG = 2048
 CONTACT_POLL_S = 0.5
 
 log = structlog.get_logger()
+
+
+async def build_workers(context: Context, settings: CatalogSettings) -> None:
+    """Start the processes that answer requests; this one looks after them."""
+    Workers(context, settings.workers, command).start()
+
+
+async def build_worker(context: Context, settings: CatalogSettings, descriptor: int) -> None:
+    """Build one of several catalogs on one port; `descriptor` is the parent's end of us."""
+    await obey_parent(context, descriptor)
+    await build(context, settings)
 
 
 async def build(context: Context, settings: CatalogSettings) -> None:
@@ -71,9 +85,10 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         settings.catalog_grpc_port,
         settings.catalog_sidecar_port_min,
         settings.catalog_sidecar_port_max,
+        settings.catalog_dns_port,
     )
     config_dir = ConfigDir(settings.config_dir, node, ports, writes, view, Consistency(view, gate))
-    process = AgentProcess(Telemetry(context.metrics.registry, time.time), (config_dir,))
+    process = AgentProcess(Telemetry(context.metrics.registry, time.time), (config_dir,), dropped=metrics.lines_dropped)
     api = Api(
         node=node,
         ports=ports,
@@ -89,6 +104,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         renewals=SessionRenewals(bus, leader),
         authority=authority,
         process=process,
+        access=Access(settings.catalog_block_endpoints, settings.catalog_allow_write_from),
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
     )
@@ -105,10 +121,11 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     _reload_on_hangup(context, config_dir)
     context.spawn("definition files", _load(context, config_dir), may_end=True)
     listener = _listen(settings)
-    server = http_server(api.app, api.hot, settings.catalog_connections_max)
+    limits = ClientLimits(settings.catalog_connections_per_client, settings.catalog_requests_per_client)
+    server = http_server(api.app, api.hot, limits, settings.catalog_connections_max, settings.catalog_response_headers)
     serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
     context.spawn("coordinates", api.coordinates.run())
-    context.spawn("contact", _watch_contact(context, bus, view, api, metrics))
+    context.spawn("contact", _watch_contact(context, bus, view, api, limits, metrics))
     context.readiness.set("view", ok=True)
     log.info("http api", port=listener.getsockname()[1], index=view.index)
 
@@ -163,7 +180,9 @@ def _spare_the_collector(view: View) -> None:
 
 def _listen(settings: CatalogSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
-    return socket.create_server((settings.bind, settings.catalog_http_port), family=family, backlog=LISTEN_BACKLOG)
+    address = (settings.bind, settings.catalog_http_port)
+    shared = settings.workers > 1
+    return socket.create_server(address, family=family, backlog=LISTEN_BACKLOG, reuse_port=shared)
 
 
 def _address(settings: CatalogSettings) -> str:
@@ -182,10 +201,13 @@ def _now_text() -> str:
     return dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
 
 
-async def _watch_contact(context: Context, bus: Bus, view: View, api: Api, metrics: CatalogMetrics) -> None:
+async def _watch_contact(
+    context: Context, bus: Bus, view: View, api: Api, limits: ClientLimits, metrics: CatalogMetrics
+) -> None:
     """Tell in /readyz what is unusual and does not make us unready: stale reads go on from the view we have."""
     while True:
         tell_contact(context.readiness.note, bus, view, "only stale reads are answered")
         metrics.queries(api.queries.waiting, api.queries.computed, api.queries.shared)
+        metrics.refused(limits.connections_refused, limits.requests_refused, api.queries.refused)
         metrics.streams(api.streams.open, api.streams.told, api.streams.slow)
         await asyncio.sleep(CONTACT_POLL_S)

@@ -27,6 +27,11 @@ JITTER_FRACTION = 16
 WAITERS_MAX = 16_384
 """Blocking queries at once in one process: beyond it memory goes to sockets; the client is told to come back later."""
 
+WAITERS_PER_CLIENT_MAX = WAITERS_MAX // 2
+"""Of one client address: whoever waits for very much leaves as much to all the others."""
+
+RETRY_AFTER = ((b"retry-after", b"5"),)
+
 WOKEN_AT_ONCE = 128
 """Sleepers answered before the loop turns: their answers leave for the sockets while the next are prepared."""
 
@@ -71,9 +76,10 @@ class Plan(msgspec.Struct, frozen=True):
 class Sleeper:
     """One blocking query that waits; `done` is told the page that releases it, or None when its time is up."""
 
-    __slots__ = ("answer", "done", "first", "options", "plan", "resets", "timer")
+    __slots__ = ("answer", "client", "done", "first", "options", "plan", "resets", "timer")
 
-    def __init__(self, plan: Plan, options: ReadOptions, done: "Done", first: Page, resets: int) -> None:
+    def __init__(self, plan: Plan, options: ReadOptions, done: "Done", first: Page, resets: int, client: str) -> None:
+        self.client = client
         self.plan = plan
         self.options = options
         self.done = done
@@ -112,6 +118,8 @@ class BlockingQueries:
         self._resets = 0
         self._closing = False
         self._asleep: dict[Sleeper, None] = {}
+        self._of_client: dict[str, int] = {}
+        self.refused = 0
         self.computed = 0
         self.shared = 0
 
@@ -147,10 +155,12 @@ class BlockingQueries:
         options: ReadOptions,
         settle: Settle,
         disconnected: "asyncio.Future[None] | None" = None,
+        client: str = "",
     ) -> tuple[Page, Contact]:
         """The page for a plan under the given options.
 
-        `disconnected` ends the wait when it is done. Raises `ApiError`, and `ClientGoneError` when it was that.
+        `disconnected` ends the wait when it is done; `client` is the address that asks. Raises `ApiError`, and
+        `ClientGoneError` when it was that.
         """
         contact = await settle(options)
         ended: asyncio.Future[Page | None] = asyncio.get_running_loop().create_future()
@@ -159,7 +169,7 @@ class BlockingQueries:
             if not ended.done():
                 ended.set_result(page)
 
-        begun = self.begin(plan, options, done)
+        begun = self.begin(plan, options, done, client)
         if isinstance(begun, Page):
             return begun, contact
         await self._sleep(begun, ended, disconnected)
@@ -188,7 +198,7 @@ class BlockingQueries:
         if ended.cancelled():
             raise ClientGoneError
 
-    def begin(self, plan: Plan, options: ReadOptions, done: Done) -> Page | Sleeper:
+    def begin(self, plan: Plan, options: ReadOptions, done: Done, client: str = "") -> Page | Sleeper:
         """The page if a settled read is answered by it already, else what waits for it; raises `ApiError`.
 
         `done` is called once, from the loop, unless the sleeper is forgotten before.
@@ -196,13 +206,17 @@ class BlockingQueries:
         answer = self._current(plan)
         if self._closing or _released(plan, options, None, answer.page):
             return answer.page
-        if len(self._asleep) >= WAITERS_MAX:
-            raise ApiError(429, "too many blocking queries wait already, try again later")
-        sleeper = Sleeper(plan, options, done, answer.page, self._resets)
+        of_client = self._of_client.get(client, 0)
+        if len(self._asleep) >= WAITERS_MAX or of_client >= WAITERS_PER_CLIENT_MAX:
+            self.refused += 1
+            whose = "of this client " if of_client >= WAITERS_PER_CLIENT_MAX else ""
+            raise ApiError(429, f"too many blocking queries {whose}wait already, try again later", RETRY_AFTER)
+        sleeper = Sleeper(plan, options, done, answer.page, self._resets, client)
         loop = asyncio.get_running_loop()
         wait_s = options.wait_s * (1 + self._dice() / JITTER_FRACTION)
         sleeper.timer = loop.call_later(wait_s, self._time_is_up, sleeper)
         self._asleep[sleeper] = None
+        self._of_client[client] = of_client + 1
         self._lay(sleeper, answer)
         return sleeper
 
@@ -213,6 +227,11 @@ class BlockingQueries:
         sleeper.timer.cancel()
         sleeper.timer = None
         del self._asleep[sleeper]
+        left = self._of_client[sleeper.client] - 1
+        if left:
+            self._of_client[sleeper.client] = left
+        else:
+            del self._of_client[sleeper.client]
         answer, sleeper.answer = sleeper.answer, None
         if answer is None:
             return

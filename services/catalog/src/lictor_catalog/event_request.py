@@ -12,7 +12,8 @@ from lictor_catalog.consul_shapes import Shown
 from lictor_catalog.errors import ApiError
 from lictor_catalog.request import Params
 from lictor_state.commands import EventFire
-from lictor_state.filter.pattern import PatternError, compile_pattern
+from lictor_state.regexp import compile_regexp
+from lictor_state.regexp_syntax import RegexpError
 
 EVENT_BYTES_MAX = 512
 """Serf's `UserEventSizeLimit`, for the event before and after encoding."""
@@ -48,9 +49,9 @@ def fire(name: str, params: Params, payload: bytes, event_id: str) -> EventFire:
         if not pattern:
             continue
         try:
-            compile_pattern(pattern)
-        except PatternError as error:
-            raise ApiError(500, f"Invalid {what} filter: error parsing regexp: {error}") from None
+            compile_regexp(pattern)
+        except RegexpError as error:
+            raise ApiError(500, f"Invalid {what} filter: {error}") from None
     command = EventFire(event_id, name, payload or None, node, service, tag)
     _judge_size(command)
     return command

@@ -8,12 +8,26 @@ import asyncio
 from typing import NamedTuple
 
 from lictor_catalog import event_stream
-from lictor_catalog.asgi import Header, Receive, Scope, Send, header, send_page, wants_gzip
+from lictor_catalog.asgi import Header, Receive, Scope, Send, client_of, header, send_page, wants_gzip
 from lictor_catalog.blocking_query import BlockingQueries, Plan
 from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions, honour_cache_control, read_options
 from lictor_catalog.event_stream import EventStreams
 from lictor_catalog.page import Page
-from lictor_catalog.plans import agent, ca, catalog, coordinate, event, gateway, health, intentions, kv, session, usage
+from lictor_catalog.plans import (
+    agent,
+    ca,
+    catalog,
+    config_entry,
+    coordinate,
+    event,
+    gateway,
+    health,
+    intentions,
+    kv,
+    prepared_query,
+    session,
+    usage,
+)
 from lictor_catalog.plans.identity import Identity, PlanOf
 from lictor_catalog.request import Params
 
@@ -44,6 +58,7 @@ READS: dict[str, Read] = {
     "/v1/catalog/nodes": Read(catalog.nodes),
     "/v1/catalog/service/": Read(catalog.service, cacheable=True),
     "/v1/catalog/services": Read(catalog.services, cacheable=True),
+    "/v1/config/": Read(config_entry.entry, cacheable=True),
     "/v1/connect/ca/roots": Read(ca.roots),
     "/v1/connect/intentions": Read(intentions.intentions),
     "/v1/connect/intentions/": Read(intentions.by_id),
@@ -62,6 +77,7 @@ READS: dict[str, Read] = {
     "/v1/health/state/": Read(health.state),
     "/v1/kv/": Read(kv.entry),
     "/v1/operator/usage": Read(usage.usage),
+    "/v1/query": Read(prepared_query.prepared_queries),
     "/v1/session/info/": Read(session.info),
     "/v1/session/list": Read(session.sessions),
     "/v1/session/node/": Read(session.of_node),
@@ -97,7 +113,7 @@ class FastReads:
         """Judge one GET; raises `ApiError`. The same arguments always make an equal result."""
         read = READS[route]
         options = read_options(params, cacheable=read.cacheable)
-        if options.mode is Mode.CACHED:
+        if cache_control:
             options = honour_cache_control(options, cache_control.decode("latin-1"))
         plan = read.plan(rest, params, self._who)
         if read.local:
@@ -115,14 +131,14 @@ class FastReads:
         prepared = self.prepare(route, rest, params, header(scope, b"cache-control"))
         if event_stream.is_asked(params, scope):
             settle = self._consistency.settle_local if prepared.read.local else self._consistency.settle
-            watched = event_stream.Watched(route, params, prepared.plan, prepared.options, settle)
+            watched = event_stream.Watched(route, params, prepared.plan, prepared.options, settle, client_of(scope))
             await self._streams.answer(watched, scope, receive, send)
             return
-        page, contact = await self._page(prepared, receive)
+        page, contact = await self._page(prepared, receive, client_of(scope))
         headers = agent_headers(page) if prepared.read.local else read_headers(page, contact)
         await send_page(send, page, headers, pretty=prepared.pretty, compressed=wants_gzip(scope))
 
-    async def _page(self, prepared: Prepared, receive: Receive) -> tuple[Page, Contact]:
+    async def _page(self, prepared: Prepared, receive: Receive, client: str) -> tuple[Page, Contact]:
         _, plan, options, _ = prepared
         settle = self._consistency.settle_local if prepared.read.local else self._consistency.settle
         if not prepared.may_wait:
@@ -130,7 +146,7 @@ class FastReads:
         # A client that hangs up must not hold a waiter for minutes: its socket is watched while the query sleeps.
         watching = asyncio.create_task(_disconnected(receive), name="client")
         try:
-            return await self._queries.read(plan, options, settle, watching)
+            return await self._queries.read(plan, options, settle, watching, client)
         finally:
             watching.cancel()
 

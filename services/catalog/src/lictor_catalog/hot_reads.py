@@ -15,9 +15,10 @@ from urllib.parse import unquote
 import structlog
 
 from lictor_catalog import clean_path, routes
-from lictor_catalog.asgi import Header, page_headers
+from lictor_catalog.access import Access
+from lictor_catalog.asgi import Header, accepts_gzip, page_headers
 from lictor_catalog.blocking_query import BlockingQueries, Sleeper, woken_contact
-from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions
+from lictor_catalog.consistency import CONFIRMED, Consistency, Contact, Mode, ReadOptions
 from lictor_catalog.errors import ApiError
 from lictor_catalog.fast_reads import READS, FastReads, Prepared, agent_headers, read_headers
 from lictor_catalog.metrics import CatalogMetrics
@@ -35,7 +36,21 @@ HEADS_KEPT_MAX = 8
 
 _BLOCKING = {"hash", "index", "wait"}
 _MODES = {"cached", "consistent", "max_stale", "stale"}
-_KINDS = {"dc", "keys", "node-meta", "passing", "pem", "pretty", "raw", "recurse", "separator", "tag", "token"}
+_KINDS = {
+    "dc",
+    "filter",
+    "keys",
+    "near",
+    "node-meta",
+    "passing",
+    "pem",
+    "pretty",
+    "raw",
+    "recurse",
+    "separator",
+    "tag",
+    "token",
+}
 PARAMETERS = frozenset(_BLOCKING | _MODES | _KINDS)
 """What a hot read may ask for: these alone decide its answer. With any other it takes the long way."""
 
@@ -43,6 +58,7 @@ _LONG_WAY = frozenset(
     {b"content-length", b"expect", b"transfer-encoding", b"upgrade", b"x-consul-namespace", b"x-consul-partition"}
 )
 _STALE = ReadOptions(Mode.STALE)
+_CONFIRMED = CONFIRMED[Mode.DEFAULT]
 
 log = structlog.get_logger()
 
@@ -50,7 +66,7 @@ log = structlog.get_logger()
 class HotRead:
     """One request, judged: all that its answers need to know."""
 
-    __slots__ = ("compressed", "local", "may_wait", "options", "plan", "pretty", "route")
+    __slots__ = ("compressed", "form", "local", "may_wait", "options", "plan", "pretty", "route")
 
     def __init__(self, route: str, prepared: Prepared, *, compressed: bool) -> None:
         self.route = route
@@ -60,6 +76,7 @@ class HotRead:
         self.may_wait = prepared.may_wait
         self.pretty = prepared.pretty
         self.compressed = compressed
+        self.form = 4 * self.local + 2 * self.pretty + compressed
 
 
 class Turn(Protocol):
@@ -71,6 +88,10 @@ class Turn(Protocol):
     confirming: bool
     sleeper: Sleeper | None
     disconnected: bool
+
+    @property
+    def client(self) -> str:
+        """The client's address."""
 
     def settled(self, outcome: Contact | ApiError) -> None:
         """Pass on to `HotReads.settled`."""
@@ -92,13 +113,19 @@ class HotReads:
         consistency: Consistency,
         datacenter: str,
         metrics: CatalogMetrics,
+        access: Access,
     ) -> None:
         self._reads = reads
+        self._access = access
         self._queries = queries
         self._consistency = consistency
         self._datacenter = datacenter
         self._metrics = metrics
         self._recent: Recent[bytes, HotRead] = Recent(REQUESTS_KEPT)
+
+    def __len__(self) -> int:
+        """How many requests are remembered by their bytes."""
+        return len(self._recent)
 
     def known(self, request: bytes) -> HotRead | None:
         """A whole request that was seen before."""
@@ -120,6 +147,8 @@ class HotReads:
         found = routes.find(path)
         if found is None or found.route not in READS or not path.isprintable() or not clean_path.is_clean(path):
             return None
+        if self._access.is_blocked(path):
+            return None
         accepts = cache_control = b""
         for name, value in reversed(headers):  # the first of several counts
             if name in _LONG_WAY or (name == b"accept" and b"event-stream" in value):
@@ -136,7 +165,7 @@ class HotReads:
             prepared = self._reads.prepare(found.route, found.rest, params, cache_control)
         except ApiError:
             return None
-        return HotRead(found.route, prepared, compressed=b"gzip" in accepts)
+        return HotRead(found.route, prepared, compressed=accepts_gzip(accepts))
 
     def start(self, turn: Turn, read: HotRead) -> None:
         """Begin to answer a request; `turn.send` is called once, at once or later."""
@@ -177,7 +206,7 @@ class HotReads:
         if not read.may_wait or turn.confirming:
             self._send(turn, self._queries.page(read.plan), contact)
             return
-        begun = self._queries.begin(read.plan, read.options, turn.woken)
+        begun = self._queries.begin(read.plan, read.options, turn.woken, turn.client)
         if isinstance(begun, Page):
             self._send(turn, begun, contact)
         else:
@@ -201,20 +230,19 @@ class HotReads:
 
     def _send(self, turn: Turn, page: Page, contact: Contact | None, more: tuple[Header, ...] = ()) -> None:
         read = turn.read
-        told = contact is not None and not read.local
-        key = (contact.mode, contact.known_leader, int(contact.last_contact_s * 1000)) if contact and told else None
-        body, compressed = (
-            page.form(pretty=read.pretty, compressed=read.compressed)
-            if (read.pretty or read.compressed) and contact is not None
-            else (page.body, False)
-        )
-        form = (key, read.pretty, compressed)
-        head = page.heads.get(form)
+        body, compressed = page.body, False
+        if (read.pretty or read.compressed) and contact is not None:
+            body, compressed = page.form(pretty=read.pretty, compressed=read.compressed)
+        key: object = read.form
+        if contact is not _CONFIRMED and contact is not None and not read.local:
+            key = (read.form, contact.mode, contact.known_leader, int(contact.last_contact_s * 1000))
+        head = page.heads.get(key)
         if head is None:
             if len(page.heads) >= HEADS_KEPT_MAX:
                 page.heads.clear()
+            told = contact is not None and not read.local
             headers = read_headers(page, contact) if contact is not None and told else [*agent_headers(page), *more]
-            head = page.heads[form] = encode_headers(page_headers(page, headers, len(body), compressed=compressed))
+            head = page.heads[key] = encode_headers(page_headers(page, headers, len(body), compressed=compressed))
         turn.send(page.status, head, body)
         self._metrics.request(read.route, page.status, time.perf_counter() - turn.started)
 

@@ -7,19 +7,21 @@ cycle in uvicorn's eyes, which queues what is pipelined behind it and stops read
 
 import contextlib
 import functools
-from collections.abc import Generator
+import math
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from lictor_catalog.asgi import Application, Header
+from lictor_catalog.asgi import Application, Header, Receive, Scope, Send, page_headers, send_page
+from lictor_catalog.client_limits import ClientLimits
 from lictor_catalog.consistency import Contact
 from lictor_catalog.errors import ApiError
 from lictor_catalog.hot_reads import HotRead, HotReads, encode_headers
 from lictor_catalog.one_write import OneWrite
-from lictor_catalog.page import Page
+from lictor_catalog.page import Page, text_page
 
 if TYPE_CHECKING:
     from lictor_catalog.blocking_query import Sleeper
@@ -31,6 +33,13 @@ KEEP_ALIVE_S = 120
 """Idle connections: clients reuse theirs between blocking queries of a minute or so."""
 
 
+REFUSED_S = 1.0
+"""How long a connection that is one too many may take to say something, so that it can be answered before it ends."""
+
+TOO_MANY_CONNECTIONS = "Your IP is issuing too many concurrent connections, please rate limit your calls\n"
+TOO_MANY_REQUESTS = "Your IP is issuing too many requests, please rate limit your calls\n"
+
+
 class Server(uvicorn.Server):
     """uvicorn without its signal handlers: signals belong to the kit."""
 
@@ -40,9 +49,15 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(app: Application, hot: HotReads, connections_max: int) -> Server:
-    """A server of the application; `serve(sockets=…)` runs it."""
-    protocol = functools.partial(CatalogProtocol, hot=hot, heads=_StatusHeads())
+def server(
+    app: Application,
+    hot: HotReads,
+    limits: ClientLimits,
+    connections_max: int,
+    headers: Sequence[tuple[str, str]] = (),
+) -> Server:
+    """A server of the application; `serve(sockets=…)` runs it. `headers` stand in every answer."""
+    protocol = functools.partial(CatalogProtocol, hot=hot, limits=limits, heads=StatusHeads())
     config = uvicorn.Config(
         app,
         interface="asgi3",
@@ -54,6 +69,7 @@ def server(app: Application, hot: HotReads, connections_max: int) -> Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        headers=list(headers),
         limit_concurrency=connections_max,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
@@ -61,7 +77,7 @@ def server(app: Application, hot: HotReads, connections_max: int) -> Server:
     return Server(config)
 
 
-class _StatusHeads:
+class StatusHeads:
     """Status lines with the headers that uvicorn puts before an application's (the date), encoded once a second."""
 
     def __init__(self) -> None:
@@ -111,6 +127,11 @@ class _HotTurn:
         self.disconnected = False
         self.message_event = _NO_SIGNAL
 
+    @property
+    def client(self) -> str:
+        """The client's address."""
+        return self._protocol.address
+
     def settled(self, outcome: Contact | ApiError) -> None:
         """The read may be answered now, or cannot be."""
         self._hot.settled(self, outcome)
@@ -122,6 +143,21 @@ class _HotTurn:
     def send(self, status: int, head: bytes, body: bytes) -> None:
         """Send the answer, in one write, and take the next request."""
         self._protocol.answer(self, status, head, body)
+
+
+_RETRY_SOON = (b"retry-after", b"1")
+
+
+class _TooMany:
+    """The application of a client that asks too often."""
+
+    def __init__(self, wait_s: float) -> None:
+        self._retry = (b"retry-after", b"%d" % max(1, math.ceil(wait_s)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        del scope, receive
+        await send_page(send, text_page(TOO_MANY_REQUESTS, 429), (self._retry,))
 
 
 class CatalogProtocol(HttpToolsProtocol):
@@ -137,10 +173,14 @@ class CatalogProtocol(HttpToolsProtocol):
         _loop: Any = None,
         *,
         hot: HotReads,
-        heads: _StatusHeads,
+        limits: ClientLimits,
+        heads: StatusHeads,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._hot = hot
+        self._limits = limits
+        self.address = ""
+        self._counted = False
         self._heads = heads
         self._turn = _HotTurn(self, hot)
         self._between = True  # whether the parser is between two requests
@@ -153,10 +193,13 @@ class CatalogProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer a request that is known as it stands, or parse."""
+        if not self._counted:
+            self._refuse()
+            return
         between = self._between
         if between and self._idle():
             read = self._hot.known(data)
-            if read is not None:
+            if read is not None and not (self._limits.counts_requests and self._wait_s()):
                 self._begin(read)
                 return
         self._ended, self._seen = 0, None
@@ -187,6 +230,10 @@ class CatalogProtocol(HttpToolsProtocol):
         """A request's head is complete."""
         parser = self.parser
         self._read = None
+        wait_s = self._wait_s()
+        if wait_s:
+            self._answer_with(_TooMany(wait_s))
+            return
         if (
             parser.get_method() == b"GET"
             and parser.get_http_version() == "1.1"
@@ -233,10 +280,41 @@ class CatalogProtocol(HttpToolsProtocol):
             cycle.transport = OneWrite(cycle.transport)  # type: ignore[assignment]
         super()._start_asgi_task(cycle, app)
 
+    def _wait_s(self) -> float:
+        """How long this client has to wait before it may ask again; 0 takes a token and lets the request pass."""
+        return self._limits.wait_s(self.address, self.loop.time())
+
+    def _answer_with(self, app: Any) -> None:
+        """Have uvicorn answer the request whose head is complete with another application."""
+        kept, self.app = self.app, app
+        super().on_headers_complete()
+        self.app = kept
+
     # -- the connection
+
+    def connection_made(self, transport: Any) -> None:
+        """A client has connected."""
+        super().connection_made(transport)
+        self.address = self.client[0] if self.client else ""
+        self._counted = self._limits.opened(self.address)
+        if not self._counted:
+            self.loop.call_later(REFUSED_S, transport.close)
+
+    def _refuse(self) -> None:
+        """Answer a connection that is one too many, once it has spoken, and end it."""
+        if self.transport.is_closing():
+            return
+        page = text_page(TOO_MANY_CONNECTIONS, 429)
+        headers = page_headers(page, (_RETRY_SOON, (b"connection", b"close")), len(page.body), compressed=False)
+        first = self._heads.head(self.server_state.default_headers, 429)
+        self.transport.write(b"".join((first, encode_headers(headers), b"\r\n", page.body)))
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is over."""
+        if self._counted:
+            self._counted = False
+            self._limits.closed(self.address)
         turn = self._turn
         turn.disconnected = True
         if not turn.response_complete:

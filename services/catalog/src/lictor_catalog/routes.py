@@ -83,6 +83,8 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/v1/catalog/register": (PUT,),
     "/v1/catalog/service/": (GET,),
     "/v1/catalog/services": (GET,),
+    "/v1/config": (PUT,),
+    "/v1/config/": (GET, DELETE),
     "/v1/connect/ca/roots": (GET,),
     "/v1/connect/intentions": (GET, POST),
     "/v1/connect/intentions/": (GET, PUT, DELETE),
@@ -112,6 +114,8 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/v1/operator/raft/peer": (DELETE,),
     "/v1/operator/raft/transfer-leader": (POST,),
     "/v1/operator/usage": (GET,),
+    "/v1/query": (GET, POST),
+    "/v1/query/": (GET, PUT, DELETE),
     "/v1/session/create": (PUT,),
     "/v1/session/destroy/": (PUT,),
     "/v1/session/info/": (GET,),
@@ -121,6 +125,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/v1/snapshot": (GET, PUT),
     "/v1/status/leader": (GET,),
     "/v1/status/peers": (GET,),
+    "/v1/txn": (PUT,),
 }
 _TREES = re.compile(
     "|".join(sorted((re.escape(route) for route in ROUTES if route.endswith("/")), key=len, reverse=True))

@@ -6,12 +6,10 @@ service that it finds, with a tag that the tag filter finds. Consul judges that 
 when the list is read.
 """
 
-from collections.abc import Callable
-from functools import lru_cache
-
-from lictor_state.event_rows import EVENTS_MAX, EventRow
-from lictor_state.filter.pattern import PatternError, compile_pattern
+from lictor_state.event_rows import EventRow
 from lictor_state.queries.answer import Answer, index_token
+from lictor_state.regexp import compile_regexp
+from lictor_state.regexp_syntax import RegexpError
 from lictor_state.reported_indexes import NODE_EXTINCTION, of_node
 from lictor_state.rows import ServiceRow, Table
 from lictor_state.store import Store
@@ -19,9 +17,6 @@ from lictor_state.watches import Token
 
 NOTHING_YET = 1
 """What an empty list is reported at."""
-
-PATTERNS_KEPT = 3 * EVENTS_MAX
-"""Every filter of every event that is kept, compiled once."""
 
 _HALF = (1 << 64) - 1
 
@@ -66,11 +61,6 @@ def _concerns(event: EventRow, row: ServiceRow) -> bool:
 
 def _finds(pattern: str, text: str) -> bool:
     try:
-        return _compiled(pattern)(text)
-    except PatternError:
+        return compile_regexp(pattern).search(text)
+    except RegexpError:
         return False
-
-
-@lru_cache(PATTERNS_KEPT)
-def _compiled(pattern: str) -> Callable[[str], bool]:
-    return compile_pattern(pattern)
