@@ -7,7 +7,7 @@ MEMBERS := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.to
 SEEDS ?= 300
 STAMP := $(VENV)/.lictor-setup
 
-.PHONY: setup fmt lint types imports test unit sim e2e check chaos bench dev up down lock clean
+.PHONY: setup fmt lint types imports test unit sim e2e conformance clients check chaos bench dev up down lock clean
 
 setup: $(STAMP)  ## one venv: locked dependencies, then every member editable
 
@@ -41,6 +41,12 @@ sim: setup  ## clusters in one process, from seeds: Raft groups, then whole memb
 e2e: setup  ## the real suite on free ports
 	$(BIN)/pytest -q tests/e2e
 
+conformance: setup  ## the same requests to a real Consul and to us (CONSUL_BIN)
+	$(BIN)/pytest -q tests/conformance
+
+clients: setup  ## programs that we did not write, against the real suite
+	$(BIN)/pytest -q tests/clients
+
 # Before every commit, so with fewer seeds: half a minute. `make check SEEDS=300` runs as many as `make sim` does.
 check: SEEDS = 60
 check: lint types imports unit sim  ## before every commit
@@ -52,6 +58,7 @@ chaos: setup  ## everything marked chaos: what needs root or more than a minute
 
 bench: setup  ## side by side with the real peer (CONSUL_BIN)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.instances
 
 dev: setup  ## the whole suite and the demo mesh on this machine
 	@exec $(BIN)/lictor dev $(ARGS)

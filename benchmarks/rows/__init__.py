@@ -1,7 +1,16 @@
 """The rows of the table: what is asked of both systems."""
 
 from benchmarks.rows.dns import DnsAddresses, mixed_case
-from benchmarks.rows.http import HealthService, KvGet, KvPut, Registrations, health_alone, health_stale, kv_get_alone
+from benchmarks.rows.http import (
+    HealthService,
+    KvGet,
+    KvPut,
+    Registrations,
+    health_alone,
+    health_stale,
+    kv_get_alone,
+    kv_put_alone,
+)
 from benchmarks.rows.memory import MEMORY, Memory, read_memory
 from benchmarks.rows.row import Row
 from benchmarks.rows.waiting import WakeUp
@@ -16,6 +25,7 @@ ROWS: tuple[Row, ...] = (
     kv_get_alone(),
     WakeUp(),
     KvPut(),
+    kv_put_alone(),
     Registrations(),
 )
 """In this order: what grows the state comes last."""

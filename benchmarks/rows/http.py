@@ -76,17 +76,24 @@ def kv_get_alone() -> KvGet:
 
 @dataclass(frozen=True, slots=True)
 class KvPut:
-    """Writes of single keys."""
+    """Writes of single keys, by many clients or by one, whose latency is that of a write."""
 
     name: str = "kv-put"
     title: str = "PUT kv, requests/s"
+    connections: int = wrk.CONNECTIONS
 
     def measure(self, target: Target, mark: str, seconds: float) -> Outcome:
         """See `Row`."""
-        outcome = wrk.load(target.http, "kv_put.lua", seconds, [WRITTEN_PREFIX, str(WRITTEN_KEYS), mark])
+        arguments = [WRITTEN_PREFIX, str(WRITTEN_KEYS), mark]
+        outcome = wrk.load(target.http, "kv_put.lua", seconds, arguments, connections=self.connections)
         if not call("GET", f"{target.http}/v1/kv/{WRITTEN_PREFIX}{READ_BACK}?raw").startswith(mark.encode()):
             raise UnavailableError(f"{target.name} acknowledged a write that cannot be read")
         return outcome
+
+
+def kv_put_alone() -> KvPut:
+    """One client: nothing shares its batches, so what it waits is the latency of a write."""
+    return KvPut("kv-put-alone", "PUT kv, one client, requests/s", connections=1)
 
 
 @dataclass(frozen=True, slots=True)

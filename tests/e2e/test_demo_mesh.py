@@ -141,6 +141,20 @@ def test_a_killed_backend_leaves_dns_and_envoy_within_four_seconds_and_returns(s
     wait_until(lambda: srv_ports(suite) == {suite.port(9091), suite.port(9092)}, 10, "backend-1 back in DNS")
 
 
+def test_a_backend_in_maintenance_leaves_dns_and_envoy_and_returns(suite, wait_until):
+    alive = public_port(suite, "backend-2")
+    both = {alive, public_port(suite, "backend-1")}
+    wait_until(lambda: endpoints(suite) == both, 10, "both endpoints")
+    assert suite.put("/v1/agent/service/maintenance/backend-1?enable=true&reason=new+disk").status == 200
+    wait_until(lambda: srv_ports(suite) == {suite.port(9092)}, 4, "backend-1 out of DNS")
+    wait_until(lambda: endpoints(suite) == {alive}, 4, "backend-1 out of Envoy")
+    assert suite.get("/v1/agent/health/service/id/backend-1").status == 503
+    assert {re.search(r"backend-[12]", page(suite)[1]).group() for _ in range(10)} == {"backend-2"}
+    assert suite.put("/v1/agent/service/maintenance/backend-1?enable=false").status == 200
+    wait_until(lambda: endpoints(suite) == both, 10, "backend-1 back in Envoy")
+    wait_until(lambda: srv_ports(suite) == {suite.port(9091), suite.port(9092)}, 10, "backend-1 back in DNS")
+
+
 def test_a_killed_envoy_is_started_again_and_the_call_heals(suite, wait_until):
     before = suite.pids()["frontend-envoy"]
     suite.kill("frontend-envoy")

@@ -22,9 +22,10 @@ class ApiError(Exception):
 class Api:
     """Calls of one catalog, e.g. at `http://127.0.0.1:8500`."""
 
-    def __init__(self, address: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, address: str, timeout_s: float = TIMEOUT_S, token: str = "") -> None:
         self._address = address.rstrip("/") if "://" in address else f"http://{address.rstrip('/')}"
         self._timeout_s = timeout_s
+        self._headers = {"X-Consul-Token": token} if token else {}
 
     def get(self, path: str) -> Any:
         """The decoded JSON answer, None for an empty one.
@@ -38,6 +39,10 @@ class Api:
         """As `get`, with a JSON body."""
         return self._call("PUT", path, body)
 
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        """As `get`, with any method; bytes are sent as they are, anything else as JSON."""
+        return self._call(method, path, body)
+
     def download(self, path: str, to: IO[bytes]) -> None:
         """Write a GET's answer to a file, as it comes; raises `ApiError`, and what writing raises."""
         with self._answer("GET", path, None, {}) as answer:
@@ -50,7 +55,7 @@ class Api:
             self._read(answer)
 
     def _call(self, method: str, path: str, body: Any) -> Any:
-        data = None if body is None else json.dumps(body).encode()
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         with self._answer(method, path, data, {}) as answer:
             text = self._read(answer)
         return json.loads(text) if text.strip() else None
@@ -59,7 +64,7 @@ class Api:
         self, method: str, path: str, data: bytes | IO[bytes] | None, headers: dict[str, str]
     ) -> http.client.HTTPResponse:
         url = f"{self._address}{path}"
-        request = urllib.request.Request(url, data=data, method=method, headers=headers)  # noqa: S310  http only
+        request = urllib.request.Request(url, data=data, method=method, headers=self._headers | headers)  # noqa: S310  http only
         try:
             return cast("http.client.HTTPResponse", urllib.request.urlopen(request, timeout=self._timeout_s))  # noqa: S310  http only
         except urllib.error.HTTPError as error:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from lictor_cli import snapshot, store_view
 from lictor_cli.connect.envoy import ConnectError, bootstrap_for, envoy_beside_python, proxy_of, run_envoy
+from lictor_cli.consul_import import command as consul_import
 from lictor_cli.dev import control
 from lictor_cli.dev.launcher import StartError, launch
 from lictor_cli.dev.plan import Options
@@ -179,6 +180,25 @@ def confirm_failures(http_addr: HttpAddress = DEFAULT_HTTP) -> None:
     except ApiError as error:
         raise _fail(str(error)) from error
     typer.echo("confirmed")
+
+
+@app.command(name="import")
+def import_from(
+    source: Annotated[str, typer.Option("--from", help="The Consul to copy from, e.g. http://consul:8500.")],
+    http_addr: HttpAddress = DEFAULT_HTTP,
+    token_file: Annotated[Path | None, typer.Option(help="A file with a token that may read the Consul.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+) -> None:
+    """Copy a running Consul's nodes, services, checks, keys, config entries, intentions and prepared queries.
+
+    Nothing is deleted, what is equal is not written, and it may be repeated. Exits 1 if Lictor refused something.
+    """
+    try:
+        whole = consul_import.run(source, http_addr, token_file, Console(), dry_run=dry_run)
+    except (ApiError, OSError) as error:
+        raise _fail(str(error)) from error
+    if not whole:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -6,7 +6,9 @@ import pytest
 
 from lictor_bus import NoLeaderError, NoSpaceError, OutcomeUnknownError
 from lictor_bus.frames import ProposeAnswer
-from lictor_state.commands import KVDelete, KVSet
+from lictor_state.commands import KVDelete, KVSet, Txn, TxnKV
+from lictor_state.rows import KVRow
+from lictor_state.txn_outcome import decode_outcome
 
 
 def test_a_command_comes_back_with_its_index_and_result(in_world):
@@ -29,6 +31,18 @@ def test_commands_that_wait_at_one_moment_travel_as_one_message(in_world):
     in_world(story)
 
 
+def test_commands_whose_answers_would_not_fit_into_one_message_travel_in_several(in_world):
+    async def story(world):
+        await world.proposer.propose(KVSet("big", b"x" * 500_000))
+        world.store.batches.clear()
+        reading = Txn((TxnKV("set", "a"), TxnKV("get", "big")))
+        done = await asyncio.gather(*(world.proposer.propose(reading) for _ in range(3)))
+        assert world.store.batches == [1, 1, 1]
+        assert [len(one.result.more) > 500_000 for one in done] == [True] * 3
+
+    in_world(story)
+
+
 def test_a_lost_answer_is_asked_again_and_applied_once(in_world, monkeypatch):
     monkeypatch.setattr("lictor_bus.proposer.ATTEMPT_TIMEOUT_S", 0.1)
 
@@ -38,6 +52,26 @@ def test_a_lost_answer_is_asked_again_and_applied_once(in_world, monkeypatch):
         done = await world.proposer.propose(KVSet("a", b"1", cas=0))
         assert done.result.value is True  # a second application would have answered False
         assert world.store.store.kv("a").create_index == done.index
+
+    in_world(story)
+
+
+def test_a_transaction_whose_answer_was_lost_shows_what_it_showed_the_first_time(in_world, monkeypatch):
+    monkeypatch.setattr("lictor_bus.proposer.ATTEMPT_TIMEOUT_S", 0.1)
+
+    async def story(world):
+        await world.proposer.propose(KVSet("a", b"before"))
+        world.store.lose_answers = 2
+        done = await world.proposer.propose(
+            Txn((TxnKV("get", "a"), TxnKV("cas", "new", b"1"), TxnKV("set", "a", b"x")))
+        )
+        rows = decode_outcome(done.result.more).results
+        assert [row.value for row in rows if isinstance(row, KVRow)] == [
+            b"before",
+            None,
+            None,
+        ]  # a second run would have refused the cas
+        assert world.store.store.kv("new").create_index == done.index
 
     in_world(story)
 

@@ -155,7 +155,7 @@ def test_a_refused_registration_leaves_nothing_behind(state: Any, checks: Any, m
     assert state.last.changes == ()
     assert state.store.node("n1") is None
     assert state.store.by.services_by_name == {}
-    assert state.store.by.checks_of_service == {}
+    assert not state.store.by.checks_of_service
     assert state.store.digest() == digest
 
 

@@ -20,6 +20,14 @@ from lictor_state.coordinate_rows import CoordinateRow
 from lictor_state.definition_file_rows import DefinitionFilesRow
 from lictor_state.event_rows import EventRow
 from lictor_state.mesh_rows import GatewayServiceRow, VirtualIPRow
+from lictor_state.prepared_query_rows import (
+    PreparedQueryRow,
+    QueryDefinition,
+    QueryFailover,
+    QueryService,
+    QueryTarget,
+    QueryTemplate,
+)
 from lictor_state.rows import (
     ROW_TYPES,
     AgentRow,
@@ -71,6 +79,14 @@ ROWS: dict[Table, Row] = {
     Table.SESSIONS: SessionRow("id", "n", node_checks=("c",), service_checks=(ServiceCheck("s"),), ttl="10s"),
     Table.LOCK_DELAYS: LockDelayRow("k", 15, 9),
     Table.AUTOPILOT: AutopilotRow(min_quorum=3),
+    Table.PREPARED_QUERIES: PreparedQueryRow(
+        "id",
+        QueryDefinition(
+            "geo-",
+            QueryService("web", QueryFailover(2, ("dc2",), (QueryTarget("p"),)), tags=("!a",), node_meta={"k": "v"}),
+            template=QueryTemplate("name_prefix_match", "(x)"),
+        ),
+    ),
     Table.COORDINATES: CoordinateRow("n", "", (0.5, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1e-9), 1.5, 0.0, 1e-05),
     Table.EVENTS: EventRow("id", "deploy", b"\xff", "n.*", ltime=2**60),
     Table.VIRTUAL_IPS: VirtualIPRow("web", 1),
@@ -109,6 +125,7 @@ def test_a_shorter_row_of_an_older_build_is_filled() -> None:
         (Table.KV, ["k", b"v", "not a number"]),
         (Table.KV, ["k"]),
         (Table.NODES, 17),
+        (Table.PREPARED_QUERIES, ["id", ["n", ["web"], "", "", ["suffix_match"]]]),
         (Table.SESSIONS, ["id", "n", "", None, None, "cling"]),
     ],
 )
@@ -143,12 +160,13 @@ def test_damaged_groups_are_errors(data: Any) -> None:
 
 def test_command_tags_are_the_format_of_the_log() -> None:
     tags = {kind.__struct_config__.tag: kind.__name__ for kind in Command.__args__}
-    assert set(tags) >= set(range(1, 30))
+    assert set(tags) >= set(range(1, 33))
     assert tags[1] == "RegisterProposer"
     assert tags[9] == "KVSet"
     assert tags[19] == "RaiseLevel"
     assert [tags[number] for number in (20, 21, 22)] == ["SessionCreate", "SessionDestroy", "LockDelayEnd"]
     assert [tags[number] for number in (23, 24, 29)] == ["TombstonesReap", "CriticalServiceDeregister", "AutopilotSet"]
+    assert [tags[number] for number in (30, 31, 32)] == ["Txn", "PreparedQuerySet", "PreparedQueryDelete"]
     assert [tags[number] for number in (33, 34, 35)] == ["CoordinatesUpdate", "EventFire", "GatewayServicesSet"]
     assert tags[40] == "DefinitionFilesMark"
     assert [tags[number] for number in range(25, 29)] == [

@@ -31,7 +31,7 @@ STEPS = st.lists(
 def _dicts(store: Store) -> list[Any]:
     """What a copy of every table and of every line would be, in order."""
     rows = [(table, key, row) for table, held in store._tables.items() for key, row in held.items()]
-    return [*rows, *(line.state(proposer) for proposer, line in store.proposers._lines.items())]
+    return [*rows, *(line.state() for proposer, line in store.proposers._lines.items())]
 
 
 class _Open:

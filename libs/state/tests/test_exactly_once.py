@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from lictor_state import dump, exactly_once, restore
-from lictor_state.commands import KVSet, RaiseLevel, RegisterProposer, Result
+from lictor_state import Envelope, apply, dump, exactly_once, restore
+from lictor_state.commands import KVSet, RaiseLevel, RegisterProposer, Result, Txn, TxnKV
 from lictor_state.exactly_once import PROPOSERS_MAX, RESULTS_MAX, Proposers
 
 UNKNOWN = Result(error="outcome unknown", status=500)
@@ -94,3 +94,62 @@ def test_snapshots_carry_results_marks_and_the_order_of_use(state: Any, proposer
     monkeypatch.setattr(exactly_once, "PROPOSERS_MAX", 2)
     copy.proposers.open(99, "new")
     assert copy.proposers.use(other) is None
+
+
+READ = Txn((TxnKV("set", "a"), TxnKV("get", "big")))
+
+
+def more(state: Any, proposer: Any, number: Any) -> Any:
+    """The bytes that are kept for a number, through the record itself."""
+    line = state.store.proposers.use(proposer)
+    return len(line.results[number].result.more)
+
+
+def test_what_transactions_show_is_kept_up_to_a_bound_for_each_proposer_the_oldest_going_first(
+    state: Any, proposer: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(exactly_once, "MORE_BYTES_MAX", 250)
+    state.do(KVSet("big", b"x" * 100))
+    first = state.do(READ, proposer, 1)
+    assert state.do(READ, proposer, 2).value is True
+    assert state.do(READ, proposer, 1) == UNKNOWN, "it took effect, and what it showed is gone"
+    assert state.do(READ, proposer, 2).more == first.more
+    state.do(READ, proposer, 3, answered_below=3)
+    assert more(state, proposer, 3) > 100
+    digest = state.store.digest()
+    assert state.do(READ, proposer, 3).more == first.more
+    assert state.store.digest() == digest
+
+
+def test_what_transactions_show_is_kept_up_to_a_bound_for_all_proposers(state: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(exactly_once, "ALL_MORE_BYTES_MAX", 600)
+    state.do(KVSet("big", b"x" * 100))
+    lines = [state.do(RegisterProposer(name)).value for name in "abcde"]
+    for line in lines:
+        state.do(READ, line, 1)
+    kept = [more(state, line, 1) > 0 for line in lines]
+    assert kept == [False] + [True] * 4 or kept == [False, False] + [True] * 3
+    assert state.do(READ, lines[0], 1) == UNKNOWN
+    state.do(READ, lines[4], 2, answered_below=2)
+    assert more(state, lines[1], 1) == (0 if not kept[1] else more(state, lines[2], 1)), "an answer made room"
+
+
+def test_members_forget_the_same_after_a_snapshot_that_was_taken_while_others_made_room(
+    state: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(exactly_once, "ALL_MORE_BYTES_MAX", 600)
+    monkeypatch.setattr(exactly_once, "PROPOSERS_MAX", 4)
+    state.do(KVSet("big", b"x" * 100))
+    lines = [state.do(RegisterProposer(name)).value for name in "abcd"]
+    for line in (lines[1], lines[0], lines[2]):
+        state.do(READ, line, 1)
+    index = state.store.index
+    parts = dump(state.store)
+    head = next(parts)
+    entries = [Envelope(line, 2, 0, READ) for line in (lines[3], lines[2], lines[1])]
+    entries += [Envelope(0, 0, 0, RegisterProposer("e")), Envelope(lines[1], 3, 3, READ)]
+    entries += [Envelope(line, number, 0, READ) for line in lines for number in (1, 2)]
+    results = [apply(state.store, index + at, entry) for at, entry in enumerate(entries, 1)]
+    twin = restore([head, *parts])
+    assert [apply(twin, index + at, entry) for at, entry in enumerate(entries, 1)] == results
+    assert list(dump(twin)) == list(dump(state.store))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lictor_state.coordinate_rows import CoordinateRow
 from lictor_state.filter import FilterError, FilterKind, compile_filter, kinds
 from lictor_state.filter.syntax import CHARS_MAX, DEPTH_MAX, MATCHES_MAX
 from lictor_state.queries import Instance
@@ -223,6 +224,23 @@ def test_a_proxys_parts_are_selected_whether_or_not_there_is_a_proxy() -> None:
     ]:
         holds = compile_filter(text, kinds.SERVICE)
         assert (holds(row), holds(SERVICE)) == (with_proxy, without), text
+
+
+def test_numbers_with_fractions_are_compared_as_numbers() -> None:
+    row = CoordinateRow("n1", "", (0.5, 1.0), 1.5, 0.0, 1e-05)
+    for text, holds in [
+        ("Coord.Error == 1.5", True),
+        ("Coord.Error == 1.50", True),
+        ('Coord.Height == "1e-5"', True),
+        ('Coord.Error == "0x1.8p0"', True),
+        ("1 in Coord.Vec", True),
+        ("0.25 in Coord.Vec", False),
+        ("Coord.Vec is not empty", True),
+    ]:
+        assert compile_filter(text, kinds.COORDINATE)(row) is holds, text
+    for text in ("Coord.Error == x", 'Coord.Error == "1_0"', 'Coord.Error == " 1"', "x in Coord.Vec"):
+        with pytest.raises(FilterError, match="ParseFloat"):
+            compile_filter(text, kinds.COORDINATE)
 
 
 SELECTORS = {

@@ -7,6 +7,7 @@ import pytest
 from lictor_state import Store, apply
 from lictor_state import commands as c
 from lictor_state.levels import FOUNDING_LEVEL, LEVEL_MAX, SECOND, THIRD, level_of, too_early
+from lictor_state.prepared_query_rows import QueryDefinition, QueryService
 from lictor_state.rows import Table
 
 NEW: list[c.Command] = [
@@ -20,6 +21,9 @@ NEW: list[c.Command] = [
     c.AutopilotSet(),
 ]
 NEWER: list[c.Command] = [
+    c.Txn((c.TxnKV("set", "k"),)),
+    c.PreparedQuerySet("id", QueryDefinition("q", QueryService("web")), create=True),
+    c.PreparedQueryDelete("id"),
     c.CoordinatesUpdate((c.CoordinateSpec("n1", "", (0.0,) * 8, 1.0, 0.0, 0.0),)),
     c.EventFire("00000000-0000-4000-8000-000000000001", "deploy"),
     c.GatewayServicesSet("gw", "ingress-gateway", (c.GatewayServiceSpec("web"),)),

@@ -110,7 +110,7 @@ def test_connect_gives_proxies_and_native_instances_of_a_destination(state: Any)
     assert health.connect(state.store, "web").index == 3
 
 
-@pytest.mark.parametrize("name", ["n1", "N1", ID, "abcdef"])
+@pytest.mark.parametrize("name", ["n1", "N1", ID, ID.upper(), "abcdef", "ABC", "ab"])
 def test_a_node_is_found_by_name_id_or_prefix_of_its_id(state: Any, name: Any) -> None:
     state.do(CatalogRegister("n1", "1.1.1.1", "dc1", node_id=ID, service=ServiceSpec("w", "web")))
     found: Any = node.node(state.store, name)
@@ -120,6 +120,7 @@ def test_a_node_is_found_by_name_id_or_prefix_of_its_id(state: Any, name: Any) -
 def test_an_unknown_node_reports_one_or_the_last_node_extinction(state: Any) -> None:
     state.do(CatalogRegister("n1", "1.1.1.1", "dc1", node_id=ID))
     state.do(CatalogRegister("n2", "1.1.1.1", "dc1", node_id=ID.replace("01", "02")))
+    assert node.node(state.store, "a").value is None
     assert (node.node(state.store, "abcdef").value, node.node(state.store, "x").index) == (None, 1)
     state.do(CatalogDeregister("n2"))
     missing = node.node(state.store, "n2")

@@ -12,9 +12,10 @@ import httpx
 from lictor_bus.frames import Beacon, Member, MemberHealth, Order, PeerProgress, ReadAnswer, StatusAnswer
 from lictor_bus.gossip_orders import Ordered
 from lictor_bus.proposer import Committed, NoLeaderError
+from lictor_catalog.access import Access
 from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
-from lictor_catalog.api import Api, Chance
+from lictor_catalog.api import EVERYBODY, Api, Chance
 from lictor_catalog.ca_service import CAService
 from lictor_catalog.errors import ApiError
 from lictor_catalog.metrics import CatalogMetrics
@@ -162,7 +163,7 @@ class FakeLeader:
 class Catalog:
     """The application with its fakes and a client."""
 
-    def __init__(self, *, joined: bool = True) -> None:
+    def __init__(self, *, joined: bool = True, access: Access = EVERYBODY) -> None:
         self.view = FakeView()
         self.leader = FakeLeader(self.view)
         self.now = 1_800_000_000.0
@@ -178,7 +179,9 @@ class Catalog:
             dice=lambda n: bytes([next(ids) % 256] * n),
             metrics=metrics,
         )
-        self.process = AgentProcess(Telemetry(measured.registry, lambda: self.now), [self.leader])
+        self.process = AgentProcess(
+            Telemetry(measured.registry, lambda: self.now), [self.leader], dropped=metrics.lines_dropped
+        )
         self.api = Api(
             node=AgentNode("n1", "10.0.0.5", "dc1"),
             ports=Ports(8500, 8502),
@@ -200,6 +203,7 @@ class Catalog:
                 dice=lambda: 0.5,
             ),
             metrics=metrics,
+            access=access,
         )
         if joined:
             self.leader.apply(AgentJoin("n1", NODE_ID, "run-1", "10.0.0.5", 8301, "dc1", tags={"role": "node"}))

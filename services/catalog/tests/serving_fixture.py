@@ -29,7 +29,13 @@ class Served:
     """A catalog on a free port; without `hot` no request takes the short way."""
 
     def __init__(
-        self, catalog: Catalog | None = None, *, hot: bool = True, connections: int = 0, rate: float = 0
+        self,
+        catalog: Catalog | None = None,
+        *,
+        hot: bool = True,
+        connections: int = 0,
+        rate: float = 0,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.catalog = catalog or Catalog()
         settings = CatalogSettings(catalog_http_port=0)
@@ -37,7 +43,7 @@ class Served:
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/v1/"
         reads = self.catalog.api.hot if hot else NoHotReads()
         self.limits = ClientLimits(connections, rate)
-        self.server = http_server(self.catalog.api.app, reads, self.limits, settings.catalog_connections_max)
+        self.server = http_server(self.catalog.api.app, reads, self.limits, settings.catalog_connections_max, headers)
 
     async def __aenter__(self) -> Self:
         self.task = asyncio.create_task(self.server.serve(sockets=[self.listener]))

@@ -89,7 +89,7 @@ def test_no_token_is_ever_logged_however_it_comes_and_whatever_goes_wrong(log_fo
         def fail(*_given: object, **_more: object) -> NoReturn:
             raise RuntimeError("a fault of ours")
 
-        catalog.leader.ask = catalog.leader.join = catalog.leader.propose = fail  # type: ignore[method-assign]
+        catalog.leader.join = catalog.leader.propose = fail  # type: ignore[method-assign]
         for way in ways:
             for path in ("agent/self", "catalog/nodes"):
                 assert (await catalog.get(path, **way)).text == "internal error"

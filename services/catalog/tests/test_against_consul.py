@@ -29,7 +29,17 @@ START_S = 30.0
 
 # (`Output` is what checks said when they ran; here nobody runs ours.)
 VOLATILE = {"CreateIndex", "ModifyIndex", "ContentHash", "Hash", "CreatedAt", "UpdatedAt", "Output"}
-NEWER = {"Interval", "Timeout", "ExposedPort", "PeerName", "ServiceSocketPath", "ServiceLocality", "Datacenter", "Mode"}
+NEWER = {
+    "consul-virtual",
+    "Interval",
+    "Timeout",
+    "ExposedPort",
+    "PeerName",
+    "ServiceSocketPath",
+    "ServiceLocality",
+    "Datacenter",
+    "Mode",
+}
 """Fields that 1.21 shows and 1.8 does not (or, `Datacenter`, not everywhere)."""
 
 OLDER = {"DefaultAddr", "DefaultPort"}

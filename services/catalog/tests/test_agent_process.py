@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import structlog
 from api_fixture import Catalog, story, until
+from serving_fixture import Served
 
 from lictor_catalog import host_facts, log_lines
 from lictor_catalog.asgi import Message
@@ -224,6 +225,7 @@ async def test_a_slow_monitor_is_told_what_it_missed() -> None:
         client.may_send.set()
         await until(lambda: b"lines dropped" in client.body)
         assert b"count=50" in client.body
+    assert "lictor_catalog_log_lines_dropped_total 50.0" in (await catalog.get("agent/metrics?format=prometheus")).text
 
 
 @pytest.mark.parametrize("asked", ["x", "warning", "1"])
@@ -251,3 +253,29 @@ async def test_streams_are_few_and_end_with_the_process() -> None:
     await asyncio.gather(*(client.task for client in clients))
     assert all(client.messages[-1] == {"type": "http.response.body", "body": b""} for client in clients)
     assert (await catalog.get("agent/monitor")).status_code == 503
+
+
+@story
+async def test_over_a_socket_the_head_comes_before_the_first_line_and_an_end_with_the_process() -> None:
+    async with Served() as served:
+        reader, writer = await asyncio.open_connection(*served.listener.getsockname()[:2])
+        writer.write(b"GET /v1/agent/monitor HTTP/1.1\r\nHost: x\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"200 OK" in head.splitlines()[0]
+        assert b"transfer-encoding: chunked" in head.lower()
+        await until(lambda: structlog.get_logger().info("line") is None and served.catalog.process.streams.count == 1)
+        assert b"[INFO]  catalog: line" in await reader.readuntil(b"line")
+        served.catalog.process.streams.close()
+        assert (await reader.readuntil(b"\r\n0\r\n\r\n")).endswith(b"0\r\n\r\n")
+        writer.close()
+
+
+@story
+async def test_over_a_socket_a_client_that_goes_frees_its_place() -> None:
+    async with Served() as served:
+        reader, writer = await asyncio.open_connection(*served.listener.getsockname()[:2])
+        writer.write(b"GET /v1/agent/metrics/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"Timestamp")
+        assert served.catalog.process.streams.count == 1
+        writer.close()
+        await until(lambda: served.catalog.process.streams.count == 0, pause_s=0.001)

@@ -30,6 +30,7 @@ PROXY = {"Name": "p", "Kind": "connect-proxy", "Port": 1}
     [
         (b"", "Request decode failed: EOF"),
         (b"{bad", "Request decode failed: "),
+        (b'{"Name"', "Request decode failed: unexpected EOF"),
         ([], "json: cannot unmarshal array into Go value"),
         ({"Nam": "x"}, 'Request decode failed: json: unknown field "Nam"'),
         ({"Name": "a", "Namespace": "x"}, "Namespaces are a Consul Enterprise feature"),
@@ -63,7 +64,7 @@ PROXY = {"Name": "p", "Kind": "connect-proxy", "Port": 1}
         ),
         (
             {"Name": "a", "Connect": {"SidecarService": {"ID": "x"}}},
-            "Invalid SidecarService: A SidecarService cannot specify an ID",
+            "A SidecarService cannot specify an ID as this is managed by the agent",
         ),
         (
             {"Name": "a", "Connect": {"SidecarService": {"Connect": {"SidecarService": {}}}}},
@@ -249,6 +250,7 @@ def test_a_sidecar_takes_its_defaults_from_its_parent() -> None:
             500,
             "Must provide service name (Service.Service)",
         ),
+        ({"Node": "a", "Address": "1.1.1.1", "Service": {}}, 500, "failed inserting service"),
         (
             {"Node": "a", "Address": "1.1.1.1", "Service": {"Service": "x", "Address": "::"}},
             500,

@@ -7,6 +7,7 @@ import pytest
 from api_fixture import Catalog, story
 
 from lictor_catalog import clean_path, routes
+from lictor_catalog.asgi import accepts_gzip
 from lictor_catalog.fast_reads import READS
 
 
@@ -16,7 +17,7 @@ def test_every_get_route_is_a_fast_read_or_one_of_the_rare_ones() -> None:
         "/v1/agent/health/service/id/", "/v1/agent/health/service/name/", "/v1/agent/host", "/v1/agent/metrics",
         "/v1/agent/metrics/stream", "/v1/agent/monitor",
         "/v1/catalog/datacenters", "/v1/status/leader", "/v1/status/peers",
-        "/v1/operator/keyring", "/v1/internal/store", "/v1/operator/raft/configuration", "/v1/snapshot",
+        "/v1/operator/keyring", "/v1/internal/store", "/v1/operator/raft/configuration", "/v1/snapshot", "/v1/query/",
             "/v1/operator/autopilot/configuration", "/v1/operator/autopilot/health", "/v1/operator/autopilot/state",
     }  # fmt: skip
     # (Below /v1/acl/ everything answers 401.)
@@ -31,7 +32,8 @@ async def test_every_route_reaches_an_endpoint() -> None:
     for route, methods in routes.ROUTES.items():
         for method in methods if route not in endless else ():
             answer = await catalog.http.request(method, f"http://catalog{route}")
-            assert "not found" not in answer.text.lower() or "Intention" in answer.text, (method, route)
+            own = ("Intention not found", "Query not found")
+            assert "not found" not in answer.text.lower() or answer.text in own, (method, route)
             assert answer.status_code != 405, (method, route)
             assert answer.text != '{"detail":"Not Found"}', (method, route)
             assert answer.headers["x-consul-default-acl-policy"] == "allow"
@@ -71,7 +73,8 @@ async def test_unknown_paths() -> None:
         ("dc=dc9", 500, "No path to datacenter"),
         ("dc=dc1", 200, ""),
         ("dc=dc1&datacenter=dc9", 500, "No path to datacenter"),
-        ("filter=Node==x", 400, "filter expressions are not supported by this version"),
+        ("filter=Node==x", 200, ""),
+        ("filter=Bogus==x", 500, 'Failed to create boolean expression evaluator: Selector "Bogus" is not valid'),
         ("filter=", 200, ""),
         ("index=-1", 400, "Invalid index"),
         ("index=x", 400, "Invalid index"),
@@ -102,6 +105,62 @@ async def test_namespace_headers_are_refused() -> None:
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("max-age=5", 200), ("MAX-AGE=5, must-revalidate", 200), ("stale-if-error=5", 200), ("max-age=-1", 200), ("no-cache", 200), ("max-age = 5", 200), ("", 200),
+        ("max-age=x", 400), ("max-age=", 400), ("max-age=1.5", 400), ("stale-if-error=x", 400), ("no-cache, max-age=5s", 400),
+    ],
+)  # fmt: skip
+def test_a_cache_control_that_cannot_be_read_is_refused_by_every_read(header: str, status: int) -> None:
+    @story
+    async def asked() -> None:
+        catalog = Catalog()
+        for path in (
+            "health/service/web?cached",
+            "catalog/nodes?cached",
+            "catalog/nodes",
+            "kv/?keys",
+            "agent/services",
+        ):
+            answer = await catalog.get(path, headers={"Cache-Control": header})
+            assert answer.status_code == status, path
+            if status == 400:
+                assert answer.text == "Invalid Cache-Control header."
+
+    asked()
+
+
+@story
+async def test_an_unclean_path_is_redirected_as_go_does() -> None:
+    catalog = Catalog()
+    for path, location in [("kv//a?x=1&y", "/v1/kv/a?x=1&y"), ("kv", "/v1/kv/")]:
+        answer = await catalog.http.get(f"http://catalog/v1/{path}")
+        assert (answer.status_code, answer.headers["location"]) == (301, location)
+        shown = location.replace("&", "&amp;")
+        assert answer.text == f'<a href="{shown}">Moved Permanently</a>.\n\n'
+
+
+BODIES: list[tuple[bytes, str]] = [
+    (b"", "Request decode failed: EOF"),
+    (b"{", "Request decode failed: unexpected EOF"),
+    (b'{"Node": "a', "Request decode failed: unexpected EOF"),
+    (b'{"Bogus": 1}', 'Request decode failed: json: unknown field "Bogus"'),
+    (b'{"Node": "a"} what comes after is not read', "Must provide address if SkipNodeUpdate is not set"),
+    (b'{"Node": "\xff"}', "Must provide address if SkipNodeUpdate is not set"),
+    (b"null", "Must provide node"),
+]
+
+
+@pytest.mark.parametrize(("body", "text"), BODIES)
+def test_bodies_are_read_as_go_reads_them(body: bytes, text: str) -> None:
+    @story
+    async def asked() -> None:
+        assert (await Catalog().put("catalog/register", content=body)).text == text
+
+    asked()
+
+
 @story
 async def test_pretty_indents_by_four_and_ends_with_a_newline() -> None:
     catalog = Catalog()
@@ -122,6 +181,24 @@ async def test_gzip_for_bodies_that_are_worth_it() -> None:
     assert "content-encoding" not in plain.headers
     small = await catalog.get("catalog/services", headers={"Accept-Encoding": "gzip"})
     assert "content-encoding" not in small.headers
+
+
+@pytest.mark.parametrize(
+    ("accepted", "takes"),
+    [(b"gzip", True), (b"GZIP", True), (b"deflate, gzip;q=0.5", True), (b"br,gzip ; q=1.0", True), (b"gzip;q=0", False), (b"gzip; q = 0.0", False), (b"identity", False), (b"", False), (b"x-gzip", False)],
+)  # fmt: skip
+def test_who_takes_gzip(accepted: bytes, takes: bool) -> None:
+    assert accepts_gzip(accepted) is takes
+
+
+@story
+async def test_the_datacenters_may_be_asked_for_from_the_cache() -> None:
+    catalog = Catalog()
+    plain, cached = await catalog.get("catalog/datacenters"), await catalog.get("catalog/datacenters?cached")
+    assert plain.json() == cached.json() == ["dc1"]
+    assert "x-cache" not in plain.headers
+    assert (cached.headers["x-cache"], cached.headers["age"]) == ("HIT", "0")
+    assert (await catalog.get("catalog/datacenters?cached&consistent")).status_code == 400
 
 
 @story

@@ -108,3 +108,18 @@ async def test_a_match_sleeps_while_its_result_stays_the_same() -> None:
         assert await is_asleep(waiter)
         await catalog.put("connect/intentions/exact?source=web&destination=x", {"Action": "deny"})
         assert len((await waiter).json()["web"]) == 2
+
+
+@story
+async def test_a_new_intention_is_refused_with_everything_that_is_wrong() -> None:
+    catalog = Catalog()
+    answer = await catalog.http.post("connect/intentions", json={})
+    assert answer.status_code == 500
+    assert answer.text == (
+        "3 errors occurred:\n\t* SourceName must be set\n\t* DestinationName must be set\n"
+        "\t* Action must be set to 'allow' or 'deny'\n\n"
+    )
+    answer = await catalog.http.post("connect/intentions", json={"SourceName": "a", "DestinationName": "b"})
+    assert answer.text == "1 error occurred:\n\t* Action must be set to 'allow' or 'deny'\n\n"
+    answer = await catalog.http.post("connect/intentions", content=b"{")
+    assert (answer.status_code, answer.text) == (500, "Failed to decode request body: unexpected EOF")

@@ -1,5 +1,8 @@
 """Maintenance of the node and of services, and health by id and name: what clients look for, and its effect."""
 
+import random
+from collections.abc import Iterable
+
 import pytest
 from api_fixture import Catalog, story
 
@@ -217,3 +220,69 @@ async def test_health_goes_on_without_a_leader() -> None:
     catalog = await with_services()
     catalog.leader.away = True
     assert (await catalog.get("agent/health/service/id/w1")).status_code == 200
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_health_and_passing_agree_with_a_naive_model_after_any_sequence(seed: int) -> None:
+    @story
+    async def told() -> None:
+        dice = random.Random(seed)
+        catalog = Catalog()
+        services: dict[str, dict[str, str]] = {}  # the statuses of each service's checks, by check id
+        node: dict[str, str] = {}
+
+        async def step() -> None:
+            service = f"s{dice.randrange(3)}"
+            match dice.randrange(6):
+                case 0:
+                    status = dice.choice(["passing", "warning", "critical"])
+                    check = {"CheckID": f"c-{service}", "TTL": "1h", "Status": status}
+                    await catalog.put("agent/service/register", {"Name": "web", "ID": service, "Check": check})
+                    services.setdefault(service, {}).setdefault(f"c-{service}", status)
+                case 1:
+                    known = services.pop(service, None) is not None
+                    answer = await catalog.put(f"agent/service/deregister/{service}")
+                    assert answer.status_code == (200 if known else 404)
+                case 2 | 3:
+                    enable = dice.random() < 0.6
+                    answer = await catalog.put(f"agent/service/maintenance/{service}?enable={enable}")
+                    assert answer.status_code == (200 if service in services else 404)
+                    if service in services:
+                        _turn(services[service], "maintenance", enable=enable)
+                case 4:
+                    enable = dice.random() < 0.4
+                    assert (await catalog.put(f"agent/maintenance?enable={enable}")).status_code == 200
+                    _turn(node, "maintenance", enable=enable)
+                case _:
+                    status = dice.choice(["passing", "warning", "critical"])
+                    await catalog.put("agent/check/register", {"Name": "disk", "TTL": "1h", "Status": status})
+                    node.setdefault("disk", status)
+
+        for _ in range(40):
+            await step()
+            wanted = {name: _worst([*checks.values(), *node.values()]) for name, checks in services.items()}
+            shown = await catalog.get("agent/health/service/name/web")
+            by_name = {one["Service"]["ID"]: one["AggregatedStatus"] for one in shown.json()}
+            assert by_name == wanted
+            assert shown.headers["x-consul-reason"] == (
+                _worst(wanted.values()) if wanted else "ServiceName web Not Found"
+            )
+            for name in ("s0", "s1", "s2"):
+                one = await catalog.get(f"agent/health/service/id/{name}?format=text")
+                assert one.text == wanted.get(name, f"ServiceId {name} not found")
+            passing = {one["Service"]["ID"] for one in (await catalog.get("health/service/web?passing")).json()}
+            assert passing == {name for name, status in wanted.items() if status == "passing"}
+
+    told()
+
+
+def _turn(checks: dict[str, str], name: str, *, enable: bool) -> None:
+    if enable:
+        checks[name] = "maintenance"
+    else:
+        checks.pop(name, None)
+
+
+def _worst(statuses: Iterable[str]) -> str:
+    order = ["passing", "warning", "critical", "maintenance"]
+    return max(statuses, key=order.index, default="passing")

@@ -31,6 +31,17 @@ async def test_a_client_that_hangs_up_frees_its_waiter_at_once() -> None:
 
 
 @story
+async def test_set_headers_stand_in_every_answer() -> None:
+    async with (
+        Served(headers=(("X-Frame-Options", "DENY"),)) as served,
+        httpx.AsyncClient(base_url=served.url) as client,
+    ):
+        for path in ("catalog/nodes", "kv/none", "status/leader", "nope", "kv//a"):  # hot, 404, rare, unknown, redirect
+            assert (await client.get(path)).headers["x-frame-options"] == "DENY", path
+        assert (await client.put("kv/a", content=b"1")).headers["x-frame-options"] == "DENY"
+
+
+@story
 async def test_the_stop_answers_who_waits_before_it_closes() -> None:
     async with Served() as served, httpx.AsyncClient(base_url=served.url) as client:
         await client.put("kv/a", content=b"1")

@@ -8,7 +8,15 @@ import dns.message
 import dns.rcode
 import pytest
 
-from lictor_state.commands import CatalogDeregister, CatalogRegister, CheckSpec
+from lictor_state.commands import (
+    AgentCheckDeregister,
+    AgentCheckRegister,
+    AgentServiceRegister,
+    CatalogDeregister,
+    CatalogRegister,
+    CheckSpec,
+    ServiceSpec,
+)
 from lictor_state.rows import Weights
 
 
@@ -36,6 +44,23 @@ def test_a_critical_node_takes_its_instances_out(world):
     world.instance(1)
     world.apply(CatalogRegister("n1", "10.1.0.1", "dc1", checks=(CheckSpec("disk", "disk", status="critical"),)))
     assert world.ask("web.service.consul.").rcode() == dns.rcode.NXDOMAIN
+
+
+def test_what_is_in_maintenance_is_not_answered_and_returns_afterwards(world, texts):
+    for number in (1, 2):
+        service = ServiceSpec(f"web-{number}", "web", address=f"10.0.0.{number}", port=80)
+        world.apply(AgentServiceRegister("n1", "10.1.0.1", "dc1", service))
+    both = ["web.service.consul. A 10.0.0.1", "web.service.consul. A 10.0.0.2"]
+    of_one = CheckSpec("_service_maintenance:web-1", "m", type="maintenance", service_id="web-1")
+    world.apply(AgentCheckRegister("n1", "10.1.0.1", "dc1", of_one))
+    assert texts(world.ask("web.service.consul.").answer) == both[1:]
+    world.apply(AgentCheckDeregister("n1", of_one.check_id))
+    assert texts(world.ask("web.service.consul.").answer) == both
+    of_node = CheckSpec("_node_maintenance", "m", type="maintenance")
+    world.apply(AgentCheckRegister("n1", "10.1.0.1", "dc1", of_node))
+    assert world.ask("web.service.consul.").rcode() == dns.rcode.NXDOMAIN
+    world.apply(AgentCheckDeregister("n1", of_node.check_id))
+    assert texts(world.ask("web.service.consul.").answer) == both
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Orders that come over the bus: two real members on loopback, and a store that hears what becomes of the catalog."""
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 
 import pytest
@@ -9,6 +10,7 @@ from lictor_bus import FakeBus, Hub, LeaderTracker, Proposer, View, frames
 from lictor_bus.fake_store import FakeStore
 from lictor_bus.gossip_orders import FORCE_LEAVE, JOIN, KEYRING, ForceLeaveOrder, JoinOrder, KeyringOrder, OrderAnswer
 from lictor_bus.subjects import node_order
+from lictor_gossip import orders
 from lictor_gossip.orders import Orders
 from lictor_state.commands import AgentDecision, AgentJoin
 from lictor_swim import Status
@@ -106,6 +108,19 @@ def test_a_member_that_cannot_be_joined_is_told_in_consuls_words(story):
         assert "Failed to resolve no.such.invalid: lookup no.such.invalid" in await node.say(
             JoinOrder("no.such.invalid")
         )
+
+    story(told)
+
+
+def test_a_member_that_takes_the_connection_and_says_nothing_is_given_up_in_time(story, monkeypatch):
+    monkeypatch.setattr(orders, "JOIN_TIMEOUT_S", 0.2)
+
+    async def told(node):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+            assert await node.say(JoinOrder(f"127.0.0.1:{port}")) == (
+                f"1 error occurred:\n\t* Failed to join 127.0.0.1: dial tcp 127.0.0.1:{port}: i/o timeout\n\n"
+            )
 
     story(told)
 

@@ -18,7 +18,7 @@ from functools import partial
 from random import Random
 
 from lictor_bus import BusDisconnectedError, BusTimeoutError, NoRespondersError
-from lictor_bus.connection import Callback, PromptCallback
+from lictor_bus.connection import Callback
 from lictor_bus.fake import matches
 from lictor_sim.virtual_loop import Owner, VirtualLoop
 
@@ -157,10 +157,6 @@ class SimBus:
         subscription = SimSubscription(self, subject, callback, queue, on_overflow)
         self.network.add(subscription)
         return subscription
-
-    async def subscribe_prompt(self, subject: str, callback: PromptCallback) -> SimSubscription:
-        """Call `callback(subject, data, reply)` for every message, in order."""
-        return await self.subscribe(subject, callback)
 
     async def close(self) -> None:
         """Disconnect."""

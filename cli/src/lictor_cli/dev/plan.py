@@ -134,6 +134,7 @@ def roles(options: Options) -> list[Process]:
         (Listen(ports.http, "--http-port"),),
         catalog_http_port=str(ports.http),
         catalog_grpc_port=str(ports.grpc),
+        catalog_dns_port=str(ports.dns),
         catalog_sidecar_port_min=str(ports.sidecar_min),
         catalog_sidecar_port_max=str(ports.sidecar_max),
     )

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections.abc import Callable
 
-from lictor_bus.connection import BusDisconnectedError, BusTimeoutError, Callback, NoRespondersError, PromptCallback
+from lictor_bus.connection import BusDisconnectedError, BusTimeoutError, Callback, NoRespondersError
 
 
 def matches(pattern: str, subject: str) -> bool:
@@ -127,10 +127,6 @@ class FakeBus:
         subscription = FakeSubscription(self, subject, callback, queue)
         self.hub.subscriptions.append(subscription)
         return subscription
-
-    async def subscribe_prompt(self, subject: str, callback: PromptCallback) -> FakeSubscription:
-        """Call `callback` for every message, in order."""
-        return await self.subscribe(subject, callback)
 
     async def close(self) -> None:
         """Leave the network."""

@@ -66,7 +66,7 @@ class NatsLane:
         def receive(_subject: str, data: bytes, reply: str) -> None:
             callback(data, reply)
 
-        await self._bus.subscribe_prompt(subjects.member(self._cluster(), self._member_id, verb), receive)
+        await self._bus.subscribe(subjects.member(self._cluster(), self._member_id, verb), receive)
 
     async def answer(self, reply: str, data: bytes) -> None:
         """Answer a request."""

@@ -22,17 +22,18 @@ from lictor_state import (
     apply_intentions,
     apply_kv,
     apply_membership,
+    apply_prepared_queries,
     apply_restore,
     apply_sessions,
+    apply_txn,
     commands,
 )
 from lictor_state.commands import Command, Envelope, RaiseLevel, RegisterProposer, Result
 from lictor_state.errors import Refused
+from lictor_state.exactly_once import FORGOTTEN
 from lictor_state.levels import too_early
 from lictor_state.rows import Change
 from lictor_state.store import Store
-
-OUTCOME_UNKNOWN = Result(error="outcome unknown", status=500)
 
 
 class Applied(msgspec.Struct, frozen=True, gc=False):
@@ -88,6 +89,9 @@ _COMMANDS: dict[type, Callable[[Store, int, Any], Result]] = {
     commands.RestoreCommit: apply_restore.commit,
     commands.RestoreAbort: apply_restore.abort,
     commands.AutopilotSet: apply_autopilot.set_autopilot,
+    commands.Txn: apply_txn.run,
+    commands.PreparedQuerySet: apply_prepared_queries.set_query,
+    commands.PreparedQueryDelete: apply_prepared_queries.delete_query,
     commands.CoordinatesUpdate: apply_coordinates.update,
     commands.EventFire: apply_events.fire,
     commands.GatewayServicesSet: apply_gateways.set_services,
@@ -106,11 +110,11 @@ def apply(store: Store, raft_index: int, envelope: Envelope) -> Applied:
     line = store.proposers.use(envelope.proposer)
     if line is None:
         store.commit(index)
-        return Applied(index, OUTCOME_UNKNOWN)
+        return Applied(index, FORGOTTEN)
     line.raise_floor(envelope.answered_below)
     if envelope.number < line.floor:
         store.commit(index)
-        return Applied(index, OUTCOME_UNKNOWN)
+        return Applied(index, FORGOTTEN)
     recorded = line.results.get(envelope.number)
     if recorded is not None:
         store.commit(index)
@@ -129,7 +133,7 @@ def _run(store: Store, index: int, command: Command) -> Result:
         return _COMMANDS[type(command)](store, index, command)
     except Refused as refused:
         store.rollback()
-        return Result(error=refused.message, status=refused.status)
+        return Result(error=refused.message, status=refused.status, more=refused.more)
 
 
 def apply_noop(store: Store, raft_index: int) -> None:

@@ -19,7 +19,10 @@ from lictor_state.store import Store
 
 def register(store: Store, index: int, command: CatalogRegister) -> Result:
     """A node, and optionally one service and checks, all or nothing."""
-    node = _ensure_node(store, index, command)
+    try:
+        node = ensure_node(store, index, command)
+    except Refused as refused:
+        raise Refused(f"failed inserting node: {refused.message}", refused.status) from None
     if command.service is not None:
         put_service(store, index, node, command.service, agent=False)
     for check in command.checks:
@@ -31,7 +34,8 @@ def register(store: Store, index: int, command: CatalogRegister) -> Result:
     return Result(value=True)
 
 
-def _ensure_node(store: Store, index: int, command: CatalogRegister) -> NodeRow:
+def ensure_node(store: Store, index: int, command: CatalogRegister) -> NodeRow:
+    """Write the node of a registration, unless it leaves the one that is there as it is; the row that holds then."""
     existing = store.node(command.node)
     if existing is not None and command.skip_node_update:
         return existing
@@ -63,8 +67,7 @@ def _claim_name(store: Store, index: int, command: CatalogRegister, existing: No
     if existing is not None and contested and node_is_healthy(store, existing):
         where = f" ({command.address})" if renaming else ""
         raise Refused(
-            f'failed inserting node: Error while renaming Node ID: "{command.node_id}"{where}: '
-            + reserved_by(command.node, existing)
+            f'Error while renaming Node ID: "{command.node_id}"{where}: ' + reserved_by(command.node, existing)
         )
     if holds is not None:
         remove_node(store, index, holds)

@@ -17,6 +17,9 @@ from lictor_state.store import Store
 
 REAPED_MAX = 1024  # per entry: a few milliseconds of apply, and one message of the change feed
 
+LOG_PREFIX = "raft apply failed: "
+"""Consul puts it before what its log's machine refuses of a single write, not of a transaction."""
+
 _DONE = Result(value=True)
 _STALE = Result(value=False)
 
@@ -44,7 +47,7 @@ def _acquire(store: Store, index: int, command: KVSet, old: KVRow | None) -> Res
         return _STALE
     session = store.session(name)
     if session is None:
-        raise Refused(f'raft apply failed: invalid session "{name}"')
+        raise Refused(f'{LOG_PREFIX}invalid session "{name}"')
     if old is not None and old.session == name:
         return _write(store, index, command, old, old.lock_index, old.session)
     if old is not None and old.session:

@@ -15,6 +15,7 @@ from lictor_state.commands import CheckSpec, ServiceSpec
 from lictor_state.coordinate_rows import CoordinateRow
 from lictor_state.errors import Refused
 from lictor_state.mesh_rows import GatewayServiceRow
+from lictor_state.prepared_query_rows import PreparedQueryRow
 from lictor_state.rows import (
     AgentRow,
     AutopilotRow,
@@ -43,6 +44,7 @@ Indexed = TypeVar(
     AutopilotRow,
     CoordinateRow,
     GatewayServiceRow,
+    PreparedQueryRow,
 )
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from lictor_state.commands import Envelope
 from lictor_state.errors import CodecError
+from lictor_state.prepared_query_rows import NAME_PREFIX_MATCH, PreparedQueryRow
 from lictor_state.rows import (
     ROW_TYPES,
     AgentRow,
@@ -30,6 +31,7 @@ CHECK_STATUSES = frozenset({"passing", "warning", "critical"})
 AGENT_STATUSES = frozenset({"alive", "failed", "left"})
 AGENT_ROLES = frozenset({"node", "consul"})
 SESSION_BEHAVIORS = frozenset({"release", "delete"})
+TEMPLATE_TYPES = frozenset({"", NAME_PREFIX_MATCH})
 SERVICE_KINDS = frozenset(
     {"", "typical", "connect-proxy", "mesh-gateway", "terminating-gateway", "ingress-gateway", "api-gateway"}
 )
@@ -103,6 +105,10 @@ def _judge_agent(row: AgentRow) -> None:
         _judge_check(check)
 
 
+def _judge_query(row: PreparedQueryRow) -> None:
+    _word("template type", row.definition.template.type, TEMPLATE_TYPES)
+
+
 def _judge_session(row: SessionRow) -> None:
     _word("session behavior", row.behavior, SESSION_BEHAVIORS)
 
@@ -112,6 +118,7 @@ _JUDGES: dict[Table, Callable[[Any], None]] = {
     Table.CHECKS: _judge_check,
     Table.AGENTS: _judge_agent,
     Table.SESSIONS: _judge_session,
+    Table.PREPARED_QUERIES: _judge_query,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from lictor_state.prepared_query_rows import QueryDefinition
 from lictor_state.rows import CARootRow, CheckDefinition, ProxyDefinition, ServiceCheck, TaggedAddress, Weights
 
 
@@ -342,6 +343,68 @@ class AutopilotSet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2
     cas: int | None = None
 
 
+class TxnKV(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
+    """A transaction's operation on a key or, for `get-tree` and `delete-tree`, on all keys below it."""
+
+    verb: str
+    key: str
+    value: bytes | None = None
+    flags: int = 0
+    index: int = 0
+    session: str = ""
+
+
+class TxnNode(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
+    """A transaction's operation on a node; of the registration only the node's own fields count."""
+
+    verb: str
+    node: CatalogRegister
+    index: int = 0
+
+
+class TxnService(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
+    """A transaction's operation on a service instance of the node `node`."""
+
+    verb: str
+    node: str
+    service: ServiceSpec
+    index: int = 0
+
+
+class TxnCheck(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
+    """A transaction's operation on a check; `check.node` names its node."""
+
+    verb: str
+    check: CheckSpec
+    index: int = 0
+
+
+TxnOp = TxnKV | TxnNode | TxnService | TxnCheck
+
+
+class PreparedQuerySet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=31):
+    """`POST /v1/query` (`create`) and `PUT /v1/query/:id`. Result: the query's id."""
+
+    query_id: str
+    definition: QueryDefinition
+    create: bool = False
+
+
+class PreparedQueryDelete(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=32):
+    """`DELETE /v1/query/:id`. Result: True."""
+
+    query_id: str
+
+
+class Txn(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=30):
+    """`PUT /v1/txn` with something to write: all operations take effect in one index, or none does.
+
+    Result: True and the results in `more`, or an error of status 409 and the operations' errors in `more`.
+    """
+
+    ops: tuple[TxnOp, ...]
+
+
 class CoordinateSpec(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Where a node was measured to be, in one segment; distances in seconds."""
 
@@ -439,6 +502,9 @@ Command = (
     | RestoreCommit
     | RestoreAbort
     | AutopilotSet
+    | Txn
+    | PreparedQuerySet
+    | PreparedQueryDelete
     | CoordinatesUpdate
     | EventFire
     | GatewayServicesSet
@@ -461,8 +527,13 @@ class Envelope(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Result(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What a command came to: a value, or an error in Consul's wording with the HTTP status it deserves."""
+    """What a command came to: a value, or an error in Consul's wording with the HTTP status it deserves.
+
+    `more` is what does not fit into a value: results or errors of a transaction. How much that may be is said in
+    `txn_outcome`, and how much of it is kept in `exactly_once`.
+    """
 
     value: bool | int | str | None = None
     error: str = ""
     status: int = 500
+    more: bytes = b""

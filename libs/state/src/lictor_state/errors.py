@@ -12,9 +12,13 @@ class CodecError(ValueError):
 
 
 class Refused(Exception):  # noqa: N818  # an outcome that the client gets to read, not a failure of ours
-    """A command that breaks a rule; `message` is Consul's wording, `status` the HTTP status that it deserves."""
+    """A command that breaks a rule; `message` is Consul's wording, `status` the HTTP status that it deserves.
 
-    def __init__(self, message: str, status: int = 500) -> None:
+    `more` goes into the `Result` as it is.
+    """
+
+    def __init__(self, message: str, status: int = 500, more: bytes = b"") -> None:
         super().__init__(message)
         self.message = message
         self.status = status
+        self.more = more

@@ -10,8 +10,8 @@ refuses it below, in case an earlier leader was less careful.
 | 1 | everything before levels were used; a cluster begins here |
 | 2 | sessions, locks and lock delays; restores; reaping of tombstones; deregistration of services critical for long; |
 |   | the time of decisions about nodes; autopilot's settings; configuration changes of several members at once |
-| 3 | coordinates; user events; virtual addresses, which registrations in the mesh are given from then on; what |
-|   | gateways serve; what definition files have registered |
+| 3 | transactions; prepared queries; coordinates; user events; virtual addresses, which registrations in the mesh are |
+|   | given from then on; what gateways serve; what definition files have registered |
 
 A new command gets the next level here, and so does a change of what an existing command does.
 """
@@ -43,6 +43,9 @@ _INTRODUCED: dict[type, int] = {
     commands.RestoreCommit: SECOND,
     commands.RestoreAbort: SECOND,
     commands.AutopilotSet: SECOND,
+    commands.Txn: THIRD,
+    commands.PreparedQuerySet: THIRD,
+    commands.PreparedQueryDelete: THIRD,
     commands.CoordinatesUpdate: THIRD,
     commands.EventFire: THIRD,
     commands.GatewayServicesSet: THIRD,

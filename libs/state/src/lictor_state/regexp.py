@@ -4,16 +4,17 @@ Python's own matcher tries one way after the other and can be made to try for ye
 with the set of all places where it could be in the expression. Sets that were met before are remembered with their
 steps, so that a text like others costs one look-up for each character.
 
-It tells whether an expression matches somewhere in a text, and nothing about where.
+It tells whether an expression matches somewhere in a text, and nothing about where (that is `submatches`).
 """
 
 import unicodedata
 from functools import lru_cache
 
-from lictor_state.regexp_syntax import Assertion, Chars, Choice, Node, RegexpError, Repeat, Sequence, parse
+from lictor_state.regexp_syntax import Assertion, Chars, Choice, Group, Node, RegexpError, Repeat, Sequence, parse
 
-PROGRAM_MAX = 5000  # places in an expression once its repetitions are written out: bounds the work for one character
-STEPS_MAX = 4096  # remembered steps of one expression; when full they are forgotten and found anew
+PROGRAM_MAX = 1000  # places in an expression once its repetitions are written out: bounds the work for one character
+LAYING_MAX = 20_000  # nodes laid out: repetitions of what is empty (`((){1000}){1000}`) are work without places
+KEPT_MAX = 32_768  # places in the remembered steps of one expression, some 2 MiB; when full, all are found anew
 EXPRESSIONS_KEPT = 256
 
 _WORD = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
@@ -34,6 +35,8 @@ class Regexp:
         self._assertions: dict[_Place, tuple[str, _Place]] = {}
         self._pattern = pattern
         self._places = 1
+        self._laid = 0
+        self._kept = 0
         self._end = 0
         self._start = self._lay(parse(pattern), self._end)
         self._steps: dict[tuple[_Before, str], _Before] = {}
@@ -46,8 +49,10 @@ class Regexp:
             after = steps.get((before, letter))
             if after is None:
                 after = self._step(before, letter)
-                if len(steps) >= STEPS_MAX:
+                self._kept += 1 + len(after[0])
+                if self._kept > KEPT_MAX:
                     steps.clear()
+                    self._kept = 0
                 steps[(before, letter)] = after
             if after is _FOUND:
                 return True
@@ -62,12 +67,17 @@ class Regexp:
 
     def _lay(self, node: Node, after: _Place) -> _Place:
         """Lay an expression out so that it goes on at `after`; where it begins."""
+        self._laid += 1
+        if self._laid > LAYING_MAX:
+            raise RegexpError("expression too large", self._pattern)
         if isinstance(node, Sequence):
             for part in reversed(node.parts):
                 after = self._lay(part, after)
             return after
         if isinstance(node, Repeat):
             return self._lay_repeat(node, after)
+        if isinstance(node, Group):
+            return self._lay(node.part, after)
         place = self._place()
         if isinstance(node, Chars):
             self._chars[place] = (node, after)
@@ -100,9 +110,9 @@ class Regexp:
         onward = {self._start}
         for place in reachable:
             found = self._chars.get(place)
-            if found is not None and _is_one_of(letter, found[0]):
+            if found is not None and is_one_of(letter, found[0]):
                 onward.add(found[1])
-        return frozenset(onward), "newline" if letter == "\n" else "word" if letter in _WORD else "other"
+        return frozenset(onward), kind_of(letter)
 
     def _reachable(self, before: _Before, letter: str) -> set[_Place]:
         """Every place that can be reached without a character, `letter` (empty at the end) being the next one."""
@@ -112,7 +122,7 @@ class Regexp:
             place = todo.pop()
             onward: tuple[_Place, ...] = self._splits.get(place, ())
             assertion = self._assertions.get(place)
-            if assertion is not None and _holds(assertion[0], last, letter):
+            if assertion is not None and holds(assertion[0], last, letter):
                 onward = (assertion[1],)
             for one in onward:
                 if one not in seen:
@@ -127,7 +137,13 @@ def compile_regexp(pattern: str) -> Regexp:
     return Regexp(pattern)
 
 
-def _holds(kind: str, last: str, letter: str) -> bool:
+def kind_of(letter: str) -> str:
+    """What a character means to assertions behind it."""
+    return "newline" if letter == "\n" else "word" if letter in _WORD else "other"
+
+
+def holds(kind: str, last: str, letter: str) -> bool:
+    """Whether an assertion holds between the last character (as `kind_of` says) and the next, empty at the end."""
     if kind == "begin":
         return last == "none"
     if kind == "end":
@@ -140,7 +156,8 @@ def _holds(kind: str, last: str, letter: str) -> bool:
     return at_word is (kind == "word")
 
 
-def _is_one_of(letter: str, chars: Chars) -> bool:
+def is_one_of(letter: str, chars: Chars) -> bool:
+    """Whether a character is of a class."""
     found = _within(letter, chars)
     if not found and chars.folded:
         found = any(_within(one, chars) for one in (letter.lower(), letter.upper()) if one != letter)

@@ -79,14 +79,22 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Repeat(msgspec.Struct, frozen=True):
-    """From `low` to `high` times, without end if that is None."""
+    """From `low` to `high` times, without end if that is None; `lazy`: rather fewer times than more."""
 
     part: "Node"
     low: int
     high: int | None
+    lazy: bool = False
 
 
-Node = Chars | Assertion | Sequence | Choice | Repeat
+class Group(msgspec.Struct, frozen=True):
+    """A part whose match is wanted; numbered from 1, by where it begins."""
+
+    number: int
+    part: "Node"
+
+
+Node = Chars | Assertion | Sequence | Choice | Repeat | Group
 ANY = Chars((("\0", LAST),))
 ANY_BUT_NEWLINE = Chars((("\n", "\n"),), negated=True)
 
@@ -109,6 +117,7 @@ class _Parser:
         self.text = text
         self.at = 0
         self._flags: frozenset[str] = frozenset()
+        self._groups = 0
 
     def _peek(self, ahead: str) -> bool:
         return self.text.startswith(ahead, self.at)
@@ -161,14 +170,14 @@ class _Parser:
         return Chars(((letter, letter),), folded="i" in self._flags)
 
     def _repeated(self, part: Node, begun: int) -> Node:
-        """`part` with the repetition behind it; laziness changes which match is found, never whether there is one."""
+        """`part` with the repetition behind it."""
         before = ""
         while self.at < len(self.text):
             at = self.at
             bounds = self._bounds()
             if bounds is None:
                 break
-            self._take("?")
+            lazy = self._take("?") is not ("U" in self._flags)
             mark = self.text[at : self.at]
             if before:
                 raise RegexpError("invalid nested repetition operator", before + mark)
@@ -176,7 +185,7 @@ class _Parser:
             low, high = bounds
             if low > REPEAT_MAX or (high is not None and (high > REPEAT_MAX or high < low)):
                 raise RegexpError("invalid repeat count", mark)
-            part = Repeat(part, low, high)
+            part = Repeat(part, low, high, lazy)
         assert self.at > begun
         return part
 
@@ -196,7 +205,7 @@ class _Parser:
         return int(low), int(high) if high else None
 
     def _group(self, depth: int) -> Node | None:
-        begun, flags = self.at, self._flags
+        begun, flags, number = self.at, self._flags, 0
         self.at += 1
         if self._take("?"):
             if self._take("P<") or self._take("<"):
@@ -205,13 +214,20 @@ class _Parser:
                 if not name or not all(letter.isascii() and (letter.isalnum() or letter == "_") for letter in name):
                     raise RegexpError("invalid named capture", self.text[begun:])
                 self.at = end + 1
+                number = self._numbered()
             elif not self._set_flags(begun):
                 return None
+        else:
+            number = self._numbered()
         inner = self.choice(depth + 1)
         if not self._take(")"):
             raise RegexpError("missing closing )", self.text)
         self._flags = flags
-        return inner
+        return Group(number, inner) if number else inner
+
+    def _numbered(self) -> int:
+        self._groups += 1
+        return self._groups
 
     def _set_flags(self, begun: int) -> bool:
         """Flags of a group, up to its colon; without one they hold for what follows, and there is no group: False."""

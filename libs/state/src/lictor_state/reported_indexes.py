@@ -12,6 +12,7 @@
 | `node-extinction` | a node is removed |
 | `tombstones-reaped` | tombstones are forgotten: the newest of them, below which no list is reported any more |
 | `sessions` | a session is made or ends |
+| `prepared-queries` | a prepared query is defined, redefined or deleted |
 | `coordinates` | a coordinate changes, or goes with its node |
 | `gateway-services` | what any gateway serves changes |
 
@@ -32,6 +33,7 @@ TOMBSTONES_REAPED = "tombstones-reaped"
 SESSIONS = "sessions"
 CONFIG_ENTRIES = "config-entries"
 CA_ROOTS = "ca-roots"
+PREPARED_QUERIES = "prepared-queries"
 COORDINATES = "coordinates"
 GATEWAY_SERVICES = "gateway-services"
 SERVICE_EXTINCTION = "service-extinction"

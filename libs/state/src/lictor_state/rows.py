@@ -16,6 +16,7 @@ from lictor_state.coordinate_rows import CoordinateRow
 from lictor_state.definition_file_rows import DefinitionFilesRow
 from lictor_state.event_rows import EventRow
 from lictor_state.mesh_rows import GatewayServiceRow, VirtualIPRow
+from lictor_state.prepared_query_rows import PreparedQueryRow
 
 
 class Table(IntEnum):
@@ -35,6 +36,7 @@ class Table(IntEnum):
     SESSIONS = 11
     LOCK_DELAYS = 12
     AUTOPILOT = 13
+    PREPARED_QUERIES = 14
     COORDINATES = 15
     EVENTS = 16
     VIRTUAL_IPS = 17
@@ -366,6 +368,7 @@ Row = (
     | SessionRow
     | LockDelayRow
     | AutopilotRow
+    | PreparedQueryRow
     | CoordinateRow
     | EventRow
     | VirtualIPRow
@@ -391,6 +394,7 @@ ROW_TYPES: dict[Table, type[Row]] = {
     Table.SESSIONS: SessionRow,
     Table.LOCK_DELAYS: LockDelayRow,
     Table.AUTOPILOT: AutopilotRow,
+    Table.PREPARED_QUERIES: PreparedQueryRow,
     Table.COORDINATES: CoordinateRow,
     Table.EVENTS: EventRow,
     Table.VIRTUAL_IPS: VirtualIPRow,

@@ -5,14 +5,21 @@ feed answer alike. Every list is sorted: answers come out by node name, then id,
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Mapping
 from typing import TypeVar
 
 from lictor_state.mesh_rows import VirtualIPRow
+from lictor_state.prepared_query_rows import PreparedQueryRow
 from lictor_state.rows import AgentRow, CheckRow, Key, KVRow, NodeRow, Row, ServiceRow, SessionRow, Table
 from lictor_state.sorted_keys import SortedKeys
 
 _Item = TypeVar("_Item", str, Key)
 _Where = TypeVar("_Where", str, Key)
+_USUAL = "service:"
+"""With the service's id behind it: what Consul calls the check that was registered with a service."""
+
+NATIVE = "connect-native"
+"""Counted among the kinds of instances, though it is none: an instance that is in the mesh by itself."""
 
 
 def destination_of(row: ServiceRow) -> str:
@@ -52,6 +59,67 @@ def _remove(index: dict[_Where, tuple[str, ...]], where: _Where, item: str) -> N
         del index[where]
 
 
+class ChecksOfService:
+    """The check ids of each instance, by its key; node-level checks stand under the empty service id.
+
+    Nearly every instance has one check, which Consul's agent names `service:<id>`. That one is found in the table of
+    checks itself and not written down here: an entry with its key would be a sixth of what an instance takes. A single
+    check of another name is kept as a bare string, several as a sorted tuple.
+    """
+
+    def __init__(self, checks: Mapping[Key, Row]) -> None:
+        """`checks` is the table; it is written before this index hears of it."""
+        self._checks = checks
+        self._listed: dict[Key, str | tuple[str, ...]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there is any check."""
+        return bool(self._checks)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ChecksOfService) and self._listed == other._listed
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def _usual(self, where: Key) -> tuple[str, ...]:
+        row = self._checks.get((where[0], _USUAL + where[1]))
+        return (row.check_id,) if isinstance(row, CheckRow) and row.service_id == where[1] else ()
+
+    def get(self, where: Key, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """The check ids of an instance, sorted; `default` where there are none."""
+        listed = self._listed.get(where)
+        if listed is None:
+            return self._usual(where) or default
+        return (listed,) if isinstance(listed, str) else listed
+
+    def add(self, where: Key, check_id: str) -> None:
+        """A check of this instance was put."""
+        listed = self._listed.get(where)
+        if listed is not None:
+            there = (listed,) if isinstance(listed, str) else listed
+            self._listed[where] = tuple(sorted((*there, check_id)))
+        elif check_id != _USUAL + where[1]:
+            usual = self._usual(where)
+            self._listed[where] = tuple(sorted((*usual, check_id))) if usual else check_id
+
+    def remove(self, where: Key, check_id: str) -> None:
+        """A check is not this instance's any more."""
+        listed = self._listed.get(where)
+        if listed is None:
+            return
+        rest = () if isinstance(listed, str) else tuple(one for one in listed if one != check_id)
+        if len(rest) > 1:
+            self._listed[where] = rest
+        elif rest and rest[0] != _USUAL + where[1]:
+            self._listed[where] = rest[0]
+        else:
+            del self._listed[where]
+
+    def blocks(self) -> list[dict[Key, str | tuple[str, ...]]]:
+        """What it holds, for a store that lets go of it."""
+        return [self._listed]
+
+
 def check_ids(row: SessionRow) -> tuple[str, ...]:
     """The checks that a session hangs on, each once."""
     services = (one.check_id for one in row.service_checks or ())
@@ -61,7 +129,8 @@ def check_ids(row: SessionRow) -> tuple[str, ...]:
 class SecondaryIndexes:
     """All secondary indexes of one store. Names in lower case, like the tables' keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, checks: Mapping[Key, Row]) -> None:
+        """`checks` is the table of checks that these indexes belong to."""
         self.node_of_id: dict[str, str] = {}
         self.agent_of_id: dict[str, str] = {}
         self.services_of_node: dict[str, list[str]] = {}
@@ -69,15 +138,19 @@ class SecondaryIndexes:
         self.tags_by_name: dict[str, dict[str, int]] = {}
         self.proxies_of: dict[str, list[Key]] = {}
         self.checks_of_node: dict[str, list[str]] = {}
-        self.checks_of_service: dict[Key, tuple[str, ...]] = {}
+        self.checks_of_service = ChecksOfService(checks)
         self.config_names: dict[str, list[str]] = {}
         self.sessions_of_node: dict[str, list[str]] = {}
         self.sessions_of_check: dict[Key, tuple[str, ...]] = {}
         self.keys_of_session: dict[str, list[str]] = {}
+        self.queries_by_name: dict[str, str] = {}
+        self.query_templates: dict[str, str] = {}
+        self.queries_of_session: dict[str, list[str]] = {}
         self.segments_of_node: dict[str, tuple[str, ...]] = {}
         self.served_by_gateway: dict[str, list[Key]] = {}
         self.gateways_of_service: dict[str, list[Key]] = {}
         self.virtual_offsets: list[int] = []
+        self.instances_of_kind: dict[str, int] = {}
         self.kv_keys = SortedKeys()
         self.tombstone_keys = SortedKeys()
 
@@ -104,6 +177,8 @@ class SecondaryIndexes:
                 _leave(self.config_names, key[0], key[1])
         elif table is Table.SESSIONS:
             self._session_moved(key[0], old, new)  # type: ignore[arg-type]  # as above
+        elif table is Table.PREPARED_QUERIES:
+            self._query_moved(key[0], old, new)  # type: ignore[arg-type]  # as above
         elif table is Table.COORDINATES:
             if old is None:
                 _add(self.segments_of_node, key[0], key[1])
@@ -125,6 +200,24 @@ class SecondaryIndexes:
             del offsets[bisect_left(offsets, old.offset)]
         if new is not None:
             insort(offsets, new.offset)
+
+    def _query_moved(self, query_id: str, old: PreparedQueryRow | None, new: PreparedQueryRow | None) -> None:
+        if old is not None:
+            name = old.definition.name.lower()
+            # as with ids of nodes: one of two rows that swap a name may be written before the other
+            for index in (self.queries_by_name, self.query_templates):
+                if index.get(name) == query_id:
+                    del index[name]
+            if old.definition.session:
+                _leave(self.queries_of_session, old.definition.session, query_id)
+        if new is not None:
+            name = new.definition.name.lower()
+            if name:
+                self.queries_by_name[name] = query_id
+            if new.definition.template.type:
+                self.query_templates[name] = query_id
+            if new.definition.session:
+                _enter(self.queries_of_session, new.definition.session, query_id)
 
     def _kv_moved(self, name: str, old: KVRow | None, new: KVRow | None) -> None:
         if old is None:
@@ -165,8 +258,10 @@ class SecondaryIndexes:
                 _enter(self.services_by_name, now, key)
         if old is not None:
             self._count_tags(was, old.tags, -1)
+            self._count_kind(old, -1)
         if new is not None:
             self._count_tags(now, new.tags, 1)
+            self._count_kind(new, 1)
         was = destination_of(old) if old is not None else ""
         now = destination_of(new) if new is not None else ""
         if was != now:
@@ -174,6 +269,14 @@ class SecondaryIndexes:
                 _leave(self.proxies_of, was, key)
             if now:
                 _enter(self.proxies_of, now, key)
+
+    def _count_kind(self, row: ServiceRow, by: int) -> None:
+        for kind in (row.kind, NATIVE) if row.native else (row.kind,):
+            count = self.instances_of_kind.get(kind, 0) + by
+            if count:
+                self.instances_of_kind[kind] = count
+            else:
+                del self.instances_of_kind[kind]
 
     def _count_tags(self, name: str, tags: tuple[str, ...], by: int) -> None:
         if not tags:
@@ -197,9 +300,9 @@ class SecondaryIndexes:
         elif old.service_id == new.service_id:
             return
         if old is not None:
-            _remove(self.checks_of_service, (node, old.service_id), check_id)
+            self.checks_of_service.remove((node, old.service_id), check_id)
         if new is not None:
-            _add(self.checks_of_service, (node, new.service_id), check_id)
+            self.checks_of_service.add((node, new.service_id), check_id)
 
 
 def _id_moved(ids: dict[str, str], name: str, old: NodeRow | AgentRow | None, new: NodeRow | AgentRow | None) -> None:

@@ -15,7 +15,7 @@ LOCK_DELAY_MAX_NS = 60 * 1_000_000_000  # as in Consul: a longer one is shown as
 
 
 def end_session(store: Store, index: int, session: SessionRow) -> None:
-    """Delete a session and let go of its keys."""
+    """Delete a session and the queries that are bound to it, and let go of its keys."""
     name = session.session_id
     held = tuple(store.by.keys_of_session.get(name, ()))
     delay = min(session.lock_delay_ns, LOCK_DELAY_MAX_NS)
@@ -29,8 +29,16 @@ def end_session(store: Store, index: int, session: SessionRow) -> None:
             reported.raise_index(store, reported.KV, index)
         if delay > 0:
             store.put(Table.LOCK_DELAYS, (key,), LockDelayRow(key, delay, index))
+    for query_id in tuple(store.by.queries_of_session.get(name, ())):
+        remove_query(store, index, query_id)
     store.delete(Table.SESSIONS, (name,))
     reported.raise_index(store, reported.SESSIONS, index)
+
+
+def remove_query(store: Store, index: int, query_id: str) -> None:
+    """Delete a prepared query: its session has ended, or somebody said so."""
+    store.delete(Table.PREPARED_QUERIES, (query_id,))
+    reported.raise_index(store, reported.PREPARED_QUERIES, index)
 
 
 def end_sessions_of_check(store: Store, index: int, check: Key) -> None:

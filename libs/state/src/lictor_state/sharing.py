@@ -15,23 +15,26 @@ from msgspec.structs import force_setattr
 
 from lictor_state.rows import AgentRow, CheckDefinition, CheckRow, NodeRow, ServiceRow, Weights
 
-SHARED_MAX = 4096  # distinct tag lists and definitions remembered; the memory is emptied when it is full
+SHARED_MAX = 4096  # distinct tag lists, definitions and durations remembered; the memory is emptied when it is full
 
 _intern = sys.intern
 _EMPTY: dict[str, Any] = {}
 _PLAIN_WEIGHTS = Weights()
 _NO_DEFINITION = CheckDefinition()
+_DURATIONS = ("ttl_ns", "interval_ns", "timeout_ns", "deregister_critical_service_after_ns")
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Sharing:
     """One store's memory of what rows have in common."""
 
-    __slots__ = ("_definitions", "_tuples")
+    __slots__ = ("_definitions", "_numbers", "_ports", "_tuples")
 
     def __init__(self) -> None:
         self._tuples: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._definitions: dict[bytes, CheckDefinition] = {}
+        self._numbers: dict[int, int] = {}
+        self._ports: dict[int, int] = {}  # there are 65,535; an integer object is as large as a short list
 
     def _tags(self, tags: tuple[str, ...]) -> tuple[str, ...]:
         if not tags:
@@ -54,7 +57,16 @@ class Sharing:
             known = self._definitions[encoded] = definition
             if not known.header:
                 force_setattr(known, "header", _EMPTY)
+            for name in _DURATIONS:
+                number = getattr(known, name)
+                if number:
+                    force_setattr(known, name, self._number(number))
         return known
+
+    def _number(self, number: int) -> int:
+        if len(self._numbers) >= SHARED_MAX:
+            self._numbers.clear()
+        return self._numbers.setdefault(number, number)
 
     def node(self, row: NodeRow) -> None:
         """Share what a node's row has in common with others."""
@@ -74,6 +86,8 @@ class Sharing:
         if row.kind:
             force_setattr(row, "kind", _intern(row.kind))
         force_setattr(row, "tags", self._tags(row.tags))
+        if row.port:
+            force_setattr(row, "port", self._ports.setdefault(row.port, row.port))
         if row.tagged_addresses:
             _share_addresses(row)
         else:
@@ -101,6 +115,8 @@ class Sharing:
                 force_setattr(row, "output", old.output)
         if service is not None:
             force_setattr(row, "service_id", service.service_id)
+            if row.create_index == service.create_index:
+                force_setattr(row, "create_index", service.create_index)
         if old is None or row.definition is not old.definition:
             force_setattr(row, "definition", self._definition(row.definition))
         create_index = row.create_index

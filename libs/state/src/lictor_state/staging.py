@@ -32,6 +32,7 @@ _OWN_KEY: dict[Table, Callable[[Any], Key]] = {
     Table.SESSIONS: lambda row: (row.session_id,),
     Table.LOCK_DELAYS: lambda row: (row.key,),
     Table.AUTOPILOT: lambda _row: AUTOPILOT_KEY,
+    Table.PREPARED_QUERIES: lambda row: (row.query_id,),
     Table.COORDINATES: lambda row: (row.node.lower(), row.segment),
     Table.EVENTS: lambda row: (row.event_id,),
     Table.VIRTUAL_IPS: lambda row: (row.service.lower(),),

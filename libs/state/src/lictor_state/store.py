@@ -20,6 +20,7 @@ from lictor_state.definition_file_rows import DefinitionFilesRow
 from lictor_state.exactly_once import Proposers
 from lictor_state.levels import LEVEL_MAX
 from lictor_state.mesh_rows import VirtualIPRow
+from lictor_state.prepared_query_rows import PreparedQueryRow
 from lictor_state.rows import (
     AUTOPILOT_KEY,
     AgentRow,
@@ -75,13 +76,13 @@ class Store:
         self.offset = 0
         self.watches = Watches()
         self.proposers = Proposers()
-        self.by = SecondaryIndexes()
         self._tables: dict[Table, dict[Key, Row]] = {
             # tombstones are dropped oldest first, which a plain dict makes slower with every drop
             table: OrderedDict() if table is Table.TOMBSTONES else {}
             for table in Table
             if table is not Table.META
         }
+        self.by = SecondaryIndexes(self._tables[Table.CHECKS])
         self._cluster_id = cluster_id
         self._epoch = 1
         self._level = level
@@ -189,6 +190,10 @@ class Store:
     def lock_delay(self, key: str) -> LockDelayRow | None:
         """What keeps a key from being acquired for a while."""
         return self._tables[Table.LOCK_DELAYS].get((key,))  # type: ignore[return-value]  # by its table
+
+    def prepared_query(self, query_id: str) -> PreparedQueryRow | None:
+        """A prepared query by its id."""
+        return self._tables[Table.PREPARED_QUERIES].get((query_id,))  # type: ignore[return-value]  # by its table
 
     def autopilot(self) -> AutopilotRow | None:
         """How the leader looks after the store's members, if anybody has set it."""

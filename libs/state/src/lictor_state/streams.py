@@ -23,6 +23,7 @@ STREAM_TABLES: dict[Stream, frozenset[Table]] = {
             Table.CHECKS,
             Table.AGENTS,
             Table.INDEXES,
+            Table.PREPARED_QUERIES,
             Table.COORDINATES,
             Table.VIRTUAL_IPS,
         }
@@ -56,6 +57,7 @@ _INDEX_BITS: dict[str, int] = {
     "sessions": _BITS["all"],
     "config-entries": _BITS["all"] | _BITS["mesh"],
     "ca-roots": _BITS["all"] | _BITS["mesh"],
+    "prepared-queries": _BITS["all"] | _BITS["discovery"],
     "coordinates": _BITS["all"] | _BITS["discovery"],
     "gateway-services": _BITS["all"] | _BITS["mesh"],
 }  # every other index row speaks for nodes, services and checks, which are in all three

@@ -90,7 +90,7 @@ def by_id(store: Store, node: str, datacenter: str, service_id: str, *, text: bo
     if service is None:
         reason = f"ServiceId {service_id} not found"
         return _page(404, reason, _Health(aggregated_status="critical", service=None, checks=None), text=text)
-    checks = _counted(store, node, service)
+    checks = _counted(queries.agent.checks(store, node).value, service)
     status = aggregated(checks)
     return _page(_STATUS[status], status, _shown(service, checks, status, datacenter), text=text)
 
@@ -100,7 +100,8 @@ def by_name(store: Store, node: str, datacenter: str, name: str, *, text: bool) 
     found = [one for one in queries.agent.services(store, node).value if one.name == name]
     if not found:
         return _page(404, f"ServiceName {name} Not Found", [], text=text)
-    counted = [(service, _counted(store, node, service)) for service in found]
+    rows = queries.agent.checks(store, node).value
+    counted = [(service, _counted(rows, service)) for service in found]
     statuses = [aggregated(checks) for _, checks in counted]
     worst = max(statuses, key=_WORSE.index)
     shown = [
@@ -109,9 +110,8 @@ def by_name(store: Store, node: str, datacenter: str, name: str, *, text: bool) 
     return _page(_STATUS[worst], worst, shown, text=text)
 
 
-def _counted(store: Store, node: str, service: ServiceRow) -> list[CheckRow]:
-    """The service's checks and the node's own."""
-    rows = queries.agent.checks(store, node).value
+def _counted(rows: list[CheckRow], service: ServiceRow) -> list[CheckRow]:
+    """Of the agent's checks the service's and the node's own."""
     return [row for row in rows if row.service_id in ("", service.service_id)]
 
 

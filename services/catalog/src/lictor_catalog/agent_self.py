@@ -1,14 +1,17 @@
 """`/v1/agent/self` and `/v1/agent/version`: how this process describes the agent it speaks for.
 
-Readers take the datacenter, the node's name, the version, the minimum session TTL and the gRPC port from here (Consul's
+Readers take the datacenter, the node's name, the version, the minimum session TTL and the ports from here (Consul's
 HTTP API, agent). What Consul shows besides and we do not have is left out rather than made up.
 """
 
+import os
+import platform
 from typing import Any
 
 import msgspec
 
 from lictor_catalog import mesh_json
+from lictor_catalog.coordinate_json import STARTING, coordinate
 from lictor_catalog.ports import ClusterPort
 from lictor_state import Store, queries
 from lictor_state.rows import AgentRow
@@ -32,6 +35,7 @@ class Ports(msgspec.Struct, frozen=True):
     grpc: int
     sidecar_min: int = 21000
     sidecar_max: int = 21255
+    dns: int = 8600
 
 
 class AgentSelf:
@@ -64,20 +68,38 @@ class AgentSelf:
             },
             "DebugConfig": {
                 "ACLsEnabled": False,
+                "AdvertiseAddrLAN": self.node.address,
+                "CheckDeregisterIntervalMin": "1m0s",
+                "CheckOutputMaxSize": 4096,
                 "ConnectEnabled": True,
+                "ConnectSidecarMaxPort": self.ports.sidecar_max,
+                "ConnectSidecarMinPort": self.ports.sidecar_min,
+                "DNSAddrs": [f"{kind}://{self._at(self.ports.dns)}" for kind in ("tcp", "udp")],
+                "DNSPort": self.ports.dns,
                 "Datacenter": self.node.datacenter,
+                "DefaultQueryTime": "5m0s",
+                "DevMode": False,
+                "DisableCoordinates": False,
+                "EnableLocalScriptChecks": False,
+                "EnableRemoteScriptChecks": False,
+                "GRPCAddrs": [f"tcp://{self._at(self.ports.grpc)}"],
                 "GRPCPort": self.ports.grpc,
                 "GRPCTLSPort": -1,
+                "HTTPAddrs": [f"tcp://{self._at(self.ports.http)}"],
                 "HTTPPort": self.ports.http,
                 "HTTPSPort": -1,
                 "KVMaxValueSize": 524288,
+                "MaxQueryTime": "10m0s",
                 "NodeID": node_id,
                 "NodeName": self.node.name,
                 "PrimaryDatacenter": self.node.datacenter,
+                "ServerMode": False,
                 "SessionTTLMin": "0s",
+                "TranslateWANAddrs": False,
+                "TxnMaxReqLen": 524288,
                 "Version": self._version,
             },
-            "Coord": None,
+            "Coord": coordinate(store.coordinate(self.node.name, "") or STARTING).coord,
             "Member": self._member(store, node_id),
             "Stats": self._stats(store),
             "Meta": dict(row.meta) if row is not None else {},
@@ -87,6 +109,10 @@ class AgentSelf:
                 "Ports": {"Plaintext": self.ports.grpc, "TLS": -1},
             },
         }
+
+    def _at(self, port: int) -> str:
+        host = self.node.address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def _member(self, store: Store, node_id: str) -> mesh_json.Member:
         row = store.agent(self.node.name)
@@ -98,10 +124,12 @@ class AgentSelf:
         checks = queries.agent.checks(store, self.node.name).value
         services = queries.agent.services(store, self.node.name).value
         ttls = sum(1 for one in checks if one.definition.ttl_ns)
+        monitors = sum(1 for one in checks if one.definition.interval_ns)
+        pool = [one.status for one in queries.members.members(store).value if one.role != "consul"]
         version, _, prerelease = self._version.partition("-")
         return {
             "agent": {
-                "check_monitors": "0",
+                "check_monitors": str(monitors),
                 "check_ttls": str(ttls),
                 "checks": str(len(checks)),
                 "services": str(len(services)),
@@ -112,5 +140,17 @@ class AgentSelf:
                 "known_servers": str(len(self._cluster.peer_addresses)),
                 "leader_addr": self._cluster.leader_address,
                 "server": "false",
+            },
+            "runtime": {
+                "arch": platform.machine(),
+                "cpu_count": str(os.cpu_count() or 1),
+                "os": platform.system().lower(),
+                "version": f"python{platform.python_version()}",
+            },
+            "serf_lan": {
+                "encrypted": "false",
+                "failed": str(pool.count("failed")),
+                "left": str(pool.count("left")),
+                "members": str(len(pool)),
             },
         }

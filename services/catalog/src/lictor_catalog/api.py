@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 from fastapi import FastAPI
 
+from lictor_catalog.access import Access
 from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, AgentSelf, Ports
 from lictor_catalog.agent_writes import AgentWrites
@@ -15,6 +16,7 @@ from lictor_catalog.asgi import Application
 from lictor_catalog.blocking_query import BlockingQueries
 from lictor_catalog.ca_service import CAService
 from lictor_catalog.consistency import Consistency
+from lictor_catalog.coordinate_updates import CoordinateUpdates
 from lictor_catalog.event_stream import EventStreams
 from lictor_catalog.fast_reads import FastReads
 from lictor_catalog.fast_writes import FastWrites
@@ -28,11 +30,16 @@ from lictor_catalog.http import (
     agent_process,
     autopilot,
     catalog,
+    config,
+    coordinate,
+    event,
     intentions,
     operator,
+    query,
     session,
     snapshot,
     status,
+    txn,
 )
 from lictor_catalog.leaf_cache import LeafCache
 from lictor_catalog.metrics import CatalogMetrics
@@ -41,6 +48,9 @@ from lictor_catalog.plans.identity import Identity
 from lictor_catalog.ports import ClusterPort, GatePort, GossipPort, OperatorPort, RenewalsPort, TtlPort, ViewPort
 from lictor_catalog.snapshots import Snapshots
 from lictor_catalog.writes import Writes
+
+EVERYBODY = Access()
+"""Nothing is blocked and everybody may write, as without settings."""
 
 
 class Chance(msgspec.Struct, frozen=True):
@@ -74,9 +84,11 @@ class Api:
         process: AgentProcess,
         chance: Chance,
         metrics: CatalogMetrics,
+        access: Access = EVERYBODY,
     ) -> None:
         consistency = Consistency(view, gate)
         self.queries = BlockingQueries(view, chance.dice)
+        self.coordinates = CoordinateUpdates(writes)
         self.streams = EventStreams(self.queries, view)
         about = AgentSelf(node, ports, version, cluster)
         leaves = LeafCache(authority, view, node.datacenter, now=chance.now, dice=chance.dice)
@@ -88,6 +100,9 @@ class Api:
         rare.include_router(agent_pool.router(gossip, node.name))
         rare.include_router(agent_process.router(process))
         rare.include_router(catalog.router(writes, node.datacenter))
+        rare.include_router(coordinate.router(self.coordinates, node.datacenter))
+        rare.include_router(event.router(writes, chance.new_id))
+        rare.include_router(config.router(writes))
         rare.include_router(intentions.router(writes, chance.now_text, chance.new_id))
         rare.include_router(status.router(cluster))
         rare.include_router(operator.router(store_operator))
@@ -102,15 +117,18 @@ class Api:
                 new_id=chance.new_id,
             )
         )
+        who = Identity(node.name, node.datacenter, version, allow_by_default)
+        rare.include_router(query.router(who, writes, view, consistency, chance.new_id, chance.dice))
+        rare.include_router(txn.router(writes, view, consistency, node.datacenter))
         rare.include_router(snapshot.router(Snapshots(writes, chance.new_id), view, consistency))
         rare.add_middleware(PlainErrors)
-        who = Identity(node.name, node.datacenter, version, allow_by_default)
         reads = FastReads(who, self.queries, consistency, self.streams)
-        self.hot = HotReads(reads, self.queries, consistency, node.datacenter, metrics)
+        self.hot = HotReads(reads, self.queries, consistency, node.datacenter, metrics, access)
         self.app: Application = FrontDoor(
             rare,
             reads=reads,
             writes=FastWrites(writes, agent_writes, node.datacenter),
             datacenter=node.datacenter,
             metrics=metrics,
+            access=access,
         )

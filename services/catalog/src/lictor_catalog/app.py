@@ -20,6 +20,7 @@ import structlog
 from lictor_bus import Bus, DirectLane, Lane, LeaderTracker, NatsLane, Proposer, ReadGate, View, connect, tell_contact
 from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.store_operator import StoreOperator
+from lictor_catalog.access import Access
 from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import Api, Chance
@@ -84,9 +85,10 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         settings.catalog_grpc_port,
         settings.catalog_sidecar_port_min,
         settings.catalog_sidecar_port_max,
+        settings.catalog_dns_port,
     )
     config_dir = ConfigDir(settings.config_dir, node, ports, writes, view, Consistency(view, gate))
-    process = AgentProcess(Telemetry(context.metrics.registry, time.time), (config_dir,))
+    process = AgentProcess(Telemetry(context.metrics.registry, time.time), (config_dir,), dropped=metrics.lines_dropped)
     api = Api(
         node=node,
         ports=ports,
@@ -102,6 +104,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         renewals=SessionRenewals(bus, leader),
         authority=authority,
         process=process,
+        access=Access(settings.catalog_block_endpoints, settings.catalog_allow_write_from),
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
     )
@@ -119,18 +122,20 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     context.spawn("definition files", _load(context, config_dir), may_end=True)
     listener = _listen(settings)
     limits = ClientLimits(settings.catalog_connections_per_client, settings.catalog_requests_per_client)
-    server = http_server(api.app, api.hot, limits, settings.catalog_connections_max)
+    server = http_server(api.app, api.hot, limits, settings.catalog_connections_max, settings.catalog_response_headers)
     serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
+    context.spawn("coordinates", api.coordinates.run())
     context.spawn("contact", _watch_contact(context, bus, view, api, limits, metrics))
     context.readiness.set("view", ok=True)
     log.info("http api", port=listener.getsockname()[1], index=view.index)
 
     async def finish() -> None:
-        """Take nothing new, release who waits, answer what is in flight."""
+        """Take nothing new, release who waits, send the coordinates that were taken, answer what is in flight."""
         server.should_exit = True
         api.streams.close()
         api.queries.close()
         process.streams.close()
+        await api.coordinates.flush()
         await asyncio.wait([serving])
 
     context.on_stop(finish)

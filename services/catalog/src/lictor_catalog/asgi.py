@@ -1,6 +1,7 @@
 """The few ASGI pieces that our plain application needs: types, sending a page, reading a bounded body."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from lictor_catalog.errors import ApiError
@@ -16,6 +17,9 @@ Header = tuple[bytes, bytes]
 EVERY_ANSWER: tuple[Header, ...] = ((b"x-consul-default-acl-policy", b"allow"), (b"vary", b"Accept-Encoding"))
 BODY_BYTES_MAX = 768 * 1024
 """Any body but a KV value; larger than every registration that fits into one proposal."""
+
+ENCODINGS_KEPT_MAX = 64
+"""Values of `Accept-Encoding`: a handful of clients' makes there are."""
 
 DRAIN_BYTES_MAX = 8 * 1024 * 1024
 """Of a body that is refused for its length, as much as a well-meaning client may have sent by mistake."""
@@ -57,7 +61,18 @@ def client_of(scope: Scope) -> str:
 
 def wants_gzip(scope: Scope) -> bool:
     """Whether the client takes gzip."""
-    return b"gzip" in header(scope, b"accept-encoding")
+    return accepts_gzip(header(scope, b"accept-encoding"))
+
+
+@lru_cache(ENCODINGS_KEPT_MAX)
+def accepts_gzip(accept_encoding: bytes) -> bool:
+    """Whether an `Accept-Encoding` names gzip, and not with a quality of zero (RFC 9110, 12.5.3)."""
+    for part in accept_encoding.lower().split(b","):
+        name, _, quality = part.partition(b";")
+        if name.strip() == b"gzip":
+            key, _, value = quality.strip().partition(b"=")
+            return key.strip() != b"q" or value.strip(b" 0.") != b""
+    return False
 
 
 async def read_body(receive: Receive, scope: Scope, limit: int, hint: str = "") -> bytes:

@@ -63,11 +63,14 @@ class Plan(msgspec.Struct, frozen=True):
     """A distinct query: equal keys mean equal answers.
 
     `sleeps_while_same`: an answer with the bytes that the waiter saw first does not release it, whatever its index.
+    `any_other_index`: the index is no position in a history but a name for the answer; a waiter is released by any
+    other than its own, a lower one too.
     """
 
     key: Hashable
     run: Callable[[Store], Outcome]
     sleeps_while_same: bool = False
+    any_other_index: bool = False
 
 
 class Sleeper:
@@ -319,6 +322,8 @@ def _released(plan: Plan, options: ReadOptions, first: Page | None, page: Page) 
         return page.content_hash != options.content_hash
     if not options.min_index:
         return True
+    if plan.any_other_index:
+        return page.index != options.min_index
     if page.index <= options.min_index:
         return False
     if first is None:

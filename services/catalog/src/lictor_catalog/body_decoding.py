@@ -30,6 +30,7 @@ _ENTERPRISE = {
     "partition": "Partitions are a Consul Enterprise feature",
 }
 _WORD = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])")
+_TRAILING = re.compile(r"JSON is malformed: trailing characters \(byte (\d+)\)")
 NESTING_MAX = 64
 """Deeper opaque values (proxy configuration) are refused: nobody writes them, and they cost stack."""
 
@@ -120,8 +121,18 @@ def _parse(raw: bytes) -> Any:
         raise BodyError("EOF")
     try:
         value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError:  # as Go: what is no UTF-8 becomes the replacement character
+        return _parse(raw.decode(errors="replace").encode())
+    except RecursionError as error:
         raise BodyError(f"invalid JSON: {error}") from None
+    except msgspec.DecodeError as error:
+        reason = str(error)
+        trailing = _TRAILING.fullmatch(reason)
+        if trailing:  # Go's decoder reads one value and looks no further
+            return _parse(raw[: int(trailing[1]) - 1])
+        if reason == "Input data was truncated":
+            raise BodyError("unexpected EOF") from None
+        raise BodyError(f"invalid JSON: {reason}") from None
     return {} if value is None else value
 
 

@@ -43,11 +43,7 @@ def register(raw: bytes, datacenter: str) -> CatalogRegister:
         raise ApiError(500, "Must provide node")
     if not address and not skip:
         raise ApiError(500, "Must provide address if SkipNodeUpdate is not set")
-    node_id = given.get("ID", "")
-    if node_id and len(node_id) != 36:
-        raise ApiError(500, "Bad node ID: uuid string is wrong length")
-    if node_id and not _HEX.fullmatch(node_id):
-        raise ApiError(500, "Bad node ID: uuid is improperly formatted")
+    node_id = judged_node_id(given.get("ID", ""))
     if given.get("Locality"):
         raise ApiError(500, "a node's Locality is not supported by this version")
     checks = [given["Check"]] if "Check" in given else []
@@ -56,7 +52,7 @@ def register(raw: bytes, datacenter: str) -> CatalogRegister:
         node=node,
         address=address,
         datacenter=datacenter,
-        node_id=node_id.lower(),
+        node_id=node_id,
         tagged_addresses=given.get("TaggedAddresses", {}),
         node_meta=given.get("NodeMeta", {}),
         service=catalog_service(given["Service"]) if "Service" in given else None,
@@ -72,6 +68,15 @@ def deregister(raw: bytes, datacenter: str) -> CatalogDeregister:
     if not given.get("Node"):
         raise ApiError(500, "Must provide node")
     return CatalogDeregister(given["Node"], given.get("ServiceID", ""), given.get("CheckID", ""))
+
+
+def judged_node_id(node_id: str) -> str:
+    """A node's id in lower case, empty where none is given; raises `ApiError` on what is no UUID."""
+    if node_id and len(node_id) != 36:
+        raise ApiError(500, "Bad node ID: uuid string is wrong length")
+    if node_id and not _HEX.fullmatch(node_id):
+        raise ApiError(500, "Bad node ID: uuid is improperly formatted")
+    return node_id.lower()
 
 
 def judge_datacenter(given: dict[str, Any], datacenter: str) -> None:

@@ -15,6 +15,8 @@ from lictor_state.rows import CheckDefinition
 
 OUTPUT_SIZE_DEFAULT = 4096
 STATUSES = ("passing", "warning", "critical")
+INVALID_CHECK = "Invalid check: "
+_SCRIPTS = frozenset({"script", "docker"})
 RUNNERS = frozenset({"http", "tcp", "ttl", "alias"})
 """The kinds that `healthcheck` runs."""
 
@@ -67,9 +69,11 @@ _AGENT = _COMMON | {
     "Token": text,
 }
 SERVICE_CHECK = Shape(
-    _AGENT | {"CheckID": text, "ProxyHTTP": text, "ProxyGRPC": text}, _ALIASES, in_files={"id": "CheckID"}
+    _AGENT | {"CheckID": text, "ServiceID": text, "ProxyHTTP": text, "ProxyGRPC": text},
+    _ALIASES | {"service_id": "ServiceID"},
+    in_files={"id": "CheckID"},
 )
-"""A check inside a service registration."""
+"""A check inside a service registration; its `ServiceID` is taken and means nothing."""
 
 AGENT_CHECK = Shape(_AGENT | {"ID": text, "ServiceID": text}, _ALIASES | {"service_id": "ServiceID"})
 """The body of `agent/check/register`."""
@@ -192,9 +196,10 @@ def _judged(given: dict[str, Any]) -> tuple[CheckDefinition, str]:
     kind = check_kind(definition)
     fault = _fault(definition)
     if fault:
-        raise ApiError(400, f"Invalid check: {fault}")
+        raise ApiError(400, f"{INVALID_CHECK}{fault}")
     if kind not in RUNNERS:
-        raise ApiError(400, f"Invalid check: checks of type {kind} are not supported by this version")
+        why = ": Scripts are disabled on this agent" if kind in _SCRIPTS else ""
+        raise ApiError(400, f"{INVALID_CHECK}checks of type {kind} are not supported by this version{why}")
     return definition, kind
 
 

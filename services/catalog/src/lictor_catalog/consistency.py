@@ -6,6 +6,7 @@ has been complete once (rule 3.14). Also parses the parameters of blocking queri
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from enum import Enum
 
@@ -97,16 +98,22 @@ def read_options(params: Params, *, cacheable: bool) -> ReadOptions:
     return ReadOptions(mode, max_stale_s, min_index, wait_s)
 
 
+_SECONDS = re.compile(r"[+-]?[0-9]{1,9}")
+
+
 def honour_cache_control(options: ReadOptions, header: str) -> ReadOptions:
-    """Apply a request's `Cache-Control` to a cached read; raises `ApiError` 400 when it cannot be read."""
+    """Apply a request's `Cache-Control` to a cached read; raises `ApiError` 400 when it cannot be read.
+
+    One that cannot be read is refused by other reads too, which do nothing else with it.
+    """
     max_age_s: float | None = None
     for part in header.lower().split(","):
         name, _, value = part.strip().partition("=")
         if name in {"max-age", "stale-if-error"}:
-            if not value.isascii() or not value.isdigit():
+            if not _SECONDS.fullmatch(value):
                 raise ApiError(400, "Invalid Cache-Control header.")
             if name == "max-age":
-                max_age_s = float(value)
+                max_age_s = max(0.0, float(value))
         elif name == "must-revalidate":
             max_age_s = 0.0
     if options.mode is not Mode.CACHED or max_age_s is None:

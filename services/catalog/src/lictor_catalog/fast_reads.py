@@ -13,7 +13,21 @@ from lictor_catalog.blocking_query import BlockingQueries, Plan
 from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions, honour_cache_control, read_options
 from lictor_catalog.event_stream import EventStreams
 from lictor_catalog.page import Page
-from lictor_catalog.plans import agent, ca, catalog, health, intentions, kv, session
+from lictor_catalog.plans import (
+    agent,
+    ca,
+    catalog,
+    config_entry,
+    coordinate,
+    event,
+    gateway,
+    health,
+    intentions,
+    kv,
+    prepared_query,
+    session,
+    usage,
+)
 from lictor_catalog.plans.identity import Identity, PlanOf
 from lictor_catalog.request import Params
 
@@ -21,12 +35,14 @@ from lictor_catalog.request import Params
 class Read(NamedTuple):
     """How a route is read: its plan; whether `?cached` is honoured; whether it speaks for the agent only.
 
-    An agent's reads carry no index, are answered without a leader too, and may block on a hash.
+    An agent's reads carry no index, are answered without a leader too, and may block on a hash. With `own_index` they
+    carry one that is no index of the store, and block on that.
     """
 
     plan: PlanOf
     cacheable: bool = False
     local: bool = False
+    own_index: bool = False
 
 
 READS: dict[str, Read] = {
@@ -36,23 +52,32 @@ READS: dict[str, Read] = {
     "/v1/agent/service/": Read(agent.service, local=True),
     "/v1/agent/services": Read(agent.services, local=True),
     "/v1/catalog/connect/": Read(catalog.connect, cacheable=True),
+    "/v1/catalog/gateway-services/": Read(gateway.services),
     "/v1/catalog/node-services/": Read(catalog.node_services),
     "/v1/catalog/node/": Read(catalog.node),
     "/v1/catalog/nodes": Read(catalog.nodes),
     "/v1/catalog/service/": Read(catalog.service, cacheable=True),
     "/v1/catalog/services": Read(catalog.services, cacheable=True),
+    "/v1/config/": Read(config_entry.entry, cacheable=True),
     "/v1/connect/ca/roots": Read(ca.roots),
     "/v1/connect/intentions": Read(intentions.intentions),
     "/v1/connect/intentions/": Read(intentions.by_id),
     "/v1/connect/intentions/check": Read(intentions.check),
     "/v1/connect/intentions/exact": Read(intentions.exact),
     "/v1/connect/intentions/match": Read(intentions.match, cacheable=True),
+    "/v1/coordinate/datacenters": Read(coordinate.datacenters, local=True),
+    "/v1/coordinate/node/": Read(coordinate.node),
+    "/v1/coordinate/nodes": Read(coordinate.nodes),
+    "/v1/event/list": Read(event.events, local=True, own_index=True),
     "/v1/health/checks/": Read(health.checks),
     "/v1/health/connect/": Read(health.connect, cacheable=True),
+    "/v1/health/ingress/": Read(gateway.ingress),
     "/v1/health/node/": Read(health.node),
     "/v1/health/service/": Read(health.service, cacheable=True),
     "/v1/health/state/": Read(health.state),
     "/v1/kv/": Read(kv.entry),
+    "/v1/operator/usage": Read(usage.usage),
+    "/v1/query": Read(prepared_query.prepared_queries),
     "/v1/session/info/": Read(session.info),
     "/v1/session/list": Read(session.sessions),
     "/v1/session/node/": Read(session.of_node),
@@ -88,12 +113,16 @@ class FastReads:
         """Judge one GET; raises `ApiError`. The same arguments always make an equal result."""
         read = READS[route]
         options = read_options(params, cacheable=read.cacheable)
-        if options.mode is Mode.CACHED:
+        if cache_control:
             options = honour_cache_control(options, cache_control.decode("latin-1"))
         plan = read.plan(rest, params, self._who)
         if read.local:
             options = ReadOptions(
-                options.mode, options.max_stale_s, wait_s=options.wait_s, content_hash=params.first("hash")
+                options.mode,
+                options.max_stale_s,
+                options.min_index if read.own_index else 0,
+                options.wait_s,
+                "" if read.own_index else params.first("hash"),
             )
         return Prepared(read, plan, options, params.has("pretty"))
 
@@ -102,11 +131,11 @@ class FastReads:
         prepared = self.prepare(route, rest, params, header(scope, b"cache-control"))
         if event_stream.is_asked(params, scope):
             settle = self._consistency.settle_local if prepared.read.local else self._consistency.settle
-            watched = event_stream.Watched(route, params, prepared.plan, prepared.options, settle)
+            watched = event_stream.Watched(route, params, prepared.plan, prepared.options, settle, client_of(scope))
             await self._streams.answer(watched, scope, receive, send)
             return
         page, contact = await self._page(prepared, receive, client_of(scope))
-        headers = () if prepared.read.local else read_headers(page, contact)
+        headers = agent_headers(page) if prepared.read.local else read_headers(page, contact)
         await send_page(send, page, headers, pretty=prepared.pretty, compressed=wants_gzip(scope))
 
     async def _page(self, prepared: Prepared, receive: Receive, client: str) -> tuple[Page, Contact]:
@@ -133,6 +162,11 @@ _CONSISTENCY: dict[Mode, Header] = {
 _BACKEND = (b"x-consul-query-backend", b"blocking-query")
 _KNOWN = (b"x-consul-knownleader", b"true")
 _UNKNOWN = (b"x-consul-knownleader", b"false")
+
+
+def agent_headers(page: Page) -> list[Header]:
+    """What an agent's answer says: an index of its own, if it has one."""
+    return [(b"x-consul-index", b"%d" % page.index)] if page.index else []
 
 
 def read_headers(page: Page, contact: Contact) -> list[Header]:

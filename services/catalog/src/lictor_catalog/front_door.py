@@ -5,11 +5,13 @@ common parameters are judged, and every error leaves as bare text. The fast read
 the rest goes on to FastAPI's routes.
 """
 
+import html
 import time
 from functools import partial
 from urllib.parse import quote
 
 from lictor_catalog import clean_path, routes
+from lictor_catalog.access import Access
 from lictor_catalog.asgi import Application, Receive, Scope, Send, send_page
 from lictor_catalog.errors import ApiError
 from lictor_catalog.fast_reads import READS, FastReads
@@ -28,9 +30,17 @@ class FrontDoor:
     """Middleware: `application` is whatever FastAPI routes to."""
 
     def __init__(
-        self, app: Application, *, reads: FastReads, writes: FastWrites, datacenter: str, metrics: CatalogMetrics
+        self,
+        app: Application,
+        *,
+        reads: FastReads,
+        writes: FastWrites,
+        datacenter: str,
+        metrics: CatalogMetrics,
+        access: Access,
     ) -> None:
         self._app = app
+        self._access = access
         self._reads = reads
         self._writes = writes
         self._datacenter = datacenter
@@ -55,6 +65,8 @@ class FrontDoor:
         if not clean_path.is_clean(path):
             await _redirect(send, clean_path.cleaned(path), scope["query_string"])
             return
+        client = scope.get("client")
+        self._access.judge(method, path, client[0] if client else "")
         if found is None:
             if f"{path}/" in routes.ROUTES:
                 await _redirect(send, f"{path}/", scope["query_string"])
@@ -86,4 +98,6 @@ class FrontDoor:
 
 async def _redirect(send: Send, path: str, query: bytes) -> None:
     location = quote(path, safe="/:@!$&'()*+,;=~-._").encode() + (b"?" + query if query else b"")
-    await send_page(send, Page(b"", status=301, content_type=b"text/html; charset=utf-8"), ((b"location", location),))
+    body = f'<a href="{html.escape(location.decode("latin-1"))}">Moved Permanently</a>.\n\n'.encode()
+    page = Page(body, status=301, content_type=b"text/html; charset=utf-8")
+    await send_page(send, page, ((b"location", location),))

@@ -15,11 +15,12 @@ from urllib.parse import unquote
 import structlog
 
 from lictor_catalog import clean_path, routes
-from lictor_catalog.asgi import Header, page_headers
+from lictor_catalog.access import Access
+from lictor_catalog.asgi import Header, accepts_gzip, page_headers
 from lictor_catalog.blocking_query import BlockingQueries, Sleeper, woken_contact
 from lictor_catalog.consistency import CONFIRMED, Consistency, Contact, Mode, ReadOptions
 from lictor_catalog.errors import ApiError
-from lictor_catalog.fast_reads import READS, FastReads, Prepared, read_headers
+from lictor_catalog.fast_reads import READS, FastReads, Prepared, agent_headers, read_headers
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.page import Page, text_page
 from lictor_catalog.plain_errors import CLIENT_GONE
@@ -35,7 +36,21 @@ HEADS_KEPT_MAX = 8
 
 _BLOCKING = {"hash", "index", "wait"}
 _MODES = {"cached", "consistent", "max_stale", "stale"}
-_KINDS = {"dc", "keys", "node-meta", "passing", "pem", "pretty", "raw", "recurse", "separator", "tag", "token"}
+_KINDS = {
+    "dc",
+    "filter",
+    "keys",
+    "near",
+    "node-meta",
+    "passing",
+    "pem",
+    "pretty",
+    "raw",
+    "recurse",
+    "separator",
+    "tag",
+    "token",
+}
 PARAMETERS = frozenset(_BLOCKING | _MODES | _KINDS)
 """What a hot read may ask for: these alone decide its answer. With any other it takes the long way."""
 
@@ -98,8 +113,10 @@ class HotReads:
         consistency: Consistency,
         datacenter: str,
         metrics: CatalogMetrics,
+        access: Access,
     ) -> None:
         self._reads = reads
+        self._access = access
         self._queries = queries
         self._consistency = consistency
         self._datacenter = datacenter
@@ -130,6 +147,8 @@ class HotReads:
         found = routes.find(path)
         if found is None or found.route not in READS or not path.isprintable() or not clean_path.is_clean(path):
             return None
+        if self._access.is_blocked(path):
+            return None
         accepts = cache_control = b""
         for name, value in reversed(headers):  # the first of several counts
             if name in _LONG_WAY or (name == b"accept" and b"event-stream" in value):
@@ -146,7 +165,7 @@ class HotReads:
             prepared = self._reads.prepare(found.route, found.rest, params, cache_control)
         except ApiError:
             return None
-        return HotRead(found.route, prepared, compressed=b"gzip" in accepts)
+        return HotRead(found.route, prepared, compressed=accepts_gzip(accepts))
 
     def start(self, turn: Turn, read: HotRead) -> None:
         """Begin to answer a request; `turn.send` is called once, at once or later."""
@@ -221,7 +240,8 @@ class HotReads:
         if head is None:
             if len(page.heads) >= HEADS_KEPT_MAX:
                 page.heads.clear()
-            headers = read_headers(page, contact) if contact is not None and not read.local else more
+            told = contact is not None and not read.local
+            headers = read_headers(page, contact) if contact is not None and told else [*agent_headers(page), *more]
             head = page.heads[key] = encode_headers(page_headers(page, headers, len(body), compressed=compressed))
         turn.send(page.status, head, body)
         self._metrics.request(read.route, page.status, time.perf_counter() - turn.started)

@@ -8,7 +8,7 @@ cycle in uvicorn's eyes, which queues what is pipelined behind it and stops read
 import contextlib
 import functools
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -49,8 +49,14 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(app: Application, hot: HotReads, limits: ClientLimits, connections_max: int) -> Server:
-    """A server of the application; `serve(sockets=…)` runs it."""
+def server(
+    app: Application,
+    hot: HotReads,
+    limits: ClientLimits,
+    connections_max: int,
+    headers: Sequence[tuple[str, str]] = (),
+) -> Server:
+    """A server of the application; `serve(sockets=…)` runs it. `headers` stand in every answer."""
     protocol = functools.partial(CatalogProtocol, hot=hot, limits=limits, heads=StatusHeads())
     config = uvicorn.Config(
         app,
@@ -63,6 +69,7 @@ def server(app: Application, hot: HotReads, limits: ClientLimits, connections_ma
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        headers=list(headers),
         limit_concurrency=connections_max,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,

@@ -8,7 +8,7 @@ import re
 from typing import Any, Literal
 
 from lictor_catalog.body_decoding import Shape, body_object, flag, integer, list_of, map_of, opaque, text
-from lictor_catalog.errors import ApiError
+from lictor_catalog.errors import ApiError, BodyError
 from lictor_catalog.request import Params
 from lictor_state.commands import IntentionDelete, IntentionUpsert
 
@@ -124,15 +124,25 @@ def upsert_exact(params: Params, raw: bytes, now: str) -> IntentionUpsert:
 
 def upsert_legacy(raw: bytes, intention_id: str, now: str, *, create: bool) -> IntentionUpsert:
     """The command of the legacy `POST` (with a fresh id) or `PUT` by id."""
-    given = _decoded(raw)
+    try:
+        given = _decoded(raw)
+    except BodyError as error:
+        if not create:
+            raise
+        raise ApiError(500, f"Failed to decode request body: {error.reason}") from None
     if create and given.get("ID"):
         raise ApiError(500, "ID must be empty when creating a new intention")
     if given.get("Permissions"):
         raise ApiError(500, "Permissions cannot be set on an intention created with the legacy API")
     source, destination = (given.get(name, "") for name in ("SourceName", "DestinationName"))
-    for name, value in (("SourceName", source), ("DestinationName", destination)):
-        if not value:
-            raise ApiError(500, f"{name} must be set")
+    wrong = [
+        f"{name} must be set" for name, value in (("SourceName", source), ("DestinationName", destination)) if not value
+    ]
+    if create and given.get("Action") not in {"allow", "deny"}:
+        wrong.append("Action must be set to 'allow' or 'deny'")
+    if wrong:
+        listed = "".join(f"\t* {one}\n" for one in wrong)
+        raise ApiError(500, f"{len(wrong)} error{'s' * (len(wrong) > 1)} occurred:\n{listed}\n")
     return _upsert(given, source, destination, legacy=intention_id, create=create, now=now)
 
 

@@ -38,6 +38,8 @@ def put(key: str, params: Params, value: bytes) -> KVSet:
     """The command of a PUT; raises `ApiError`."""
     if not key:
         raise ApiError(400, "Missing key name")
+    if not params and len(value) <= VALUE_BYTES_MAX:
+        return KVSet(key, value or None)
     _refuse_conflicts(params, ("cas", "acquire", "release"))
     flags = _number(params, "flags") or 0
     cas = _number(params, "cas")

@@ -5,6 +5,8 @@ of the agent without a runner, so `?passing`, DNS and the mesh need no rule of t
 what is off, changes nothing; a new reason does not replace the old one.
 """
 
+import structlog
+
 from lictor_catalog.agent_writes import AgentWrites
 from lictor_catalog.consistency import ReadOptions
 from lictor_catalog.errors import ApiError
@@ -15,6 +17,8 @@ NODE_CHECK = "_node_maintenance"
 SERVICE_CHECK_PREFIX = "_service_maintenance:"
 KIND = "maintenance"
 _NO_REASON = "Maintenance mode is enabled for this {}, but no reason was provided. This is a default message."
+
+log = structlog.get_logger()
 
 
 def is_maintenance(check_id: str) -> bool:
@@ -70,9 +74,11 @@ class Maintenance:
         known = self._agent.view.store.check(node.name, check.check_id)
         if enable and known is None:
             await self._agent.writes.propose(AgentCheckRegister(node.name, node.address, node.datacenter, check))
+            log.info("maintenance begins", service_id=check.service_id, reason=check.notes)
         elif not enable and known is not None:
             try:
                 await self._agent.writes.propose(AgentCheckDeregister(node.name, check.check_id))
             except ApiError as error:
                 if error.status != 404:  # another replica has just turned it off
                     raise
+            log.info("maintenance ends", service_id=check.service_id)

@@ -20,6 +20,7 @@ class CatalogMetrics:
         self._streams = metrics.gauge("event_streams_count", "Event streams open now")
         self._told = metrics.gauge("events_told_count", "Events sent on streams since the start")
         self._slow = metrics.gauge("events_slow_count", "Events that a slow client held up since the start")
+        self._lines_dropped = metrics.counter("log_lines_dropped_total", "Log lines that slow readers have missed")
         self._refused = metrics.gauge(
             "refused_count", "Refused with 429 since the start, by what there was too much of", ("what",)
         )
@@ -48,6 +49,10 @@ class CatalogMetrics:
         self._streams.set(count)
         self._told.set(told)
         self._slow.set(slow)
+
+    def lines_dropped(self, count: int) -> None:
+        """A reader of the log has missed lines."""
+        self._lines_dropped.inc(count)
 
     def certificate(self, outcome: str) -> None:
         """A request for a certificate was `signed`, `refused` or could not be answered (`unavailable`)."""

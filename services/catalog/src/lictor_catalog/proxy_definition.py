@@ -212,11 +212,13 @@ def _expose_faults(expose: dict[str, Any]) -> list[str]:
         if not path.get("Path"):
             faults.append("expose.paths: empty path exposed")
         if port in ports:
-            faults.append(f"expose.paths: duplicate listener ports exposed: {port}")
+            faults.append("expose.paths: duplicate listener ports exposed")
         ports.add(port)
         if not 1 <= port <= 65535:
             faults.append(f"expose.paths: invalid listener port: {port}")
         protocol = path.get("Protocol", "")
         if protocol and protocol not in _EXPOSE_PROTOCOLS:
-            faults.append(f'expose.paths: protocol "{protocol}" must be http or http2')
+            faults.append(
+                f"protocol '{protocol}' not supported for path: {path.get('Path', '')}, must be in: [http http2]"
+            )
     return faults

@@ -2,7 +2,7 @@
 
 Follows Consul's common parameters: the query string is parsed once, the first of repeated values counts, presence is
 enough for most flags. Namespaces and partitions are refused as the community edition does, another datacenter is
-unknown, and a filter is refused rather than ignored.
+unknown, and peers are refused rather than ignored.
 """
 
 import re
@@ -26,7 +26,7 @@ _ENTERPRISE = (
     ("ns", "Namespaces are a Consul Enterprise feature"),
     ("partition", "Partitions are a Consul Enterprise feature"),
 )
-_COMMON = frozenset({"ns", "partition", "datacenter", "dc", "filter", "peer"})
+_COMMON = frozenset({"ns", "partition", "datacenter", "dc", "peer"})
 _ENTERPRISE_HEADERS = {
     b"x-consul-namespace": ("X-Consul-Namespace", "Namespaces are a Consul Enterprise feature"),
     b"x-consul-partition": ("X-Consul-Partition", "Partitions are a Consul Enterprise feature"),
@@ -107,8 +107,6 @@ def judge_common(params: Params, headers: Iterable[tuple[bytes, bytes]], datacen
     asked = params.first("datacenter") or params.first("dc")
     if asked and asked != datacenter:
         raise ApiError(500, "No path to datacenter")
-    if params.first("filter"):
-        raise ApiError(400, "filter expressions are not supported by this version")
     if params.first("peer"):
         raise ApiError(400, "cluster peering is not supported by this version")
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from lictor_catalog.body_decoding import Decode, Shape, flag, integer, list_of, map_of, text
-from lictor_catalog.check_definition import SERVICE_CHECK, is_empty, service_check
+from lictor_catalog.check_definition import INVALID_CHECK, SERVICE_CHECK, is_empty, service_check
 from lictor_catalog.errors import ApiError, BodyError
 from lictor_catalog.proxy_definition import GATEWAYS, KINDS, PROXY, gateway_faults, proxy_definition, proxy_faults
 from lictor_state.apply_agent import SIDECAR_PORT_MARK
@@ -28,6 +28,9 @@ SIDECAR_SUFFIX = "-sidecar-proxy"
 SIDECAR_CHECK_INTERVAL_NS = 10_000_000_000
 
 _META_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_FAMILIES = {"lan_ipv4": 4, "wan_ipv4": 4, "lan_ipv6": 6}
+"""Consul does not look at `wan_ipv6`."""
+
 _ANY_ADDRESSES = frozenset({"0.0.0.0", "::", "[::]"})
 
 _ADDRESS = Shape({"Address": text, "Port": integer})
@@ -102,8 +105,11 @@ def agent_registration(given: dict[str, Any]) -> Registration:
     checks = _checks(given, service.service_id, name)
     inner = given.get("Connect", {}).get("SidecarService")
     if inner is None:
+        _judge_families(service.tagged_addresses)
         return Registration(service, checks)
     sidecar, sidecar_checks = _sidecar(service, inner)
+    _judge_families(service.tagged_addresses)
+    _judge_families(sidecar.tagged_addresses)
     return Registration(service, checks, sidecar, sidecar_checks)
 
 
@@ -113,6 +119,8 @@ def catalog_service(given: dict[str, Any]) -> ServiceSpec:
     service_id = given.get("ID") or name
     if service_id and not name:
         raise ApiError(500, "Must provide service name (Service.Service) when service ID is provided")
+    if not name:
+        raise ApiError(500, "failed inserting service: object missing primary index")
     if given.get("Address") in _ANY_ADDRESSES:
         raise ApiError(500, "Invalid service address")
     native = given.get("Connect", {}).get("Native", False)
@@ -135,7 +143,7 @@ def _agent_service(given: dict[str, Any], service_id: str, name: str) -> Service
     native = given.get("Connect", {}).get("Native", False)
     spec = _spec(given, service_id, name, native=native)
     _judge_weights(spec.weights)
-    _judge_kind(spec, sidecar="SidecarService" in given.get("Connect", {}))
+    _judge_kind(spec, sidecar=given.get("Connect", {}).get("SidecarService"))
     return msgspec.structs.replace(
         spec, tagged_addresses=with_own_addresses(spec.tagged_addresses, spec.address, spec.port)
     )
@@ -182,7 +190,20 @@ def with_own_addresses(tagged: dict[str, TaggedAddress], address: str, port: int
     return {f"lan_ipv{version}": own, f"wan_ipv{version}": own} | tagged
 
 
-def _checks(given: dict[str, Any], service_id: str, name: str, origin: str = "") -> tuple[CheckSpec, ...]:
+def _judge_families(tagged: dict[str, TaggedAddress]) -> None:
+    """Addresses tagged for a family must be of it; Consul's agent finds this last, and answers 500."""
+    for label, version in _FAMILIES.items():
+        if label not in tagged:
+            continue
+        try:
+            fits = ipaddress.ip_address(tagged[label].address).version == version
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ApiError(500, f'Service tagged address "{label}" must be a valid ipv{version} address')
+
+
+def _checks(given: dict[str, Any], service_id: str, name: str, refusal: str = INVALID_CHECK) -> tuple[CheckSpec, ...]:
     blocks = [given["Check"]] if not is_empty(given.get("Check", {})) else []
     blocks += given.get("Checks", ())
     try:
@@ -191,16 +212,10 @@ def _checks(given: dict[str, Any], service_id: str, name: str, origin: str = "")
             for number, block in enumerate(blocks, start=1)
         )
     except ApiError as error:
-        raise ApiError(error.status, f"{origin}{error.text}") from None
+        raise ApiError(error.status, error.text.replace(INVALID_CHECK, refusal, 1)) from None
 
 
 def _sidecar(parent: ServiceSpec, given: dict[str, Any]) -> tuple[ServiceSpec, tuple[CheckSpec, ...]]:
-    if given.get("ID"):
-        raise ApiError(
-            400, "Invalid SidecarService: A SidecarService cannot specify an ID as this is managed by the agent"
-        )
-    if given.get("Connect", {}).get("SidecarService") is not None:
-        raise ApiError(400, "Invalid SidecarService: A SidecarService cannot have a nested SidecarService")
     full = dict(given)
     full.setdefault("Kind", "connect-proxy")
     full["Address"] = given.get("Address") or parent.address
@@ -220,7 +235,7 @@ def _sidecar(parent: ServiceSpec, given: dict[str, Any]) -> tuple[ServiceSpec, t
     full["Proxy"] = proxy
     name = given.get("Name") or f"{parent.name}{SIDECAR_SUFFIX}"
     sidecar_id = f"{parent.service_id}{SIDECAR_SUFFIX}"
-    _judge_meta(full["Meta"])
+    _judge_meta(full["Meta"], "Invalid SidecarService: ")
     spec = _spec(full, sidecar_id, name, native=bool(given.get("Connect", {}).get("Native")))
     _judge_weights(spec.weights)
     _judge_kind(spec, port_comes_later=True)
@@ -229,7 +244,7 @@ def _sidecar(parent: ServiceSpec, given: dict[str, Any]) -> tuple[ServiceSpec, t
         sidecar_of=parent.service_id,
         tagged_addresses=with_own_addresses(spec.tagged_addresses, spec.address, spec.port),
     )
-    checks = _checks(given, sidecar_id, name, origin="Invalid SidecarService: ")
+    checks = _checks(given, sidecar_id, name, refusal="Invalid check in sidecar_service: ")
     return spec, checks or _default_sidecar_checks(spec, parent)
 
 
@@ -257,12 +272,16 @@ def _default_sidecar_checks(sidecar: ServiceSpec, parent: ServiceSpec) -> tuple[
     return (listening, aliasing)
 
 
-def _judge_meta(meta: dict[str, str]) -> None:
-    def refuse(rule: str) -> ApiError:
-        return ApiError(400, f"Invalid Service Meta: {rule}")
+def _judge_meta(meta: dict[str, str], refusal: str = "Invalid Service Meta: ") -> None:
+    fault = meta_fault(meta)
+    if fault:
+        raise ApiError(400, f"{refusal}{fault}")
 
+
+def meta_fault(meta: dict[str, str], reserved: str = META_RESERVED) -> str:
+    """The first rule that metadata breaks, in Consul's words; keys that begin with `reserved` are not the user's."""
     if len(meta) > META_PAIRS_MAX:
-        raise refuse("Node metadata cannot contain more than 64 key/value pairs")
+        return "Node metadata cannot contain more than 64 key/value pairs"
     for key, value in meta.items():
         fault = ""
         if not key:
@@ -271,12 +290,13 @@ def _judge_meta(meta: dict[str, str]) -> None:
             fault = "Key contains invalid characters"
         elif len(key.encode()) > META_KEY_MAX:
             fault = f"Key is too long (limit: {META_KEY_MAX} characters)"
-        elif key.startswith(META_RESERVED):
+        elif reserved and key.startswith(reserved):
             fault = "Key prefix 'consul-' is reserved for internal use"
         elif len(value.encode()) > META_VALUE_MAX:
             fault = f"Value is too long (limit: {META_VALUE_MAX} characters)"
         if fault:
-            raise refuse(f"Couldn't load metadata pair ('{key}', '{value}'): {fault}")
+            return f"Couldn't load metadata pair ('{key}', '{value}'): {fault}"
+    return ""
 
 
 def _judge_weights(weights: Weights) -> None:
@@ -288,16 +308,20 @@ def _judge_weights(weights: Weights) -> None:
         raise ApiError(400, f"Invalid Weights: DNS Weight must be between 0 and {WEIGHT_MAX}")
 
 
-def _judge_kind(spec: ServiceSpec, *, sidecar: bool = False, port_comes_later: bool = False) -> None:
+def _judge_kind(spec: ServiceSpec, *, sidecar: dict[str, Any] | None = None, port_comes_later: bool = False) -> None:
     faults: list[str] = []
     proxy = spec.proxy or ProxyDefinition()
     if spec.kind == "connect-proxy":
         port = 1 if port_comes_later else spec.port
         faults += proxy_faults(proxy, port=port, socket_path=spec.socket_path, native=spec.native)
     elif spec.kind in GATEWAYS:
-        if sidecar:
+        if sidecar is not None:
             faults.append(f"A {spec.kind} cannot have a sidecar service defined")
         faults += gateway_faults(spec.kind, proxy, port=spec.port)
+    if sidecar and sidecar.get("ID"):
+        faults.append("A SidecarService cannot specify an ID as this is managed by the agent")
+    if sidecar and sidecar.get("Connect", {}).get("SidecarService") is not None:
+        faults.append("A SidecarService cannot have a nested SidecarService")
     if faults:
         count = f"{len(faults)} error{'s' if len(faults) > 1 else ''} occurred:\n"
         raise ApiError(400, "Validation failed: " + count + "".join(f"\t* {fault}\n" for fault in faults) + "\n")

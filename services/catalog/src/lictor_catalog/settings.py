@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from lictor_catalog.access import Headers, Networks, Prefixes
 from lictor_kit import Port, Settings
 
 
@@ -16,6 +17,9 @@ class CatalogSettings(Settings):
     )
     catalog_grpc_port: Port = Field(
         default=8502, description="TCP port; where xds listens, as agent/self tells sidecars; Consul's port"
+    )
+    catalog_dns_port: Port = Field(
+        default=8600, description="TCP port; where dns listens, as agent/self tells clients; Consul's port"
     )
     catalog_advertise: str = Field(
         default="",
@@ -44,4 +48,18 @@ class CatalogSettings(Settings):
         default=20_000,
         ge=64,
         description="connections; open at once; each blocking query holds one; more are answered 503",
+    )
+    catalog_response_headers: Headers = Field(
+        default=(),
+        description="JSON object; headers of every answer, as Consul's response_headers; none, as few need any",
+    )
+    catalog_block_endpoints: Prefixes = Field(
+        default=(),
+        description="paths, separated by commas; beginnings of endpoints that are answered 403, as Consul's "
+        "block_endpoints; none",
+    )
+    catalog_allow_write_from: Networks = Field(
+        default=(),
+        description="networks, separated by commas; who may do more than GET, as Consul's allow_write_http_from; "
+        "everybody; behind a proxy the address is the proxy's",
     )

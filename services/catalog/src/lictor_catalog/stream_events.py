@@ -73,6 +73,7 @@ _NAMES: dict[str, NameOf] = {
     "/v1/catalog/connect/": _INSTANCE,
     "/v1/catalog/nodes": _fields("Node"),
     "/v1/catalog/service/": _INSTANCE,
+    "/v1/config/": _fields("Kind", "Name"),
     "/v1/connect/intentions": _fields("SourceName", "DestinationName"),
     "/v1/health/checks/": _CHECK,
     "/v1/health/connect/": _HEALTH,
@@ -80,6 +81,7 @@ _NAMES: dict[str, NameOf] = {
     "/v1/health/service/": _HEALTH,
     "/v1/health/state/": _CHECK,
     "/v1/kv/": _fields("Key"),
+    "/v1/query": _fields("ID"),
     "/v1/session/list": _fields("ID"),
     "/v1/session/node/": _fields("ID"),
 }

@@ -3,7 +3,7 @@
 from lictor_bus.proposer import OverloadedError, ProposeError
 from lictor_catalog.errors import ApiError
 from lictor_catalog.ports import ProposerPort, ViewPort
-from lictor_state.commands import Command
+from lictor_state.commands import Command, Result
 
 OWN_VIEW_WAIT_S = 0.05
 """How long an answer waits for the own view: default reads see the write anyway, stale ones usually do then."""
@@ -26,14 +26,19 @@ class Writes:
                 leader, with an unknown outcome, while the leader's disk is full, or when not every member of the store
                 can read the command yet.
         """
+        result = await self.run(command, seen_s)
+        if result.error:
+            raise ApiError(result.status, result.error)
+        return result.value
+
+    async def run(self, command: Command, seen_s: float = OWN_VIEW_WAIT_S) -> Result:
+        """As `propose`, but what apply refused is in the result, whole."""
         try:
             committed = await self._proposer.propose(command)
         except OverloadedError as error:
             raise ApiError(429, str(error)) from None
         except ProposeError as error:
             raise ApiError(500, str(error)) from None
-        if committed.result.error:
-            raise ApiError(committed.result.status, committed.result.error)
-        if seen_s:
+        if seen_s and not committed.result.error:
             await self._view.wait_for(committed.index, seen_s)
-        return committed.result.value
+        return committed.result

@@ -19,6 +19,7 @@ from lictor_gossip.settings import GossipSettings
 from lictor_gossip.swim_driver import SwimDriver
 from lictor_kit.service import Context
 from lictor_state.commands import AgentJoin
+from lictor_state.rows import Table
 from lictor_swim import (
     CONSUL_LAN,
     PROFILES,
@@ -34,6 +35,9 @@ from lictor_swim import (
 SLOT_RETRY_S = 0.5
 JOIN_RETRY_S = 2.0
 CONTACT_POLL_S = 0.5
+TABLES = (Table.AGENTS,)
+"""Of the catalog this process reads its own agent row: a node's other tables may be large, its gossip should not be."""
+
 VIEW_WAIT = "waiting for a raft-store: no view of the catalog yet"
 
 log = structlog.get_logger()
@@ -49,7 +53,7 @@ async def build(context: Context, settings: GossipSettings) -> None:
     context.on_stop(bus.close)
     leader = LeaderTracker(bus, settings.cluster)
     await leader.start()
-    view = View(bus, leader, "discovery")
+    view = View(bus, leader, "discovery", tables=TABLES)
     proposer = Proposer(bus, leader, f"gossip-{slot.node}")
     tags = _tags(slot, settings)
     fast = settings.gossip_profile == "fast"

@@ -34,6 +34,9 @@ from lictor_swim import Endpoint, Status
 PROPOSE_TIMEOUT_S = 5.0
 """Below the time that the catalog waits for the answer."""
 
+JOIN_TIMEOUT_S = 4.0
+"""For each address, all at once, and half of it for a name: together below what the catalog waits."""
+
 ADDRESSES_MAX = 16
 """Addresses tried of one name that is to be joined: one that answers is enough."""
 
@@ -94,14 +97,10 @@ class Orders:
     async def join(self, order: JoinOrder) -> str:
         """Join through a member; why that failed, empty when one of its addresses answered."""
         host, port = _host_and_port(order.address, self._port)
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            return _errors([f"Failed to resolve {order.address}: lookup {host}: no such host"])
-        hosts = list(dict.fromkeys(str(one[4][0]) for one in found))[:ADDRESSES_MAX] if host else []
+        hosts = await _resolved(host, port)
         if not hosts:
             return _errors([f"Failed to resolve {order.address}: lookup {host}: no such host"])
-        outcomes = await self._driver.join_outcomes([Endpoint(one, port) for one in hosts])
+        outcomes = await asyncio.gather(*(self._joined(Endpoint(one, port)) for one in hosts))
         log.info("joined on order", address=order.address, answered=outcomes.count(""))
         if "" in outcomes:
             return ""
@@ -111,6 +110,15 @@ class Orders:
                 for one, reason in zip(hosts, outcomes, strict=True)
             ]
         )
+
+    async def _joined(self, member: Endpoint) -> str:
+        """Why an exchange with one address came to nothing, empty when it was answered."""
+        try:
+            async with asyncio.timeout(JOIN_TIMEOUT_S):
+                (outcome,) = await self._driver.join_outcomes([member])
+        except TimeoutError:
+            return "i/o timeout"
+        return outcome
 
     async def force_leave(self, order: ForceLeaveOrder) -> str:
         """Count a failed node as one that left; why that was not done.
@@ -153,6 +161,18 @@ class Orders:
         alive = sorted(one.name for one in self._driver.members() if one.status is Status.ALIVE)
         told = [f"{pool} {len(alive)}/{len(alive)} nodes reported failure"]
         return _errors(told + [f"{name}: {reason}" for name in alive])
+
+
+async def _resolved(host: str, port: int) -> list[str]:
+    """The addresses of a name, none when it has none or nobody says so in time."""
+    if not host:
+        return []
+    try:
+        async with asyncio.timeout(JOIN_TIMEOUT_S / 2):
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError, TimeoutError):
+        return []
+    return list(dict.fromkeys(str(one[4][0]) for one in found))[:ADDRESSES_MAX]
 
 
 def _errors(reasons: list[str]) -> str:

@@ -31,6 +31,8 @@ DRAIN_S = 2.0
 """At the stop, what has been proposed may land for this long; a write takes milliseconds when there is a leader."""
 
 CONTACT_POLL_S = 0.5
+TABLES = (Table.CHECKS, Table.SERVICES)
+"""What becomes of checks, and where their services are; the rest of the stream is neither decoded nor kept."""
 
 
 async def build(context: Context, settings: HealthcheckSettings) -> None:
@@ -43,7 +45,7 @@ async def build(context: Context, settings: HealthcheckSettings) -> None:
 
     leader = LeaderTracker(bus, settings.cluster)
     await leader.start()
-    view = View(bus, leader, "discovery")
+    view = View(bus, leader, "discovery", tables=TABLES)
     proposer = Proposer(bus, leader, f"{ROLE} {settings.node}")
     own = Replica(settings.node, uuid.uuid4().hex)
     presence = Presence(bus, ROLE, own.node, own.instance)

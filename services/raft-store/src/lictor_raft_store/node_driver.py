@@ -111,6 +111,7 @@ class NodeDriver:
         self._inbox: list[Message] = []
         self._steps: list[Callable[[], None]] = []
         self._wake = asyncio.Event()
+        self._alarm: asyncio.TimerHandle | None = None
         self._pipeline = LogPipeline(durable, self._install, self._wake.set)
         self._news = CommitNews()
         self._own_id = node.status().id
@@ -204,6 +205,8 @@ class NodeDriver:
                     self._step_messages(self.clock())
                 await self._host.flush(self.clock())
         finally:
+            if self._alarm is not None:
+                self._alarm.cancel()
             self._end_change(applied=False)
             await self._pipeline.close()
 
@@ -216,10 +219,13 @@ class NodeDriver:
         self._wake.clear()
         if seconds <= 0:
             return
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(seconds, self._wake.set)
+        if self._alarm is None:  # it stands until its tick: the loop comes here many times before that
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self._ring)
         await self._wake.wait()
-        timer.cancel()
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._wake.set()
 
     async def _take_in(self, now: float) -> None:
         await self._deliver(self._pipeline.ended())

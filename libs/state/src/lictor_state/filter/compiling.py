@@ -12,10 +12,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from lictor_state.filter.errors import FilterError, meaning_error
+from lictor_state.filter.errors import FilterError, meaning_error, quoted
 from lictor_state.filter.fields import FieldType, FilterKind, Get, ListOf, MapOf, Record, Scalar, operators
-from lictor_state.filter.pattern import PatternError, compile_pattern
 from lictor_state.filter.syntax import And, Expression, Match, Not, Operator, parse
+from lictor_state.regexp import compile_regexp
+from lictor_state.regexp_syntax import RegexpError
 
 FILTERS_KEPT_MAX = 256
 """Compiled filters: clients repeat a few; with the longest texts some 20 MiB."""
@@ -96,9 +97,9 @@ class _Compiler:
         assert match.value is not None
         if operator is Operator.MATCHES:
             try:
-                return compile_pattern(match.value)
-            except PatternError as error:
-                reason = f'Failed to compile regular expression "{match.value}": error parsing regexp: {error}'
+                return compile_regexp(match.value).search
+            except RegexpError as error:
+                reason = f"Failed to compile regular expression {quoted(match.value)}: {error}"
                 raise meaning_error(self._text, match.value_offset, reason) from None
         if operator is Operator.IN:
             wanted = match.value
@@ -116,8 +117,8 @@ class _Compiler:
         except ValueError as error:
             selector = ".".join(match.selector)
             reason = (
-                f'Failed to coerce value "{match.value}" for selector "{selector}": '
-                f'{of.value}: parsing "{match.value}": {error}'
+                f'Failed to coerce value {quoted(match.value)} for selector "{selector}": '
+                f"{of.value}: parsing {quoted(match.value)}: {error}"
             )
             raise meaning_error(self._text, match.value_offset, reason) from None
 

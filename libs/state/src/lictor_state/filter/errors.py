@@ -19,3 +19,8 @@ def syntax_error(text: str, offset: int, reason: str) -> FilterError:
 def meaning_error(text: str, offset: int, reason: str) -> FilterError:
     """A well-formed filter that does not fit what it filters; the place comes last, for clients look for the words."""
     return FilterError(f"{reason}, at {place(text, offset)}")
+
+
+def quoted(text: str) -> str:
+    """A text between quotes, as Go's messages show it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

@@ -11,9 +11,11 @@ from lictor_state.filter.fields import (
     Field,
     FilterKind,
     Record,
+    Scalar,
     by_name,
     itself,
     many,
+    real,
     record,
     text,
     truth,
@@ -222,3 +224,21 @@ INTENTION = kind(
     },
 )
 """`queries.Intention`."""
+
+COORDINATE = kind(
+    "coordinate",
+    {
+        "Node": text("node"),
+        "Segment": text("segment"),
+        "Coord": record(
+            itself,
+            {
+                "Vec": many("vec", Scalar.REAL),
+                "Error": real("error"),
+                "Adjustment": real("adjustment"),
+                "Height": real("height"),
+            },
+        ),
+    },
+)
+"""`CoordinateRow`."""

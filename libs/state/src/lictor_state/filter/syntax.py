@@ -179,7 +179,9 @@ class _Parser:
             expected = "an operator" if left.kind is Kind.SELECTOR else '"in" or "not in"'
             raise self._error(f"no match found, expected: {expected}")
         right = self._now
-        if right.kind is not Kind.SELECTOR or not right.spaced:
+        if not right.spaced:
+            raise self._error("no match found, expected: a blank")
+        if right.kind is not Kind.SELECTOR:
             raise self._error('rule "match": Invalid selector')
         self._at += 1
         return Match(right.path, operator, left.value, right.offset, left.offset)

@@ -5,6 +5,7 @@ from lictor_state.queries import (
     ca,
     config,
     coordinates,
+    events,
     gateways,
     health,
     intentions,
@@ -12,8 +13,11 @@ from lictor_state.queries import (
     members,
     node,
     nodes,
+    prepared_execution,
+    prepared_query,
     services,
     sessions,
+    usage,
 )
 from lictor_state.queries.answer import Answer, Instance
 from lictor_state.queries.intentions import Intention
@@ -28,6 +32,7 @@ __all__ = [
     "ca",
     "config",
     "coordinates",
+    "events",
     "gateways",
     "health",
     "intentions",
@@ -35,6 +40,9 @@ __all__ = [
     "members",
     "node",
     "nodes",
+    "prepared_execution",
+    "prepared_query",
     "services",
     "sessions",
+    "usage",
 ]

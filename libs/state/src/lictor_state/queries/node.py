@@ -8,7 +8,7 @@ from lictor_state.rows import NodeRow, ServiceRow
 from lictor_state.store import Store
 from lictor_state.watches import Token
 
-ID_PREFIX_MIN = 4  # shorter prefixes of a node id are not looked up, as in Consul
+ID_PREFIX_MIN = 2  # shorter prefixes of a node id are not looked up, as in Consul
 
 
 class NodeServices(msgspec.Struct, frozen=True, gc=False):
@@ -36,8 +36,9 @@ def _find(store: Store, name_or_id: str) -> NodeRow | None:
     by_name = store.node(name_or_id)
     if by_name is not None:
         return by_name
-    holder = store.by.node_of_id.get(name_or_id)
-    if holder is None and len(name_or_id) >= ID_PREFIX_MIN:
-        found = [name for node_id, name in store.by.node_of_id.items() if node_id.startswith(name_or_id)]
+    wanted = name_or_id.lower()
+    holder = store.by.node_of_id.get(wanted)
+    if holder is None and len(wanted) >= ID_PREFIX_MIN:
+        found = [name for node_id, name in store.by.node_of_id.items() if node_id.lower().startswith(wanted)]
         holder = found[0] if len(found) == 1 else None
     return store.node(holder) if holder is not None else None

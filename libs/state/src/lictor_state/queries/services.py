@@ -5,7 +5,7 @@ last extinction speaks for it or, before the first extinction, the newest of the
 on: a missing service cannot appear without its own index row.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from lictor_state import reported_indexes as reported
 from lictor_state.queries.answer import Answer, Instance, has_meta, index_token, whole
@@ -14,19 +14,27 @@ from lictor_state.store import Store
 from lictor_state.watches import Token
 
 
-def services(store: Store, node_meta: dict[str, str] | None = None) -> Answer[dict[str, tuple[str, ...]]]:
-    """Every service name with the sorted tags of its instances; with `node_meta`, of instances on such nodes only."""
+def services(
+    store: Store, node_meta: dict[str, str] | None = None, keep: Callable[[Instance], bool] | None = None
+) -> Answer[dict[str, tuple[str, ...]]]:
+    """Every service name with the sorted tags of its instances.
+
+    With `node_meta` of instances on such nodes only, with `keep` of those that it holds for; the latter has no
+    influence on the index.
+    """
     found: dict[str, tuple[str, ...]] = {}
-    if not node_meta:
+    if not node_meta and keep is None:
         index, tokens = whole(store, reported.SERVICES)
         for name in sorted(store.by.services_by_name):
             first = _row(store, store.by.services_by_name[name][0])
             found[first.name] = tuple(sorted(store.by.tags_by_name.get(name, ())))
         return Answer(index, found, tokens)
     index, tokens = whole(store, reported.SERVICES, reported.NODES)
+    if not node_meta:
+        index, _ = whole(store, reported.SERVICES)
     for name in sorted(store.by.services_by_name):
-        rows = [_row(store, key) for key in store.by.services_by_name[name]]
-        rows = [row for row in rows if has_meta(store.node(row.node), node_meta)]
+        held = instances(store, store.by.services_by_name[name], (), node_meta, with_checks=False)
+        rows = [one.service for one in held if keep is None or keep(one)]
         if rows:
             found[rows[0].name] = tuple(sorted({tag for row in rows for tag in row.tags}))
     return Answer(index, found, tokens)

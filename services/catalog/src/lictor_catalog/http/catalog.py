@@ -2,9 +2,14 @@
 
 from fastapi import APIRouter, Request, Response
 
-from lictor_catalog import catalog_registration
-from lictor_catalog.http.exchange import body_of, json_answer
+from lictor_catalog import catalog_registration, consul_json
+from lictor_catalog.consistency import Mode, read_options
+from lictor_catalog.http.exchange import answered, body_of, json_answer, params_of
+from lictor_catalog.page import Page
 from lictor_catalog.writes import Writes
+
+CACHED = ((b"x-cache", b"HIT"), (b"age", b"0"))
+"""The one datacenter is known without asking."""
 
 
 def router(writes: Writes, datacenter: str) -> APIRouter:
@@ -19,6 +24,8 @@ def router(writes: Writes, datacenter: str) -> APIRouter:
 
     @routes.get("/v1/catalog/datacenters")
     async def datacenters(request: Request) -> Response:
-        return json_answer(request, [datacenter])
+        options = read_options(params_of(request), cacheable=True)
+        cached = CACHED if options.mode is Mode.CACHED else ()
+        return answered(request, Page(consul_json.encode([datacenter]), headers=cached))
 
     return routes

@@ -1,28 +1,30 @@
 """Reads of `/v1/agent`: what was registered with this node's agent, and the pool (Consul's HTTP API, agent)."""
 
 import hashlib
-from collections.abc import Sequence
 
 import msgspec
 
 from lictor_catalog import consul_json, mesh_json
 from lictor_catalog.blocking_query import Outcome, Plan
 from lictor_catalog.errors import ApiError
+from lictor_catalog.filtering import filter_of
 from lictor_catalog.page import Page, json_page, text_page
 from lictor_catalog.plans.identity import Identity
 from lictor_catalog.request import Params
 from lictor_state import Store, queries
+from lictor_state.filter import kinds
 
 
-def services(_rest: str, _params: Params, who: Identity) -> Plan:
+def services(_rest: str, params: Params, who: Identity) -> Plan:
     """`agent/services`."""
+    keep = filter_of(params, kinds.SERVICE)
 
     def run(store: Store) -> Outcome:
         answer = queries.agent.services(store, who.node)
-        shown = {row.service_id: consul_json.agent_service(row, who.datacenter) for row in answer.value}
+        shown = {row.service_id: consul_json.agent_service(row, who.datacenter) for row in keep.kept(answer.value)}
         return Outcome(json_page(shown), answer.tokens)
 
-    return Plan(("agent/services",), run)
+    return Plan(("agent/services", keep.text), run)
 
 
 def service(rest: str, _params: Params, who: Identity) -> Plan:
@@ -42,18 +44,19 @@ def service(rest: str, _params: Params, who: Identity) -> Plan:
     return Plan(("agent/service", rest), run)
 
 
-def checks(_rest: str, _params: Params, who: Identity) -> Plan:
+def checks(_rest: str, params: Params, who: Identity) -> Plan:
     """`agent/checks`; indexes are the catalog's and shown as 0."""
+    keep = filter_of(params, kinds.CHECK)
 
     def run(store: Store) -> Outcome:
         answer = queries.agent.checks(store, who.node)
         shown = {
             row.check_id: msgspec.structs.replace(consul_json.health_check(row), create_index=0, modify_index=0)
-            for row in answer.value
+            for row in keep.kept(answer.value)
         }
         return Outcome(json_page(shown), answer.tokens)
 
-    return Plan(("agent/checks",), run)
+    return Plan(("agent/checks", keep.text), run)
 
 
 def members(_rest: str, params: Params, who: Identity) -> Plan:
@@ -61,13 +64,12 @@ def members(_rest: str, params: Params, who: Identity) -> Plan:
     wan = bool(params.first("wan"))
     if params.first("segment") not in {"", "_all"}:
         raise ApiError(400, "Network segments are a Consul Enterprise feature")
+    keep = filter_of(params, kinds.MEMBER)
 
     def run(store: Store) -> Outcome:
         answer = queries.members.members(store)
         rows = [row for row in answer.value if not wan or row.role == "consul"]
-        shown: Sequence[mesh_json.Member] = [
-            mesh_json.member(row, who.datacenter, who.version, wan=wan) for row in rows
-        ]
+        shown = keep.kept(mesh_json.member(row, who.datacenter, who.version, wan=wan) for row in rows)
         return Outcome(json_page(shown), answer.tokens)
 
-    return Plan(("agent/members", wan), run)
+    return Plan(("agent/members", wan, keep.text), run)

@@ -4,87 +4,102 @@ from collections.abc import Callable
 
 from lictor_catalog import consul_json
 from lictor_catalog.blocking_query import Outcome, Plan
+from lictor_catalog.filtering import filter_of
 from lictor_catalog.page import json_page
 from lictor_catalog.plans.identity import Identity
 from lictor_catalog.plans.parameters import meta_key, needed
+from lictor_catalog.plans.selection import selection_of
 from lictor_catalog.request import Params
 from lictor_state import Store, queries
+from lictor_state.filter import kinds
 from lictor_state.queries import Answer, Instance
 
 
-def nodes(_rest: str, params: Params, _who: Identity) -> Plan:
+def nodes(_rest: str, params: Params, who: Identity) -> Plan:
     """`catalog/nodes`."""
-    meta = meta_key(params)
+    select = selection_of(params, kinds.NODE, who)
 
     def run(store: Store) -> Outcome:
-        answer = queries.nodes.nodes(store, dict(meta))
-        return Outcome(json_page([consul_json.node(row) for row in answer.value], index=answer.index), answer.tokens)
+        answer = queries.nodes.nodes(store, dict(select.meta))
+        rows = select.chosen(store, answer.value, lambda row: row.node)
+        page = json_page([consul_json.node(row) for row in rows], index=answer.index)
+        return Outcome(page, answer.tokens + select.tokens)
 
-    return Plan(("catalog/nodes", meta), run)
+    return Plan(("catalog/nodes", *select.key), run)
 
 
 def services(_rest: str, params: Params, _who: Identity) -> Plan:
-    """`catalog/services`."""
-    meta = meta_key(params)
+    """`catalog/services`; a filter judges instances, and names and tags are those of the ones that are kept."""
+    meta, keep = meta_key(params), filter_of(params, kinds.SERVICE_NODE)
 
     def run(store: Store) -> Outcome:
-        answer = queries.services.services(store, dict(meta))
+        answer = queries.services.services(store, dict(meta), keep if keep.text else None)
         return Outcome(json_page(answer.value, index=answer.index), answer.tokens)
 
-    return Plan(("catalog/services", meta), run)
+    return Plan(("catalog/services", meta, keep.text), run)
 
 
-def _instance_list(route: str, name: str, params: Params, query: Callable[..., Answer[list[Instance]]]) -> Plan:
+def _instance_list(
+    route: str, name: str, params: Params, who: Identity, query: Callable[..., Answer[list[Instance]]]
+) -> Plan:
     name = needed(name, "service name")
-    tags, meta = params.all("tag"), meta_key(params)
+    tags, select = params.all("tag"), selection_of(params, kinds.SERVICE_NODE, who)
 
     def run(store: Store) -> Outcome:
-        answer = query(store, name, tags, dict(meta))
-        shown = [consul_json.service_node(one.node, one.service) for one in answer.value]
-        return Outcome(json_page(shown, index=answer.index), answer.tokens, floating=not answer.value)
+        answer = query(store, name, tags, dict(select.meta))
+        chosen = select.chosen(store, answer.value, lambda one: one.node.node)
+        shown = [consul_json.service_node(one.node, one.service) for one in chosen]
+        page = json_page(shown, index=answer.index)
+        return Outcome(page, answer.tokens + select.tokens, floating=not answer.value)
 
-    return Plan((route, name, tags, meta), run)
+    return Plan((route, name, tags, *select.key), run)
 
 
-def service(rest: str, params: Params, _who: Identity) -> Plan:
+def service(rest: str, params: Params, who: Identity) -> Plan:
     """`catalog/service/:service`."""
-    return _instance_list("catalog/service", rest, params, queries.services.service_instances)
+    return _instance_list("catalog/service", rest, params, who, queries.services.service_instances)
 
 
-def connect(rest: str, params: Params, _who: Identity) -> Plan:
+def connect(rest: str, params: Params, who: Identity) -> Plan:
     """`catalog/connect/:service`."""
-    return _instance_list("catalog/connect", rest, params, queries.services.connect_instances)
+    return _instance_list("catalog/connect", rest, params, who, queries.services.connect_instances)
 
 
-def node(rest: str, params: Params, _who: Identity) -> Plan:
+def node(rest: str, params: Params, who: Identity) -> Plan:
     """`catalog/node/:node`: services by id, or `null`."""
     name = needed(rest, "node name")
-    meta_key(params)
+    select = selection_of(params, kinds.SERVICE, who)
 
     def run(store: Store) -> Outcome:
         answer = queries.node.node(store, name)
         found = answer.value
+        rows = select.chosen(store, list(found.services), lambda row: row.node) if found else []
         shown = found and {
             "Node": consul_json.node(found.node),
-            "Services": {row.service_id: consul_json.node_service(row) for row in found.services},
+            "Services": {row.service_id: consul_json.node_service(row) for row in rows},
         }
-        return Outcome(json_page(shown, index=answer.index, absent=found is None), answer.tokens, found is None)
+        return Outcome(
+            json_page(shown, index=answer.index, absent=found is None), answer.tokens + select.tokens, found is None
+        )
 
-    return Plan(("catalog/node", name), run)
+    return Plan(("catalog/node", name, *select.key), run)
 
 
-def node_services(rest: str, params: Params, _who: Identity) -> Plan:
+def node_services(rest: str, params: Params, who: Identity) -> Plan:
     """`catalog/node-services/:node`: services as a list."""
     name = needed(rest, "node name")
-    meta_key(params)
+    select = selection_of(params, kinds.SERVICE, who)
 
     def run(store: Store) -> Outcome:
         answer = queries.node.node(store, name)
         found = answer.value
+        rows = select.chosen(store, list(found.services), lambda row: row.node) if found else []
         shown = {
             "Node": found and consul_json.node(found.node),
-            "Services": found and [consul_json.node_service(row) for row in found.services],
+            "Services": found and [consul_json.node_service(row) for row in rows],
         }
-        return Outcome(json_page(shown, index=answer.index, absent=found is None), answer.tokens, found is None)
+        return Outcome(
+            json_page(shown, index=answer.index, absent=found is None), answer.tokens + select.tokens, found is None
+        )
 
-    return Plan(("catalog/node-services", name), run)
+    return Plan(("catalog/node-services", name, *select.key), run)

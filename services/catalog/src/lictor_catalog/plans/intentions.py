@@ -4,22 +4,25 @@ from collections.abc import Callable, Hashable
 
 from lictor_catalog import intention_request, mesh_json
 from lictor_catalog.blocking_query import Outcome, Plan
+from lictor_catalog.filtering import filter_of
 from lictor_catalog.page import json_page, text_page
 from lictor_catalog.plans.identity import Identity
 from lictor_catalog.request import Params
 from lictor_state import Store, queries
+from lictor_state.filter import kinds
 from lictor_state.queries import Answer
 
 
-def intentions(_rest: str, _params: Params, _who: Identity) -> Plan:
+def intentions(_rest: str, params: Params, _who: Identity) -> Plan:
     """`connect/intentions`."""
+    keep = filter_of(params, kinds.INTENTION)
 
     def run(store: Store) -> Outcome:
         answer = queries.intentions.intentions(store)
-        shown = [mesh_json.intention(one) for one in answer.value]
+        shown = [mesh_json.intention(one) for one in keep.kept(answer.value)]
         return Outcome(json_page(shown, index=answer.index), answer.tokens)
 
-    return Plan(("connect/intentions",), run)
+    return Plan(("connect/intentions", keep.text), run)
 
 
 def exact(_rest: str, params: Params, _who: Identity) -> Plan:
@@ -32,7 +35,7 @@ def exact(_rest: str, params: Params, _who: Identity) -> Plan:
 def by_id(rest: str, _params: Params, _who: Identity) -> Plan:
     """`connect/intentions/:uuid` (legacy)."""
     given = intention_request.legacy_id(rest)
-    return _one_intention(("connect/intentions", given), lambda store: queries.intentions.by_id(store, given))
+    return _one_intention(("connect/intentions/id", given), lambda store: queries.intentions.by_id(store, given))
 
 
 def _one_intention(key: Hashable, query: Callable[[Store], Answer[queries.Intention | None]]) -> Plan:

@@ -13,6 +13,4 @@ def needed(rest: str, what: str) -> str:
 
 def meta_key(params: Params) -> tuple[tuple[str, str], ...]:
     """The `node-meta` pairs in an order of their own, so that equal sets of them are one plan."""
-    if params.has("merge-central-config"):
-        raise ApiError(400, "merge-central-config is not supported by this version")
     return tuple(sorted(node_meta(params)))
