@@ -84,7 +84,7 @@ async def test_all_are_ready_when_each_is_and_the_reason_names_the_one_that_is_n
     async with running(2) as (_, context):
         assert not context.readiness.ready
         await until(lambda: context.readiness.waiting == {"worker 2": "view: not complete"}, pause_s=0.005)
-        assert b"worker 1 leader" in context.readiness.json()
+        await until(lambda: b"worker 1 leader" in context.readiness.json(), pause_s=0.005)
         os.close(os.open(os.environ["COMPLETE"], os.O_CREAT))
         await until(ready(context), pause_s=0.005)
 
