@@ -556,13 +556,6 @@ LISTED: tuple[Listed, ...] = (
         "words of `catalog/register`",
     ),
     Listed(
-        "agent",
-        ("GET agent/service/web-1?dc=dc9",),
-        ("answer",),
-        "there is one datacenter",
-        "`dc` of another datacenter",
-    ),
-    Listed(
         "agent", ('PUT agent/service/register {"Name": "a", "Kind": "odd"}',), ("answer",), NEWER, "an unknown `Kind`"
     ),
     Listed(
@@ -608,9 +601,6 @@ LISTED: tuple[Listed, ...] = (
         "an unknown id of a service or check",
     ),
     Listed("general", ("GET /",), ("answer",), "no web page yet", "the web page"),
-    Listed(
-        "general", ("GET kv/%zz",), ("answer",), "the server below reads it as text", "a path that is wrongly escaped"
-    ),
     Listed(
         "general",
         ("GET catalog/services?cached",),
@@ -658,13 +648,6 @@ LISTED: tuple[Listed, ...] = (
         ("answer",),
         NEWER,
         "`/v1/connect/intentions/exact`",
-    ),
-    Listed(
-        "connect",
-        ("GET connect/intentions/check?source=web&destination=db&source-type=odd",),
-        ("answer",),
-        "there is one kind of source",
-        "`source-type`",
     ),
     Listed(
         "operator",
