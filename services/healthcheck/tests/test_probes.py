@@ -351,7 +351,7 @@ def test_a_tcp_connection_that_opens_is_a_pass() -> None:
 
     address, there, gone = asyncio.run(story())
     assert there == Verdict("passing", f"TCP connect {address}: Success")
-    assert gone == Verdict("critical", f"dial tcp {address}: connection refused")
+    assert gone == Verdict("critical", f"dial tcp {address}: connect: connection refused")
 
 
 def test_tls_with_a_server_that_does_not_speak_it_ends_at_the_timeout() -> None:

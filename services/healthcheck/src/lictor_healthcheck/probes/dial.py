@@ -74,7 +74,7 @@ def reason(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return "no such host"
     if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
+        return "connect: connection refused"
     if isinstance(error, ConnectionResetError):
         return "connection reset by peer"
     return (error.strerror or str(error) or type(error).__name__).lower()
