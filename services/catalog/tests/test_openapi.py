@@ -13,11 +13,13 @@ from openapi_story import SHAPE_ONLY, differences, told
 
 from lictor_catalog import routes
 from lictor_catalog.access import Access
+from lictor_catalog.fast_reads import READS
 from lictor_catalog.openapi import page
 from lictor_catalog.openapi.described import FAMILIES, answer_of, recorded
 from lictor_catalog.openapi.document import document, examples_in_path
 from lictor_catalog.openapi.endpoint import Endpoint, Family
-from lictor_catalog.openapi.parameters import IN_PATH, SHARED
+from lictor_catalog.openapi.parameters import CACHED, COMMON, IN_PATH, READ, SHARED
+from lictor_catalog.request import Params
 
 NOT_ASKED = {
     "GET /v1/agent/metrics/stream": "never ends",
@@ -30,6 +32,24 @@ NOT_ASKED = {
     "PUT /v1/snapshot": "the same",
 }
 """Examples that carry their answer themselves."""
+
+OPTIONS = {one.name for one in READ + CACHED} | {"hash"}
+"""Looked at by every read, whether it honours them or not."""
+
+ELSEWHERE = OPTIONS | {one.name for one in COMMON} | {"ns", "partition", "peer", "datacenter", "seperator"}
+"""Those, what every endpoint takes or refuses, and other names of what is described."""
+
+WITHOUT_EFFECT = {
+    "GET /v1/catalog/nodes": {"merge-central-config"},  # no proxies are shown
+    "GET /v1/catalog/node/{node}": {"near", "node-meta"},  # there is one node
+    "GET /v1/catalog/node-services/{node}": {"near", "node-meta"},
+    "GET /v1/health/checks/{service}": {"merge-central-config"},
+    "GET /v1/health/state/{state}": {"merge-central-config"},
+}
+WITH_OTHERS = {
+    "GET /v1/kv/{key}": {"separator"},  # only with `keys`
+    "PUT /v1/txn": {"stale", "consistent", "max_stale"},  # only if nothing is written
+}
 
 ALL: list[tuple[Family, Endpoint]] = [(family, one) for family in FAMILIES for one in family.endpoints]
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(document()))
@@ -81,8 +101,50 @@ async def test_every_example_is_true() -> None:
         if (example.status, example.media) != (one.answer.status, one.answer.media):
             wrong.append(f"{key}: {one.answer.status} {one.answer.media} {one.answer.body!r}")
         wrong += differences(example.body, one.answer.body, key, values=key not in SHAPE_ONLY)
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
     assert asked == {one.key for _, one in ALL} - set(NOT_ASKED)
+
+
+def test_parameters_that_are_looked_at_are_described_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: set[str] = set()
+    for name in ("has", "first", "all"):
+        monkeypatch.setattr(Params, name, _noting(getattr(Params, name), looked_at.add))
+    monkeypatch.setattr(Params, "any_of", _noting(Params.any_of, looked_at.update))
+    wrong: list[str] = []
+
+    @story
+    async def ask() -> None:
+        async for one in told():
+            key, described = one.endpoint.key, {each.name for each in one.endpoint.query}
+            unseen = described - looked_at - WITH_OTHERS.get(key, set())
+            untold = looked_at - described - ELSEWHERE - WITHOUT_EFFECT.get(key, set())
+            wrong.extend(f"{key}: {name} is not looked at" for name in unseen)
+            wrong.extend(f"{key}: {name} is not described" for name in untold)
+            looked_at.clear()
+
+    ask()
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("route", READS)
+def test_reads_are_described_with_what_they_honour(route: str) -> None:
+    read = READS[route]
+    for _, one in ALL:
+        found = routes.find(one.path)
+        if one.method != "GET" or found is None or found.route != route:
+            continue
+        names = {each.name for each in one.query}
+        assert ("index" in names) is (not read.local or read.own_index), one.key
+        assert ("stale" in names) is (not read.local), one.key
+        assert ("cached" in names) is read.cacheable, one.key
+
+
+def _noting(method: Any, note: Any) -> Any:
+    def noted(self: Params, name: Any) -> Any:
+        note(name)
+        return method(self, name)
+
+    return noted
 
 
 @pytest.mark.parametrize(

@@ -98,13 +98,17 @@ def examples_in_path(endpoint: Endpoint) -> dict[str, str]:
 
 
 def _parameter(one: Parameter, example: str | None = None) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": one.kind}
+    schema: dict[str, Any] = {"type": "boolean" if one.kind == "flag" else one.kind}
     told: dict[str, Any] = {"name": one.name, "in": "query", "description": one.about, "schema": schema}
-    if one.kind == "boolean":
+    if one.kind == "flag":
         told["allowEmptyValue"] = True
     if one.repeated:
         told["schema"] = {"type": "array", "items": schema}
     if example is not None:
-        value: Any = int(example) if one.kind == "integer" else example != "false" if one.kind == "boolean" else example
+        value: Any = example
+        if one.kind in {"boolean", "flag"}:
+            value = example != "false"
+        elif one.kind == "integer":
+            value = int(example)
         told["example"] = [value] if one.repeated else value
     return told

@@ -10,7 +10,8 @@ from typing import Literal
 import msgspec
 
 Method = Literal["GET", "PUT", "POST", "DELETE"]
-Kind = Literal["string", "integer", "boolean"]
+Kind = Literal["string", "integer", "boolean", "flag"]
+"""A flag holds when it is there, with or without a value; a boolean has a value."""
 
 JSON = "application/json"
 _IN_PATH = re.compile(r"\{([a-z]+)\}")

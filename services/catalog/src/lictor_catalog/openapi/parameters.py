@@ -7,7 +7,7 @@ def _shared(name: str, about: str, kind: Kind = "string", *, repeated: bool = Fa
     return Parameter(name, about, kind, repeated=repeated, shared=True)
 
 
-PRETTY = (_shared("pretty", "Indent the JSON.", "boolean"),)
+PRETTY = (_shared("pretty", "Indent the JSON.", "flag"),)
 DATACENTER = (_shared("dc", "The datacenter; there is one, and another is refused."),)
 COMMON = PRETTY + DATACENTER
 """Every endpoint takes these; the document adds them."""
@@ -18,19 +18,19 @@ BLOCKING = (
     _shared("watch", "`sse`: an event for each change (Server-Sent Events) in place of one answer."),
 )
 CONSISTENCY = (
-    _shared("stale", "Answer from this process's view as it is, without the leader.", "boolean"),
-    _shared("consistent", "Have the leader confirm with a majority that it still leads.", "boolean"),
+    _shared("stale", "Answer from this process's view as it is, without the leader.", "flag"),
+    _shared("consistent", "Have the leader confirm with a majority that it still leads.", "flag"),
     _shared("max_stale", "With `stale`: how old the view may be, as `10s`."),
 )
-CACHED = (_shared("cached", "Answer from the view, as old as `Cache-Control` allows.", "boolean"),)
+CACHED = (_shared("cached", "Answer from the view, as old as `Cache-Control` allows.", "flag"),)
 FILTER = (_shared("filter", "A filter expression: the members of the list that are kept."),)
 NEAR = (_shared("near", "Order by distance from this node; `_agent` is the node that is asked."),)
 NODE_META = (_shared("node-meta", "`key:value` that the node must have; all of them.", repeated=True),)
-MERGED = (_shared("merge-central-config", "Merge the central configuration into proxies.", "boolean"),)
+MERGED = (_shared("merge-central-config", "Merge the central configuration into proxies.", "flag"),)
 TAG = (_shared("tag", "A tag that the instance must have; all of them.", repeated=True),)
-PASSING = (_shared("passing", "Only instances with all checks passing.", "boolean"),)
+PASSING = (_shared("passing", "Only instances with all checks passing.", "flag"),)
 CAS = (_shared("cas", "Write only if the thing's `ModifyIndex` is this one; 0: only if it is not there.", "integer"),)
-PEM = (_shared("pem", "Answer the root certificates as PEM text.", "boolean"),)
+PEM = (_shared("pem", "`true`: answer the certificates as PEM text.", "boolean"),)
 SEGMENT = (_shared("segment", "The network segment; the only one is the empty one."),)
 NOTE = (Parameter("note", "What the check says of itself, its `Output`."),)
 MAINTENANCE = (

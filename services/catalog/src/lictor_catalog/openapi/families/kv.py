@@ -9,13 +9,13 @@ _WRITE = (
     Parameter("acquire", "Lock the key by this session."),
     Parameter("release", "Give the lock of this session back."),
 )
-_RECURSE = Parameter("recurse", "Every key with this prefix.", "boolean")
+_RECURSE = Parameter("recurse", "Every key with this prefix.", "flag")
 _READ = (
     *p.READ,
     _RECURSE,
-    Parameter("keys", "Only the names of keys with this prefix.", "boolean"),
+    Parameter("keys", "Only the names of keys with this prefix.", "flag"),
     Parameter("separator", "With `keys`: names end at the first one of these after the prefix."),
-    Parameter("raw", "The value as it is, in place of JSON.", "boolean"),
+    Parameter("raw", "The value as it is, in place of JSON.", "flag"),
 )
 
 FAMILY = Family(

@@ -19,7 +19,7 @@ FAMILY = Family(
     (
         Endpoint("POST", "/v1/query", "Make a query", Example("/v1/query", _QUERY, QUERY)),
         Endpoint("GET", "/v1/query", "Every query", Example("/v1/query"), p.READ),
-        Endpoint("GET", "/v1/query/{id}", "One query, as a list of one", Example(f"/v1/query/{QUERY}"), p.READ),
+        Endpoint("GET", "/v1/query/{id}", "One query, as a list of one", Example(f"/v1/query/{QUERY}"), p.CONSISTENCY),
         Endpoint("PUT", "/v1/query/{id}", "Replace a query",
             Example(f"/v1/query/{QUERY}", _QUERY | {"DNS": {"TTL": "30s"}})),
         Endpoint("GET", "/v1/query/{id}/execute", "Run a query by id or name",
