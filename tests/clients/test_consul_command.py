@@ -66,10 +66,11 @@ def consul(suite):
     suite.call("DELETE", "/v1/kv/?recurse")
 
 
-def test_the_catalog_is_listed(consul):
-    assert {"node-1", "server-1", "server-2", "server-3"} <= {
-        line.split()[0] for line in consul("catalog", "nodes").splitlines()[1:]
-    }
+def test_the_catalog_is_listed(consul, wait_until):
+    def nodes():
+        return {line.split()[0] for line in consul("catalog", "nodes").splitlines()[1:]}
+
+    wait_until(lambda: {"node-1", "server-1", "server-2", "server-3"} <= nodes(), TIMEOUT_S, "every node")
     assert "consul" in consul("catalog", "services").split()
     assert consul("catalog", "datacenters").split() == ["dc1"]
     assert "node-1" not in consul("catalog", "nodes", "-service=consul")
@@ -103,8 +104,8 @@ def test_keys_are_put_got_listed_exported_imported_and_deleted(consul):
 
 
 def test_keys_are_compared_and_set(consul):
-    consul("kv", "put", "-cas", "-modify-index=0", "c/x", "1")
-    consul("kv", "put", "-cas", "-modify-index=0", "c/x", "2", code=1)
+    consul("kv", "put", "c/x", "1")
+    consul("kv", "put", "-cas", "-modify-index=1", "c/x", "2", code=1)
     index = dict(line.split(None, 1) for line in consul("kv", "get", "-detailed", "c/x").splitlines())["ModifyIndex"]
     consul("kv", "delete", "-cas", "-modify-index=1", "c/x", code=1)
     consul("kv", "put", "-cas", f"-modify-index={index}", "c/x", "2")

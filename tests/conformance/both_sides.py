@@ -31,7 +31,7 @@ class Ask(NamedTuple):
     body: object = None
     keep: str = ""
     unordered: bool = False
-    settles: bool = False
+    settles: int = False  # or the status that both must come to
     headers: Mapping[str, str] = MappingProxyType({})
     only_shape: bool = False
 
@@ -140,9 +140,12 @@ class Pair:
             while True:
                 theirs, ours = self.theirs.shown(ask), self.ours.shown(ask)
                 left = judge.unruled(ask, found_differences(theirs, ours))
-                if not left or not ask.settles or time.monotonic() - began > SETTLE_S:
+                come = ask.settles in {False, True} or theirs["status"] == ours["status"] == ask.settles
+                if (not left and come) or not ask.settles or time.monotonic() - began > SETTLE_S:
                     break
                 time.sleep(STEP_S)
+            if not come:
+                left = [*left, (f"never {ask.settles}", theirs["status"], ours["status"])]
             judge.row(ask.name, left)
         judge.close()
 

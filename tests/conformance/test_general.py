@@ -8,7 +8,7 @@ pytestmark = pytest.mark.conformance
 
 KNOWN = [
     "kv/a", "catalog/nodes", "catalog/register", "health/service/web", "agent/self", "agent/service/register", "session/create", "session/info/x", "status/leader", "connect/intentions", "connect/intentions/match", "connect/intentions/check", "connect/ca/roots",
-    "operator/raft/configuration", "operator/raft/peer", "operator/autopilot/configuration", "operator/autopilot/health", "snapshot", "agent/check/update/x", "agent/leave", "catalog/datacenters", "txn", "event/list", "event/fire/x", "coordinate/nodes", "coordinate/node/x", "coordinate/update", "operator/keyring", "agent/monitor", "agent/maintenance", "agent/join/x",
+    "operator/raft/configuration", "operator/raft/peer", "operator/autopilot/configuration", "operator/autopilot/health", "snapshot", "agent/check/update/x", "agent/leave", "catalog/datacenters", "txn", "query", "query/x", "query/x/execute", "event/list", "event/fire/x", "coordinate/nodes", "coordinate/node/x", "coordinate/update", "operator/keyring", "agent/monitor", "agent/maintenance", "agent/join/x",
 ]  # fmt: skip
 ROWS = [
     *[Ask("OPTIONS", path) for path in KNOWN], *[Ask("PATCH", path) for path in KNOWN], *[Ask("HEAD", path) for path in ("kv/a", "catalog/nodes", "health/service/web", "status/leader", "agent/self")],

@@ -38,6 +38,11 @@ ENTRIES = [
     {"Kind": "service-router", "Name": "web", "Routes": [ROUTE]},
     {"Kind": "terminating-gateway", "Name": "tg", "Services": [{"Name": "*", "CAFile": "c"}]},
 ]
+QUERY = {
+    "Name": "nearest",
+    "Service": {"Service": "web", "Tags": ["a"], "Failover": {"NearestN": 3}},
+    "DNS": {"TTL": "10s"},
+}
 VALUES = {"bin": bytes(range(256)), "empty": b"", "deep/a b/\u00fc": b"x", "big": b"x" * 500_000}
 FAMILIES = (
     "/v1/catalog/nodes",
@@ -45,6 +50,7 @@ FAMILIES = (
     "/v1/kv/?recurse",
     "/v1/config/service-router",
     "/v1/connect/intentions",
+    "/v1/query",
 )
 
 
@@ -80,6 +86,7 @@ class Consul:
             self.call(f"/v1/kv/{quote(key)}?flags={2**64 - 1}", value, "PUT")
         for entry in ENTRIES:
             self.call("/v1/config", entry, "PUT")
+        self.call("/v1/query", QUERY, "POST")
         for caller in ("web", "*"):
             body = {"SourceName": caller, "DestinationName": "db", "Action": "deny", "Description": caller}
             self.call("/v1/connect/intentions", body, "POST")
@@ -114,6 +121,8 @@ def test_a_consul_is_copied_and_a_second_import_changes_nothing(own_suite, consu
     assert suite.get("/v1/config/service-router/web").json()["Routes"] == [ROUTE]
     exact = suite.get("/v1/connect/intentions/exact?source=web&destination=db").json()
     assert (exact["Action"], exact["Description"]) == ("deny", "web")
+    [query] = suite.get("/v1/query").json()
+    assert (query["Name"], query["Service"]["Failover"]["NearestN"], query["DNS"]["TTL"]) == ("nearest", 3, "10s")
     before = [suite.get(path).headers["x-consul-index"] for path in FAMILIES]
     suite.lictor("import", "--from", consul.url, "--http-addr", address)
     assert [suite.get(path).headers["x-consul-index"] for path in FAMILIES] == before

@@ -1,6 +1,11 @@
-"""A store with the next index at hand, and a view that follows it through bytes."""
+"""A store with the next index at hand, and a view that follows it through bytes.
 
+Puts this directory on the path too: importlib mode leaves a test's neighbours to the test.
+"""
+
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +13,8 @@ import pytest
 from lictor_state import Applied, Change, Store, apply
 from lictor_state.codec import decode_envelope, decode_group, encode_envelope, encode_group
 from lictor_state.commands import CatalogRegister, CheckSpec, Command, Envelope, Result, ServiceSpec
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 class History:

@@ -119,6 +119,21 @@ async def test_what_was_read_can_be_written_back() -> None:
 
 
 @story
+async def test_the_list_of_service_defaults_is_filtered() -> None:
+    catalog = Catalog()
+    for name, protocol in (("a", "tcp"), ("b", "http")):
+        entry = {"Kind": "service-defaults", "Name": name, "Protocol": protocol, "Meta": {"of": name}}
+        await catalog.put("config", entry)
+    for wanted in ('Name == "b"', 'Meta.of == "b"', 'Protocol == "http" and "of" in Meta'):
+        found = (await catalog.get("config/service-defaults", params={"filter": wanted})).json()
+        assert [one["Name"] for one in found] == ["b"], wanted
+    refused = await catalog.get("config/service-defaults", params={"filter": 'Nothing == "http"'})
+    assert (refused.status_code, "Failed to create boolean expression evaluator" in refused.text) == (500, True)
+    other = await catalog.get("config/service-resolver", params={"filter": 'Name == "b"'})
+    assert (other.status_code, other.text) == (400, "filters of config entries are for service-defaults only")
+
+
+@story
 async def test_compare_and_set() -> None:
     catalog = Catalog()
     entry = {"Kind": "proxy-defaults", "Name": "global", "Config": {"protocol": "http"}}

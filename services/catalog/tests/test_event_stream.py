@@ -22,13 +22,14 @@ Event = tuple[str, str, Any]
 class Watcher:
     """One client of the application: what it was sent, as events and comments; `taking` may hold it up."""
 
-    def __init__(self, catalog: Catalog, target: str, **headers: str) -> None:
+    def __init__(self, catalog: Catalog, target: str, client: str = "", **headers: str) -> None:
         path, _, query = target.partition("?")
         self.scope: dict[str, Any] = {
             "type": "http",
             "method": "GET",
             "path": f"/v1/{path}",
             "query_string": query.encode(),
+            "client": (client, 4711),
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
         }
         self.status = 0
@@ -289,6 +290,18 @@ async def test_too_many_streams_are_refused() -> None:
     watcher = Watcher(catalog, "kv/a?watch=sse")
     await watcher.task
     assert (watcher.status, watcher.headers[b"retry-after"]) == (429, b"5")
+
+
+@story
+async def test_one_client_leaves_streams_to_the_others() -> None:
+    catalog = Catalog()
+    catalog.api.streams._of_client["10.0.0.1"] = event_stream.STREAMS_PER_CLIENT_MAX
+    async with watching(catalog, "kv/a?watch=sse") as other:
+        await other.told(1)
+        greedy = Watcher(catalog, "kv/a?watch=sse", client="10.0.0.1")
+        await greedy.task
+        assert (greedy.status, greedy.text) == (429, b"too many event streams of this client, try again later")
+    assert set(catalog.api.streams._of_client) == {"10.0.0.1"}
 
 
 @story

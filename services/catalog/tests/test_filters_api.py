@@ -6,6 +6,7 @@ import pytest
 from api_fixture import Catalog, is_asleep, story, waiting
 
 from lictor_catalog.filtering import BAD_FILTER
+from lictor_state.commands import ConfigEntrySet, CoordinateSpec, CoordinatesUpdate
 
 
 async def filled() -> Catalog:
@@ -157,3 +158,22 @@ async def test_a_filtered_list_of_services_follows_what_it_filters_by() -> None:
     assert (await catalog.get(path)).json() == {}
     await catalog.put("catalog/register", {"Node": "ext", "Address": "1.2.3.9"})
     assert (await catalog.get(path)).json() == {"api": ["a"]}
+
+
+@story
+async def test_coordinates_and_service_defaults_are_filtered_and_other_entries_refuse_it() -> None:
+    catalog = await filled()
+    specs = [CoordinateSpec(node, "", (at, *[0.0] * 7), 1.5, 0.0, 1e-05) for node, at in (("ext", 0.25), ("ext2", 0.5))]
+    catalog.result(CoordinatesUpdate(tuple(specs)))
+    found = (
+        await catalog.get("coordinate/nodes", params={"filter": "0.25 in Coord.Vec and Coord.Error == 1.5"})
+    ).json()
+    assert [one["Node"] for one in found] == ["ext"]
+    for name, protocol in (("a", "http"), ("b", "tcp")):
+        catalog.result(
+            ConfigEntrySet("service-defaults", name, {"Protocol": protocol, "MeshGateway": {"Mode": "local"}})
+        )
+    query = {"filter": "Protocol == http and MeshGateway.Mode == local and MaxInboundConnections == 0"}
+    assert [one["Name"] for one in (await catalog.get("config/service-defaults", params=query)).json()] == ["a"]
+    for path, status in (("config/service-defaults", 500), ("coordinate/nodes", 500), ("config/proxy-defaults", 400)):
+        assert (await catalog.get(path, params={"filter": "Bogus == 1"})).status_code == status, path

@@ -230,3 +230,21 @@ def test_paths_are_cleaned_as_go_does(path: Any, clean: Any) -> None:
 
 def test_a_key_that_begins_with_a_dot_is_clean() -> None:
     assert clean_path.is_clean("/v1/kv/.hidden")
+
+
+@story
+async def test_a_path_that_is_wrongly_escaped_is_refused() -> None:
+    catalog = Catalog()
+    answer = await catalog.http.get("kv/%zz")
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request")
+    await catalog.put("kv/50%25", content=b"1")
+    assert (await catalog.http.get("kv/50%25?raw")).content == b"1"
+
+
+@story
+async def test_endpoints_of_the_agent_look_at_no_datacenter() -> None:
+    catalog = Catalog()
+    for path in ("agent/services", "agent/checks", "agent/members", "agent/self", "agent/health/service/name/none"):
+        assert (await catalog.get(path, params={"dc": "dc9"})).status_code in {200, 404}, path
+    assert (await catalog.get("catalog/nodes", params={"dc": "dc9"})).status_code == 500
+    assert (await catalog.get("connect/intentions/check?source=a&destination=b&source-type=x")).status_code == 500

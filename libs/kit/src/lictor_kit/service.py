@@ -35,7 +35,8 @@ class Context:
     """What `run` hands to a role's `build`.
 
     `settings` has the type that `run` was given (a `build` that needs its own fields closes over them); `stopping` is
-    set once the process should end; `readiness` and `metrics` are what the operations port shows.
+    set once the process should end; `readiness` and `metrics` are what the operations port shows, `operations_port` is
+    the one that was bound.
     """
 
     def __init__(self, name: str, settings: Settings, group: asyncio.TaskGroup) -> None:
@@ -45,6 +46,7 @@ class Context:
         self.metrics = Metrics(name)
         self.readiness = Readiness({"build": "starting"}, on_change=_log_readiness)
         self.failed = False
+        self.operations_port = 0
         self._group = group
         self._hooks: list[Hook] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -149,6 +151,7 @@ async def _serve(name: str, settings: Settings, build: Build, stop_limit_s: floa
         except OSError as error:
             log.error("operations port cannot be bound", host=operations.host, port=operations.port, error=str(error))  # noqa: TRY400  the port's number says more than a traceback
             return 1
+        context.operations_port = operations.port
         log.info("starting", operations_port=operations.port, datacenter=settings.datacenter)
         building = context.spawn("build", _build(context, build), may_end=True)
         await context.stopping.wait()

@@ -65,6 +65,13 @@ class Settings(BaseSettings):
         default=0,
         description="TCP port; /livez, /readyz and /metrics; 0 takes a free one and logs it",
     )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="processes; that share one role's port, each with all of its memory; only catalog has several; 1, "
+        "since replicas can also be scaled by who runs them",
+    )
     data_dir: Path = Field(
         default=Path(".lictor"),
         description="directory; what must survive a restart; under the working directory, so that tries stay together",

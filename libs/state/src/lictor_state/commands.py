@@ -3,15 +3,44 @@
 A command says what to change and never carries a row read from a view; ids, times and keys were fixed by whoever
 made it, so that apply needs neither clock nor dice. The tag numbers are the log's format: they are never reused, and
 fields are only added at the end with a default. Parsing and judging Consul's JSON happens in the catalog service;
-what depends on state is judged in `apply`.
+what depends on state is judged in `apply`. Keys and sessions, the mesh, and restores have modules of their own.
 """
-
-from typing import Any
 
 import msgspec
 
+from lictor_state.kv_commands import (
+    KVDelete,
+    KVDeleteTree,
+    KVSet,
+    LockDelayEnd,
+    SessionCreate,
+    SessionDestroy,
+    TombstonesReap,
+)
+from lictor_state.mesh_commands import (
+    CARootSet,
+    ConfigEntryDelete,
+    ConfigEntrySet,
+    GatewayServiceSpec,
+    GatewayServicesSet,
+    IntentionDelete,
+    IntentionUpsert,
+)
 from lictor_state.prepared_query_rows import QueryDefinition
-from lictor_state.rows import CARootRow, CheckDefinition, ProxyDefinition, ServiceCheck, TaggedAddress, Weights
+from lictor_state.restore_commands import RestoreAbort, RestoreBegin, RestoreChunk, RestoreCommit
+from lictor_state.rows import CheckDefinition, ProxyDefinition, TaggedAddress, Weights
+
+__all__ = [
+    "AgentCheckDeregister", "AgentCheckRegister", "AgentDecision", "AgentJoin", "AgentServiceDeregister",
+    "AgentServiceRegister", "AutopilotSet", "CARootSet", "CatalogDeregister", "CatalogRegister", "CheckSpec",
+    "CheckTransition", "Command", "ConfigEntryDelete", "ConfigEntrySet", "CoordinateSpec", "CoordinatesUpdate",
+    "CriticalServiceDeregister", "DefinitionFilesMark", "Envelope", "EventFire", "GatewayServiceSpec",
+    "GatewayServicesSet", "IntentionDelete", "IntentionUpsert", "KVDelete", "KVDeleteTree", "KVSet", "LockDelayEnd",
+    "PreparedQueryDelete", "PreparedQuerySet", "RaiseLevel", "RegisterProposer", "RestoreAbort", "RestoreBegin",
+    "RestoreChunk", "RestoreCommit", "Result", "ServiceSpec", "SessionCreate", "SessionDestroy", "TombstonesReap",
+    "Txn", "TxnCheck", "TxnKV", "TxnNode", "TxnService",
+]  # fmt: skip
+"""The commands of every family, with what they are made of."""
 
 
 class ServiceSpec(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -133,86 +162,6 @@ class CheckTransition(msgspec.Struct, frozen=True, gc=False, array_like=True, ta
     output: str
 
 
-class KVSet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=9):
-    """`PUT /v1/kv/:key`; with `cas`, only at that ModifyIndex (0: only if absent). Result: bool.
-
-    `acquire` and `release` name a session: write only by taking the key's lock, or by giving it back.
-    """
-
-    key: str
-    value: bytes | None
-    flags: int = 0
-    cas: int | None = None
-    acquire: str = ""
-    release: str = ""
-
-
-class KVDelete(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=10):
-    """`DELETE /v1/kv/:key`; with `cas`, only at that ModifyIndex. Result: bool."""
-
-    key: str
-    cas: int | None = None
-
-
-class KVDeleteTree(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=11):
-    """`DELETE /v1/kv/:prefix?recurse`. Result: bool."""
-
-    prefix: str
-
-
-class ConfigEntrySet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=12):
-    """Write a config entry whole; `body` is canonical CamelCase. With `cas`, only at that ModifyIndex. Result: bool."""
-
-    kind: str
-    name: str
-    body: dict[str, Any]
-    cas: int | None = None
-
-
-class ConfigEntryDelete(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=13):
-    """Delete a config entry. Result: bool."""
-
-    kind: str
-    name: str
-    cas: int | None = None
-
-
-class IntentionUpsert(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=14):
-    """Write one source into the destination's `service-intentions` entry.
-
-    `legacy_id` empty: `PUT /v1/connect/intentions/exact`. Otherwise the legacy API: with `legacy_create` a new
-    intention (an error if source and destination have one already), without it the one with that id is rewritten.
-    Times are RFC 3339 and used for legacy intentions only. Result: True, or the legacy id.
-    """
-
-    source: str
-    destination: str
-    action: str
-    permissions: tuple[dict[str, Any], ...] = ()
-    description: str = ""
-    source_type: str = "consul"
-    legacy_id: str = ""
-    legacy_create: bool = False
-    legacy_meta: dict[str, str] = {}
-    now: str = ""
-
-
-class IntentionDelete(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=15):
-    """Remove one source from its destination's entry, by names or by legacy id. Result: True."""
-
-    source: str = ""
-    destination: str = ""
-    legacy_id: str = ""
-
-
-class CARootSet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=16):
-    """Make `root` the active root if the `ca-roots` index still is `expected_index`. Result: bool."""
-
-    root: CARootRow
-    private_key: str
-    expected_index: int
-
-
 class AgentJoin(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=17):
     """A node's gossip (or a server) has started: its row, its agent row and a passing `serfHealth`.
 
@@ -256,40 +205,6 @@ class RaiseLevel(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=19)
     level: int
 
 
-class SessionCreate(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=20):
-    """`PUT /v1/session/create`: the node and all checks must be there and well. Result: the session's id."""
-
-    session_id: str
-    node: str
-    name: str = ""
-    node_checks: tuple[str, ...] | None = None
-    service_checks: tuple[ServiceCheck, ...] | None = None
-    behavior: str = "release"
-    ttl_ns: int = 0
-    lock_delay_ns: int = 15_000_000_000
-    checks: tuple[str, ...] = ()
-    ttl: str = ""
-
-
-class SessionDestroy(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=21):
-    """`PUT /v1/session/destroy/:id`, and the leader's word that a TTL ran out. Result: True, also for unknown ids."""
-
-    session_id: str
-
-
-class LockDelayEnd(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=22):
-    """A key's lock delay is over. Result: bool, False if its row is not the one of `create_index`."""
-
-    key: str
-    create_index: int
-
-
-class TombstonesReap(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=23):
-    """Forget tombstones of indexes up to this one, a bounded number. Result: bool, whether some are left."""
-
-    up_to_index: int
-
-
 class CriticalServiceDeregister(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=24):
     """The leader's word that a check has been critical for `DeregisterCriticalServiceAfter`: its service goes.
 
@@ -299,37 +214,6 @@ class CriticalServiceDeregister(msgspec.Struct, frozen=True, gc=False, array_lik
     node: str
     check_id: str
     modify_index: int
-
-
-class RestoreBegin(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=25):
-    """Begin to replace the whole state by an archived one; one under way is given up. Result: True.
-
-    `header` is the first part of the archived dump; chunks carry the bytes of the others, cut anywhere.
-    """
-
-    restore_id: str
-    header: bytes
-
-
-class RestoreChunk(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=26):
-    """The next bytes of the archived dump, numbered from 0. Result: True."""
-
-    restore_id: str
-    number: int
-    data: bytes
-
-
-class RestoreCommit(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=27):
-    """Put the archived state in place. `digest` is `restore_digest` of header and data. Result: the new index."""
-
-    restore_id: str
-    digest: str
-
-
-class RestoreAbort(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=28):
-    """Give a restore up. Result: bool, whether it was under way."""
-
-    restore_id: str
 
 
 class AutopilotSet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=29):
@@ -436,30 +320,6 @@ class EventFire(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=34):
     tag_filter: str = ""
     version: int = 1
     ltime: int = 0
-
-
-class GatewayServiceSpec(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One service that a gateway serves, see `GatewayServiceRow`."""
-
-    service: str
-    port: int = 0
-    protocol: str = ""
-    hosts: tuple[str, ...] = ()
-    ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
-    sni: str = ""
-    from_wildcard: bool = False
-    service_kind: str = ""
-    auto_host_rewrite: bool = False
-
-
-class GatewayServicesSet(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=35):
-    """What a gateway serves, whole: what is not named is not served any more. `kind` is the gateway's. Result: True."""
-
-    gateway: str
-    kind: str
-    services: tuple[GatewayServiceSpec, ...] = ()
 
 
 class DefinitionFilesMark(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=40):

@@ -1,9 +1,9 @@
-"""`python -m lictor_catalog`: read the settings, run."""
+"""`python -m lictor_catalog`: read the settings, run. `--worker` is for the parent of several (`workers`)."""
 
 import os
 import sys
 
-from lictor_catalog.app import ROLE, build
+from lictor_catalog.app import ROLE, build, build_worker, build_workers
 from lictor_catalog.config_dir import read_directory
 from lictor_catalog.definition_files import DefinitionError
 from lictor_catalog.settings import CatalogSettings
@@ -12,14 +12,23 @@ from lictor_kit import load, run
 
 def main() -> None:
     """Run a catalog process."""
-    settings = load(CatalogSettings, sys.argv[1:], os.environ)
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--worker"] and len(arguments) == 3:
+        settings = load(CatalogSettings, (), os.environ).model_copy(update={"operations_port": 0})
+        run(ROLE, settings, lambda context: build_worker(context, settings, int(arguments[2])))
+    settings = load(CatalogSettings, arguments, os.environ)
     if settings.config_dir is not None:
         try:
             read_directory(settings.config_dir)
         except DefinitionError as error:
             print(f"lictor: {error}", file=sys.stderr)  # noqa: T201  logging is not configured yet
             raise SystemExit(2) from None
-    run(ROLE, settings, lambda context: build(context, settings))
+    if settings.workers == 1:
+        run(ROLE, settings, lambda context: build(context, settings))
+    if not settings.catalog_http_port:
+        print("lictor: LICTOR_WORKERS needs a port: LICTOR_CATALOG_HTTP_PORT is 0", file=sys.stderr)  # noqa: T201  as above
+        raise SystemExit(2)
+    run(ROLE, settings, lambda context: build_workers(context, settings))
 
 
 if __name__ == "__main__":

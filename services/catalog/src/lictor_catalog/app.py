@@ -38,6 +38,7 @@ from lictor_catalog.settings import CatalogSettings
 from lictor_catalog.store_operator import OperatorOverBus
 from lictor_catalog.telemetry import Telemetry
 from lictor_catalog.ttl_client import TtlClient
+from lictor_catalog.workers import Workers, command, obey_parent
 from lictor_catalog.writes import Writes
 from lictor_kit import Context
 from lictor_kit.garbage import give_back, spare_the_collector
@@ -47,6 +48,17 @@ LISTEN_BACKLOG = 2048
 CONTACT_POLL_S = 0.5
 
 log = structlog.get_logger()
+
+
+async def build_workers(context: Context, settings: CatalogSettings) -> None:
+    """Start the processes that answer requests; this one looks after them."""
+    Workers(context, settings.workers, command).start()
+
+
+async def build_worker(context: Context, settings: CatalogSettings, descriptor: int) -> None:
+    """Build one of several catalogs on one port; `descriptor` is the parent's end of us."""
+    await obey_parent(context, descriptor)
+    await build(context, settings)
 
 
 async def build(context: Context, settings: CatalogSettings) -> None:
@@ -96,6 +108,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
     )
+    _reload_on_hangup(context, config_dir)
     view.on_reset(api.queries.reset)
     view.on_reset(authority.reset)
     context.spawn("view", view.run())
@@ -106,7 +119,6 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     _spare_the_collector(view)
     await authority.listen(bus, leader.cluster)
     context.spawn("certificate authority", authority.run())
-    _reload_on_hangup(context, config_dir)
     context.spawn("definition files", _load(context, config_dir), may_end=True)
     listener = _listen(settings)
     limits = ClientLimits(settings.catalog_connections_per_client, settings.catalog_requests_per_client)
@@ -138,7 +150,7 @@ async def _load(context: Context, config_dir: ConfigDir) -> None:
 
 
 def _reload_on_hangup(context: Context, config_dir: ConfigDir) -> None:
-    """SIGHUP reads the definition files anew; one that comes during a reload waits for it."""
+    """SIGHUP reads the definition files anew; one that comes too early is refused in the log."""
 
     async def reload() -> None:
         with contextlib.suppress(ApiError):  # it is in the log, and what was there has stayed
@@ -168,7 +180,9 @@ def _spare_the_collector(view: View) -> None:
 
 def _listen(settings: CatalogSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
-    return socket.create_server((settings.bind, settings.catalog_http_port), family=family, backlog=LISTEN_BACKLOG)
+    address = (settings.bind, settings.catalog_http_port)
+    shared = settings.workers > 1
+    return socket.create_server(address, family=family, backlog=LISTEN_BACKLOG, reuse_port=shared)
 
 
 def _address(settings: CatalogSettings) -> str:

@@ -47,6 +47,7 @@ from lictor_state.rows import (
     Upstream,
     Weights,
 )
+from lictor_state.virtual_ips import CONSUL_VIRTUAL
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _ESCAPED = (
@@ -187,7 +188,7 @@ def service_health(node_row: NodeRow, row: ServiceRow, checks: Iterable[CheckRow
 
 
 def agent_service(row: ServiceRow, datacenter: str, content_hash: str = "") -> AgentService:
-    """A service at its agent; indexes are the catalog's and not shown."""
+    """A service at its agent; indexes and its virtual address are the catalog's and not shown."""
     return AgentService(
         kind=row.kind,
         service_id=row.service_id,
@@ -197,7 +198,7 @@ def agent_service(row: ServiceRow, datacenter: str, content_hash: str = "") -> A
         port=row.port,
         address=row.address,
         socket_path=row.socket_path,
-        tagged_addresses=_addresses(row),
+        tagged_addresses={label: one for label, one in _addresses(row).items() if label != CONSUL_VIRTUAL},
         weights=_weights(row.weights),
         enable_tag_override=row.enable_tag_override,
         content_hash=content_hash,

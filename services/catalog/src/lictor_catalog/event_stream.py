@@ -7,6 +7,7 @@ its read asks to be; while the leader is away it goes on with comments that say 
 """
 
 import asyncio
+from collections import Counter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,6 +23,9 @@ from lictor_catalog.stream_events import BEGIN, Deltas, State, Telling, comment,
 
 STREAMS_MAX = 4096
 """Streams at once in one process, a quarter of what may wait in all; beyond it 429, and the client tries elsewhere."""
+
+STREAMS_PER_CLIENT_MAX = STREAMS_MAX // 2
+"""Of one client address: whoever watches very much leaves as much to all the others."""
 
 HEARTBEAT_S = 15.0
 """A comment at least this often (and a sixteenth): proxies commonly close what is silent for 30 s."""
@@ -48,13 +52,14 @@ HEADERS: tuple[Header, ...] = (
 
 
 class Watched(NamedTuple):
-    """What a stream follows: a read, and how strong it is."""
+    """What a stream follows: a read, how strong it is, and the address that asks."""
 
     route: str
     params: Params
     plan: Plan
     options: ReadOptions
     settle: Settle
+    client: str = ""
 
 
 def is_asked(params: Params, scope: Scope) -> bool:
@@ -71,6 +76,7 @@ class EventStreams:
         self._heartbeat_s = heartbeat_s
         self._closing = False
         self.deltas = Deltas()
+        self._of_client: Counter[str] = Counter()
         self.open = 0
         self.told = 0
         self.slow = 0
@@ -81,15 +87,22 @@ class EventStreams:
 
     async def answer(self, watched: Watched, scope: Scope, receive: Receive, send: Send) -> None:
         """Tell one client until it goes, or the process stops; raises `ApiError` before the first event only."""
-        if self._closing or self.open >= STREAMS_MAX:
-            raise ApiError(429, "too many event streams, try again later", ((b"retry-after", b"5"),))
+        client = watched.client
+        theirs = self._of_client[client] >= STREAMS_PER_CLIENT_MAX
+        if self._closing or self.open >= STREAMS_MAX or theirs:
+            whose = " of this client" if theirs else ""
+            raise ApiError(429, f"too many event streams{whose}, try again later", ((b"retry-after", b"5"),))
         self.open += 1
+        self._of_client[client] += 1
         gone = asyncio.create_task(_disconnected(receive), name="client")
         try:
             await _Stream(self, watched, send, gone).run(_has(watched, scope))
         finally:
             gone.cancel()
             self.open -= 1
+            self._of_client[client] -= 1
+            if not self._of_client[client]:
+                del self._of_client[client]
 
     @property
     def closing(self) -> bool:
@@ -104,7 +117,7 @@ class EventStreams:
             min_index=after if isinstance(after, int) else 0,
             content_hash=after if isinstance(after, str) else "",
         )
-        page, _ = await self._queries.read(watched.plan, options, watched.settle, gone)
+        page, _ = await self._queries.read(watched.plan, options, watched.settle, gone, watched.client)
         return page
 
     def state(self, page: Page) -> State:

@@ -131,7 +131,7 @@ class FastReads:
         prepared = self.prepare(route, rest, params, header(scope, b"cache-control"))
         if event_stream.is_asked(params, scope):
             settle = self._consistency.settle_local if prepared.read.local else self._consistency.settle
-            watched = event_stream.Watched(route, params, prepared.plan, prepared.options, settle)
+            watched = event_stream.Watched(route, params, prepared.plan, prepared.options, settle, client_of(scope))
             await self._streams.answer(watched, scope, receive, send)
             return
         page, contact = await self._page(prepared, receive, client_of(scope))

@@ -20,7 +20,7 @@ from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.openapi import served
 from lictor_catalog.page import Page, text_page
 from lictor_catalog.plain_errors import Answering
-from lictor_catalog.request import judge_common, parse
+from lictor_catalog.request import judge_common, judge_path, parse
 
 NOT_AN_ENDPOINT = "Invalid URL path: not a recognized HTTP API endpoint"
 NOT_THE_API = "Invalid URL path: if attempting to use the HTTP API, ensure the path starts with '/v1/'"
@@ -63,6 +63,7 @@ class FrontDoor:
 
     async def _answer(self, found: routes.Found | None, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
+        judge_path(scope.get("raw_path") or b"")
         if not clean_path.is_clean(path):
             await _redirect(send, clean_path.cleaned(path), scope["query_string"])
             return
@@ -88,7 +89,7 @@ class FrontDoor:
         if not path.isprintable():
             raise ApiError(400, "the path has unprintable characters")
         params = parse(scope["query_string"])
-        judge_common(params, scope["headers"], self._datacenter)
+        judge_common(params, scope["headers"], None if routes.of_agent(found.route) else self._datacenter)
         if method == "GET" and found.route in READS:
             await self._reads.answer(found.route, found.rest, params, scope, receive, send)
             return

@@ -144,6 +144,8 @@ class HotReads:
         path = raw_path.decode("ascii")
         if "%" in path:
             path = unquote(path)
+            if "%" in path:
+                return None  # an escape that is none, or one of a percent sign: rare enough
         found = routes.find(path)
         if found is None or found.route not in READS or not path.isprintable() or not clean_path.is_clean(path):
             return None
@@ -161,7 +163,7 @@ class HotReads:
             params = parse(query)
             if not params.only(PARAMETERS):
                 return None
-            judge_common(params, (), self._datacenter)
+            judge_common(params, (), None if routes.of_agent(found.route) else self._datacenter)
             prepared = self._reads.prepare(found.route, found.rest, params, cache_control)
         except ApiError:
             return None

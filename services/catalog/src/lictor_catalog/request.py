@@ -33,6 +33,12 @@ _ENTERPRISE_HEADERS = {
 }
 
 
+def judge_path(raw_path: bytes) -> None:
+    """Refuse a path that is wrongly escaped, as Go's server does before any routing; raises `ApiError`."""
+    if b"%" in raw_path and _BAD_ESCAPE.search(raw_path.decode("latin-1")):
+        raise ApiError(400, "400 Bad Request", ((b"connection", b"close"),))
+
+
 class Params:
     """The parameters of a query string; never changed."""
 
@@ -93,8 +99,11 @@ def boolean(text: str) -> bool | None:
     return True if text in _TRUE else False if text in _FALSE else None
 
 
-def judge_common(params: Params, headers: Iterable[tuple[bytes, bytes]], datacenter: str) -> None:
-    """Refuse what no endpoint can honour; raises `ApiError`."""
+def judge_common(params: Params, headers: Iterable[tuple[bytes, bytes]], datacenter: str | None) -> None:
+    """Refuse what no endpoint can honour; raises `ApiError`.
+
+    `datacenter` is the one that we are of; None at endpoints that speak for the agent alone and look at no `dc`.
+    """
     for key, value in headers:
         if value and key in _ENTERPRISE_HEADERS:
             header, text = _ENTERPRISE_HEADERS[key]
@@ -105,7 +114,7 @@ def judge_common(params: Params, headers: Iterable[tuple[bytes, bytes]], datacen
         if params.first(name):
             raise ApiError(400, f'Invalid query parameter: "{name}" - {text}')
     asked = params.first("datacenter") or params.first("dc")
-    if asked and asked != datacenter:
+    if asked and datacenter is not None and asked != datacenter:
         raise ApiError(500, "No path to datacenter")
     if params.first("peer"):
         raise ApiError(400, "cluster peering is not supported by this version")

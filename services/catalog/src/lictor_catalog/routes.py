@@ -148,6 +148,11 @@ def find(path: str) -> Found | None:
     return Found(tree[0], path[tree.end() :]) if tree else None
 
 
+def of_agent(route: str) -> bool:
+    """Whether a route speaks for the agent of this process's node alone, which is never asked for another one."""
+    return route.startswith("/v1/agent/")
+
+
 def allowed(route: str) -> bytes:
     """The `Allow` header of a route."""
     return ",".join(("OPTIONS", *ROUTES[route])).encode()

@@ -81,6 +81,7 @@ _NAMES: dict[str, NameOf] = {
     "/v1/health/service/": _HEALTH,
     "/v1/health/state/": _CHECK,
     "/v1/kv/": _fields("Key"),
+    "/v1/query": _fields("ID"),
     "/v1/session/list": _fields("ID"),
     "/v1/session/node/": _fields("ID"),
 }

@@ -33,8 +33,9 @@ encoded all the time. The limit on the log's bytes comes before it."""
 FAILED_REST_S = 30.0
 """A snapshot that failed, usually for lack of space, is tried again after this long."""
 
-INSTALL_WAIT_S = 10.0
-"""The core installs a prepared state within a few turns of the loop, or it does not want it: then it is dropped."""
+INSTALL_WAIT_S = 2.0
+"""The core installs a prepared state within a few turns of the loop, or it does not want it, as when leadership moved
+during the transfer: then it is dropped. Until that the next leader's offers are answered `busy`."""
 
 log = structlog.get_logger()
 _encoder = msgspec.msgpack.Encoder()

@@ -14,300 +14,49 @@ from lictor_catalog.config_entries.fields import (
     integer,
     list_of,
     map_of,
-    nanoseconds,
-    number,
     opaque,
     text,
 )
-
-texts = list_of(text)
-_COMMON: dict[str, Read] = {
-    "Kind": text,
-    "Name": text,
-    "Meta": map_of(text),
-    "Hash": integer,
-    "CreateIndex": integer,
-    "ModifyIndex": integer,
-}
-_MESH_GATEWAY = Obj({"Mode": text}, always=True)
-_TRANSPARENT = Obj({"OutboundListenerPort": integer, "DialedDirectly": flag}, always=True)
-_EXPOSE_PATH = Obj(
-    {"ListenerPort": integer, "Path": text, "LocalPathPort": integer, "Protocol": text, "ParsedFromCheck": flag},
-    kept={"ParsedFromCheck": False},
+from lictor_catalog.config_entries.parts import (
+    BALANCER,
+    BY_LOCALITY,
+    CERTIFICATE,
+    COMMON,
+    FAILOVER_POLICY,
+    HEADER_CHANGES,
+    HTTP_RULE,
+    INGRESS_LIMITS,
+    JWT,
+    MATCH,
+    PARENTS,
+    PROXIED,
+    RATE_ROUTE,
+    REFERENCE,
+    REMOTE_KEYS,
+    ROUTE_DESTINATION,
+    SDS,
+    SOURCE,
+    SPLIT,
+    STATUS,
+    TARGET,
+    TLS_RANGE,
+    UPSTREAM,
+    texts,
 )
-_EXPOSE = Obj({"Checks": flag, "Paths": list_of(_EXPOSE_PATH)}, always=True)
-_PASSIVE = Obj(
-    {
-        "Interval": nanoseconds,
-        "MaxFailures": integer,
-        "EnforcingConsecutive5xx": integer,
-        "MaxEjectionPercent": integer,
-        "BaseEjectionTime": nanoseconds,
-    },
-    aliases={"enforcing_consecutive_5xx": "EnforcingConsecutive5xx"},
-)
-_LIMITS = Obj({"MaxConnections": integer, "MaxPendingRequests": integer, "MaxConcurrentRequests": integer})
-_UPSTREAM = Obj(
-    {
-        "Name": text,
-        "Peer": text,
-        "EnvoyListenerJSON": text,
-        "EnvoyClusterJSON": text,
-        "Protocol": text,
-        "ConnectTimeoutMs": integer,
-        "Limits": _LIMITS,
-        "PassiveHealthCheck": _PASSIVE,
-        "MeshGateway": _MESH_GATEWAY,
-        "BalanceOutboundConnections": text,
-    }
-)
-_EXTENSIONS = list_of(
-    Obj({"Name": text, "Required": flag, "Arguments": opaque, "ConsulVersion": text, "EnvoyVersion": text})
-)
-_HEADER_CHANGES = Obj({"Add": map_of(text), "Set": map_of(text), "Remove": texts})
-_FAILOVER_POLICY = Obj({"Mode": text, "Regions": texts})
-_BY_LOCALITY = Obj({"Mode": text})
-_RATE_ROUTE = Obj(
-    {
-        "PathExact": text,
-        "PathPrefix": text,
-        "PathRegex": text,
-        "RequestsPerSecond": integer,
-        "RequestsMaxBurst": integer,
-    }
-)
-_PROXIED: dict[str, Read] = {
-    "Mode": text,
-    "TransparentProxy": _TRANSPARENT,
-    "MutualTLSMode": text,
-    "MeshGateway": _MESH_GATEWAY,
-    "Expose": _EXPOSE,
-    "EnvoyExtensions": _EXTENSIONS,
-}
-_MATCH = Obj(
-    {
-        "HTTP": Obj(
-            {
-                "PathExact": text,
-                "PathPrefix": text,
-                "PathRegex": text,
-                "CaseInsensitive": flag,
-                "Header": list_of(
-                    Obj(
-                        {
-                            "Name": text,
-                            "Present": flag,
-                            "Exact": text,
-                            "Prefix": text,
-                            "Suffix": text,
-                            "Regex": text,
-                            "Invert": flag,
-                        }
-                    )
-                ),
-                "QueryParam": list_of(Obj({"Name": text, "Present": flag, "Exact": text, "Regex": text})),
-                "Methods": texts,
-            }
-        )
-    }
-)
-_ROUTE_DESTINATION = Obj(
-    {
-        "Service": text,
-        "ServiceSubset": text,
-        "PrefixRewrite": text,
-        "RequestTimeout": duration,
-        "IdleTimeout": duration,
-        "NumRetries": integer,
-        "RetryOnConnectFailure": flag,
-        "RetryOn": texts,
-        "RetryOnStatusCodes": list_of(integer),
-        "RequestHeaders": _HEADER_CHANGES,
-        "ResponseHeaders": _HEADER_CHANGES,
-    }
-)
-_SPLIT = Obj(
-    {
-        "Weight": number,
-        "Service": text,
-        "ServiceSubset": text,
-        "RequestHeaders": _HEADER_CHANGES,
-        "ResponseHeaders": _HEADER_CHANGES,
-    },
-    kept={"Weight": 0},
-)
-_TARGET = Obj({"Service": text, "ServiceSubset": text, "Datacenter": text, "Peer": text})
-_HASH_POLICY = Obj(
-    {
-        "Field": text,
-        "FieldValue": text,
-        "CookieConfig": Obj({"Session": flag, "TTL": nanoseconds, "Path": text}),
-        "SourceIP": flag,
-        "Terminal": flag,
-    }
-)
-_BALANCER = Obj(
-    {
-        "Policy": text,
-        "RingHashConfig": Obj({"MinimumRingSize": integer, "MaximumRingSize": integer}),
-        "LeastRequestConfig": Obj({"ChoiceCount": integer}),
-        "HashPolicies": list_of(_HASH_POLICY),
-    }
-)
-_JWT = Obj({"Providers": list_of(Obj({"Name": text, "VerifyClaims": list_of(Obj({"Path": texts, "Value": text}))}))})
-_PERMISSION = Obj(
-    {
-        "Action": text,
-        "HTTP": Obj(
-            {
-                "PathExact": text,
-                "PathPrefix": text,
-                "PathRegex": text,
-                "Header": list_of(
-                    Obj(
-                        {
-                            "Name": text,
-                            "Present": flag,
-                            "Exact": text,
-                            "Prefix": text,
-                            "Suffix": text,
-                            "Contains": text,
-                            "Regex": text,
-                            "Invert": flag,
-                            "IgnoreCase": flag,
-                        }
-                    )
-                ),
-                "Methods": texts,
-            }
-        ),
-        "JWT": _JWT,
-    }
-)
-_SOURCE = Obj(
-    {
-        "Name": text,
-        "Action": text,
-        "Permissions": list_of(_PERMISSION),
-        "Precedence": integer,
-        "Type": text,
-        "Description": text,
-        "Peer": text,
-        "SamenessGroup": text,
-        "LegacyID": text,
-        "LegacyMeta": map_of(text),
-        "LegacyCreateTime": text,
-        "LegacyUpdateTime": text,
-    }
-)
-_TLS_RANGE: dict[str, Read] = {"TLSMinVersion": text, "TLSMaxVersion": text, "CipherSuites": texts}
-_SDS = Obj({"ClusterName": text, "CertResource": text})
-_INGRESS_LIMITS: dict[str, Read] = {
-    "MaxConnections": integer,
-    "MaxPendingRequests": integer,
-    "MaxConcurrentRequests": integer,
-    "PassiveHealthCheck": _PASSIVE,
-}
-_REFERENCE: dict[str, Read] = {"Kind": text, "Name": text, "SectionName": text}
-_PARENTS = list_of(Obj(_REFERENCE))
-_STATUS = Obj(
-    {
-        "Conditions": list_of(
-            Obj(
-                {
-                    "Type": text,
-                    "Status": text,
-                    "Reason": text,
-                    "Message": text,
-                    "Resource": Obj(_REFERENCE),
-                    "LastTransitionTime": text,
-                }
-            )
-        )
-    },
-    always=True,
-)
-_ROUTE_FILTERS = Obj(
-    {
-        "Headers": list_of(_HEADER_CHANGES),
-        "URLRewrite": Obj({"Path": text}),
-        "RetryFilter": Obj(
-            {
-                "NumRetries": integer,
-                "RetryOn": texts,
-                "RetryOnStatusCodes": list_of(integer),
-                "RetryOnConnectFailure": flag,
-            }
-        ),
-        "TimeoutFilter": Obj({"RequestTimeout": nanoseconds, "IdleTimeout": nanoseconds}),
-        "JWT": _JWT,
-    }
-)
-_RESPONSE_FILTERS = Obj({"Headers": list_of(_HEADER_CHANGES)})
-_NAMED_MATCH = Obj({"Match": text, "Name": text, "Value": text})
-_HTTP_RULE = Obj(
-    {
-        "Matches": list_of(
-            Obj(
-                {
-                    "Headers": list_of(_NAMED_MATCH),
-                    "Method": text,
-                    "Path": Obj({"Match": text, "Value": text}),
-                    "Query": list_of(_NAMED_MATCH),
-                }
-            )
-        ),
-        "Filters": _ROUTE_FILTERS,
-        "ResponseFilters": _RESPONSE_FILTERS,
-        "Services": list_of(
-            Obj({"Name": text, "Weight": integer, "Filters": _ROUTE_FILTERS, "ResponseFilters": _RESPONSE_FILTERS})
-        ),
-    }
-)
-_REMOTE_KEYS = Obj(
-    {
-        "URI": text,
-        "RequestTimeoutMs": integer,
-        "CacheDuration": nanoseconds,
-        "FetchAsynchronously": flag,
-        "UseSNI": flag,
-        "RetryPolicy": Obj(
-            {
-                "NumRetries": integer,
-                "RetryPolicyBackOff": Obj({"BaseInterval": nanoseconds, "MaxInterval": nanoseconds}),
-            }
-        ),
-        "JWKSCluster": Obj(
-            {
-                "DiscoveryType": text,
-                "TLSCertificates": Obj(
-                    {
-                        "CaCertificateProviderInstance": Obj({"InstanceName": text, "CertificateName": text}),
-                        "TrustedCA": Obj(
-                            {"Filename": text, "EnvironmentVariable": text, "InlineString": text, "InlineBytes": text}
-                        ),
-                    }
-                ),
-                "ConnectTimeout": nanoseconds,
-            }
-        ),
-    }
-)
-_CERTIFICATE: dict[str, Read] = {"Certificate": text, "PrivateKey": text}
 
 
 def _entry(fields: Mapping[str, Read], kept: Mapping[str, str | None] | None = None) -> Obj:
     """A kind's fields, with those that every kind has."""
-    return Obj({**fields, **_COMMON}, kept=kept)
+    return Obj({**fields, **COMMON}, kept=kept)
 
 
 _KINDS: dict[str, Obj] = {
     "service-defaults": _entry(
         {
             "Protocol": text,
-            **_PROXIED,
+            **PROXIED,
             "ExternalSNI": text,
-            "UpstreamConfig": Obj({"Overrides": list_of(_UPSTREAM), "Defaults": _UPSTREAM}),
+            "UpstreamConfig": Obj({"Overrides": list_of(UPSTREAM), "Defaults": UPSTREAM}),
             "Destination": Obj({"Addresses": texts, "Port": integer}),
             "MaxInboundConnections": integer,
             "LocalConnectTimeoutMs": integer,
@@ -319,7 +68,7 @@ _KINDS: dict[str, Obj] = {
                         {
                             "RequestsPerSecond": integer,
                             "RequestsMaxBurst": integer,
-                            "Routes": list_of(_RATE_ROUTE),
+                            "Routes": list_of(RATE_ROUTE),
                         }
                     )
                 }
@@ -330,7 +79,7 @@ _KINDS: dict[str, Obj] = {
     "proxy-defaults": _entry(
         {
             "Config": opaque,
-            **_PROXIED,
+            **PROXIED,
             "AccessLogs": Obj(
                 {
                     "Enabled": flag,
@@ -341,13 +90,13 @@ _KINDS: dict[str, Obj] = {
                     "TextFormat": text,
                 }
             ),
-            "FailoverPolicy": _FAILOVER_POLICY,
-            "PrioritizeByLocality": _BY_LOCALITY,
+            "FailoverPolicy": FAILOVER_POLICY,
+            "PrioritizeByLocality": BY_LOCALITY,
         },
         kept={"Config": None},
     ),
-    "service-router": _entry({"Routes": list_of(Obj({"Match": _MATCH, "Destination": _ROUTE_DESTINATION}))}),
-    "service-splitter": _entry({"Splits": list_of(_SPLIT)}, kept={"Splits": None}),
+    "service-router": _entry({"Routes": list_of(Obj({"Match": MATCH, "Destination": ROUTE_DESTINATION}))}),
+    "service-splitter": _entry({"Splits": list_of(SPLIT)}, kept={"Splits": None}),
     "service-resolver": _entry(
         {
             "DefaultSubset": text,
@@ -361,25 +110,25 @@ _KINDS: dict[str, Obj] = {
                         "Service": text,
                         "ServiceSubset": text,
                         "Datacenters": texts,
-                        "Targets": list_of(_TARGET),
-                        "Policy": _FAILOVER_POLICY,
+                        "Targets": list_of(TARGET),
+                        "Policy": FAILOVER_POLICY,
                         "SamenessGroup": text,
                     }
                 )
             ),
-            "PrioritizeByLocality": _BY_LOCALITY,
+            "PrioritizeByLocality": BY_LOCALITY,
             "ConnectTimeout": duration,
             "RequestTimeout": duration,
-            "LoadBalancer": _BALANCER,
+            "LoadBalancer": BALANCER,
         }
     ),
-    "service-intentions": _entry({"Sources": list_of(_SOURCE), "JWT": _JWT}),
+    "service-intentions": _entry({"Sources": list_of(SOURCE), "JWT": JWT}),
     "mesh": _entry(
         {
             "TransparentProxy": Obj({"MeshDestinationsOnly": flag}, always=True, kept={"MeshDestinationsOnly": False}),
             "AllowEnablingPermissiveMutualTLS": flag,
             "ValidateClusters": flag,
-            "TLS": Obj({"Incoming": Obj(_TLS_RANGE), "Outgoing": Obj(_TLS_RANGE)}),
+            "TLS": Obj({"Incoming": Obj(TLS_RANGE), "Outgoing": Obj(TLS_RANGE)}),
             "HTTP": Obj(
                 {
                     "SanitizeXForwardedClientCert": flag,
@@ -406,22 +155,22 @@ _KINDS: dict[str, Obj] = {
     ),
     "ingress-gateway": _entry(
         {
-            "TLS": Obj({"Enabled": flag, "SDS": _SDS, **_TLS_RANGE}, always=True, kept={"Enabled": False}),
+            "TLS": Obj({"Enabled": flag, "SDS": SDS, **TLS_RANGE}, always=True, kept={"Enabled": False}),
             "Listeners": list_of(
                 Obj(
                     {
                         "Port": integer,
                         "Protocol": text,
-                        "TLS": Obj({"Enabled": flag, "SDS": _SDS, **_TLS_RANGE}),
+                        "TLS": Obj({"Enabled": flag, "SDS": SDS, **TLS_RANGE}),
                         "Services": list_of(
                             Obj(
                                 {
                                     "Name": text,
                                     "Hosts": texts,
-                                    "TLS": Obj({"SDS": _SDS}),
-                                    "RequestHeaders": _HEADER_CHANGES,
-                                    "ResponseHeaders": _HEADER_CHANGES,
-                                    **_INGRESS_LIMITS,
+                                    "TLS": Obj({"SDS": SDS}),
+                                    "RequestHeaders": HEADER_CHANGES,
+                                    "ResponseHeaders": HEADER_CHANGES,
+                                    **INGRESS_LIMITS,
                                     "Meta": map_of(text),
                                 },
                                 kept={"Name": "", "Hosts": None},
@@ -431,7 +180,7 @@ _KINDS: dict[str, Obj] = {
                     kept={"Port": 0, "Protocol": "", "Services": None},
                 )
             ),
-            "Defaults": Obj(_INGRESS_LIMITS),
+            "Defaults": Obj(INGRESS_LIMITS),
         },
         kept={"Listeners": None},
     ),
@@ -463,36 +212,36 @@ _KINDS: dict[str, Obj] = {
                         "Protocol": text,
                         "TLS": Obj(
                             {
-                                "Certificates": list_of(Obj(_REFERENCE)),
+                                "Certificates": list_of(Obj(REFERENCE)),
                                 "MinVersion": text,
                                 "MaxVersion": text,
                                 "CipherSuites": texts,
                             },
                             always=True,
                         ),
-                        "Override": Obj({"JWT": _JWT}),
-                        "Default": Obj({"JWT": _JWT}),
+                        "Override": Obj({"JWT": JWT}),
+                        "Default": Obj({"JWT": JWT}),
                     }
                 )
             ),
-            "Status": _STATUS,
+            "Status": STATUS,
         }
     ),
     "bound-api-gateway": _entry(
         {
-            "Listeners": list_of(Obj({"Name": text, "Routes": _PARENTS, "Certificates": _PARENTS})),
+            "Listeners": list_of(Obj({"Name": text, "Routes": PARENTS, "Certificates": PARENTS})),
             "Services": opaque,
         }
     ),
-    "http-route": _entry({"Parents": _PARENTS, "Rules": list_of(_HTTP_RULE), "Hostnames": texts, "Status": _STATUS}),
-    "tcp-route": _entry({"Parents": _PARENTS, "Services": list_of(Obj({"Name": text})), "Status": _STATUS}),
-    "inline-certificate": _entry(_CERTIFICATE),
-    "file-system-certificate": _entry({**_CERTIFICATE, "Status": _STATUS}),
+    "http-route": _entry({"Parents": PARENTS, "Rules": list_of(HTTP_RULE), "Hostnames": texts, "Status": STATUS}),
+    "tcp-route": _entry({"Parents": PARENTS, "Services": list_of(Obj({"Name": text})), "Status": STATUS}),
+    "inline-certificate": _entry(CERTIFICATE),
+    "file-system-certificate": _entry({**CERTIFICATE, "Status": STATUS}),
     "jwt-provider": _entry(
         {
             "Issuer": text,
             "Audiences": texts,
-            "JSONWebKeySet": Obj({"Local": Obj({"JWKS": text, "Filename": text}), "Remote": _REMOTE_KEYS}),
+            "JSONWebKeySet": Obj({"Local": Obj({"JWKS": text, "Filename": text}), "Remote": REMOTE_KEYS}),
             "Locations": list_of(
                 Obj(
                     {

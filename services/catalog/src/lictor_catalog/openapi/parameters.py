@@ -8,7 +8,7 @@ def _shared(name: str, about: str, kind: Kind = "string", *, repeated: bool = Fa
 
 
 PRETTY = (_shared("pretty", "Indent the JSON.", "flag"),)
-DATACENTER = (_shared("dc", "The datacenter; there is one, and another is refused."),)
+DATACENTER = (_shared("dc", "The datacenter; another than the one there is is refused, and ignored by the agent."),)
 COMMON = PRETTY + DATACENTER
 """Every endpoint takes these; the document adds them."""
 

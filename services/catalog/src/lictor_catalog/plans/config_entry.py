@@ -4,19 +4,31 @@ from lictor_catalog.blocking_query import Outcome, Plan
 from lictor_catalog.config_entries import request
 from lictor_catalog.config_entries.kinds import fields_of
 from lictor_catalog.errors import ApiError
+from lictor_catalog.filtering import EVERYTHING, Filter, filter_of
 from lictor_catalog.page import json_page, text_page
 from lictor_catalog.plans.identity import Identity
 from lictor_catalog.request import Params
 from lictor_state import Store, queries
 from lictor_state.apply_config import KINDS
+from lictor_state.filter import kinds as filter_kinds
+
+FILTERED = "service-defaults"
+"""The kind whose list takes a filter, as in Consul."""
 
 
-def entry(rest: str, _params: Params, _who: Identity) -> Plan:
+def entry(rest: str, params: Params, _who: Identity) -> Plan:
     """`config/:kind/:name` or, without a name, `config/:kind`; `config/` alone lists every kind, as Consul does."""
     kind, slash, name = rest.partition("/")
     if kind and fields_of(kind) is None:
         raise ApiError(500, f"invalid config entry kind: {kind}")
-    return _one(kind, name) if slash else _all((kind,) if kind else tuple(sorted(KINDS)))
+    if slash:
+        return _one(kind, name)
+    keep = EVERYTHING
+    if kind == FILTERED:
+        keep = filter_of(params, filter_kinds.SERVICE_DEFAULTS)
+    elif params.first("filter"):
+        raise ApiError(400, f"filters of config entries are for {FILTERED} only")
+    return _all((kind,) if kind else tuple(sorted(KINDS)), keep)
 
 
 def _one(kind: str, name: str) -> Plan:
@@ -32,11 +44,11 @@ def _one(kind: str, name: str) -> Plan:
     return Plan(("config", kind, name), run, sleeps_while_same=True)
 
 
-def _all(kinds: tuple[str, ...]) -> Plan:
+def _all(kinds: tuple[str, ...], keep: Filter) -> Plan:
     def run(store: Store) -> Outcome:
         answers = [queries.config.entries(store, kind) for kind in kinds]
-        shown = [request.shown(row) for answer in answers for row in answer.value]
+        shown = [request.shown(row) for answer in answers for row in keep.kept(answer.value)]
         tokens = [token for answer in answers for token in answer.tokens]
         return Outcome(json_page(shown, index=answers[0].index), tokens, floating=True)
 
-    return Plan(("config", kinds), run, sleeps_while_same=True)
+    return Plan(("config", kinds, keep.text), run, sleeps_while_same=True)

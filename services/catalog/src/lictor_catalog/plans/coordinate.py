@@ -2,24 +2,27 @@
 
 from lictor_catalog.blocking_query import Outcome, Plan
 from lictor_catalog.coordinate_json import STARTING, coordinate
+from lictor_catalog.filtering import filter_of
 from lictor_catalog.page import json_page, missing_page
 from lictor_catalog.plans.identity import Identity
 from lictor_catalog.request import Params
 from lictor_state import Store, queries
 from lictor_state.distance import coordinates_of
+from lictor_state.filter import kinds as filter_kinds
 from lictor_state.rows import Table
 
 
 def nodes(_rest: str, params: Params, _who: Identity) -> Plan:
     """`coordinate/nodes`; with `segment`, even an empty one, those of that segment only."""
-    segment = _segment(params)
+    segment, keep = _segment(params), filter_of(params, filter_kinds.COORDINATE)
 
     def run(store: Store) -> Outcome:
         answer = queries.coordinates.nodes(store)
-        shown = [coordinate(row) for row in answer.value if segment is None or row.segment == segment]
+        rows = keep.kept(answer.value)
+        shown = [coordinate(row) for row in rows if segment is None or row.segment == segment]
         return Outcome(json_page(shown, index=answer.index), answer.tokens)
 
-    return Plan(("coordinate/nodes", segment), run)
+    return Plan(("coordinate/nodes", segment, keep.text), run)
 
 
 def node(rest: str, params: Params, _who: Identity) -> Plan:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable
 
 from lictor_catalog import intention_request, mesh_json
 from lictor_catalog.blocking_query import Outcome, Plan
+from lictor_catalog.errors import ApiError
 from lictor_catalog.filtering import filter_of
 from lictor_catalog.page import json_page, text_page
 from lictor_catalog.plans.identity import Identity
@@ -68,6 +69,9 @@ def match(_rest: str, params: Params, _who: Identity) -> Plan:
 def check(_rest: str, params: Params, who: Identity) -> Plan:
     """`connect/intentions/check`: the first that applies decides; without one the default policy does."""
     source, destination = intention_request.exact_names(params)
+    source_type = params.first("source-type")
+    if source_type not in {"", "consul"}:
+        raise ApiError(500, f'unsupported SourceType: "{source_type}"')
 
     def run(store: Store) -> Outcome:
         answer = queries.intentions.match(store, (destination,))

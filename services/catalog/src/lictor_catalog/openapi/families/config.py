@@ -10,7 +10,7 @@ FAMILY = Family(
         Endpoint("PUT", "/v1/config", "Write an entry",
             Example("/v1/config", {"Kind": "service-defaults", "Name": "web", "Protocol": "http"}), p.CAS),
         Endpoint("GET", "/v1/config/{kind}", "The entries of a kind",
-            Example("/v1/config/service-defaults"), p.READ + p.CACHED),
+            Example("/v1/config/service-defaults"), p.READ + p.CACHED + p.FILTER),
         Endpoint("GET", "/v1/config/{kind}/{name}", "One entry",
             Example("/v1/config/service-defaults/web"), p.READ + p.CACHED),
         Endpoint("DELETE", "/v1/config/{kind}/{name}", "Delete an entry",

@@ -34,7 +34,7 @@ FAMILY = Family(
              Parameter("name", "The name of a service.", repeated=True), *p.READ, *p.CACHED)),
         Endpoint("GET", "/v1/connect/intentions/check", "May one service call another",
             Example("/v1/connect/intentions/check?source=web&destination=postgres"),
-            _PAIR + p.BLOCKING[:2] + p.CONSISTENCY),
+            (*_PAIR, Parameter("source-type", "`consul`, the only one."), *p.BLOCKING[:2], *p.CONSISTENCY)),
         Endpoint("DELETE", "/v1/connect/intentions/{id}", "Delete an intention by its id (legacy)",
             Example(f"/v1/connect/intentions/{INTENTION}")),
         Endpoint("DELETE", "/v1/connect/intentions/exact", "Delete the intention between two services",

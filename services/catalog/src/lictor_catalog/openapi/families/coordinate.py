@@ -14,7 +14,7 @@ FAMILY = Family(
         Endpoint("GET", "/v1/coordinate/datacenters", "The servers of each datacenter",
             Example("/v1/coordinate/datacenters")),
         Endpoint("GET", "/v1/coordinate/nodes", "The coordinates of all nodes",
-            Example("/v1/coordinate/nodes"), p.READ + p.SEGMENT),
+            Example("/v1/coordinate/nodes"), p.READ + p.SEGMENT + p.FILTER),
         Endpoint("GET", "/v1/coordinate/node/{node}", "The coordinates of one node",
             Example("/v1/coordinate/node/n1"), p.READ + p.SEGMENT),
     ),
