@@ -1,8 +1,8 @@
 """The rules that hold before any endpoint (Consul's HTTP API, general rules), as ASGI middleware before FastAPI.
 
 Unclean paths are redirected, unknown ones and methods that a route does not allow are refused, `OPTIONS` is answered,
-common parameters are judged, and every error leaves as bare text. The fast reads and writes are answered on the spot,
-the rest goes on to FastAPI's routes.
+common parameters are judged, and every error leaves as bare text. The fast reads and writes and the API's
+description are answered on the spot, the rest goes on to FastAPI's routes.
 """
 
 import html
@@ -12,11 +12,12 @@ from urllib.parse import quote
 
 from lictor_catalog import clean_path, routes
 from lictor_catalog.access import Access
-from lictor_catalog.asgi import Application, Receive, Scope, Send, send_page
+from lictor_catalog.asgi import Application, Receive, Scope, Send, send_page, wants_gzip
 from lictor_catalog.errors import ApiError
 from lictor_catalog.fast_reads import READS, FastReads
 from lictor_catalog.fast_writes import FastWrites
 from lictor_catalog.metrics import CatalogMetrics
+from lictor_catalog.openapi import served
 from lictor_catalog.page import Page, text_page
 from lictor_catalog.plain_errors import Answering
 from lictor_catalog.request import judge_common, judge_path, parse
@@ -66,6 +67,9 @@ class FrontDoor:
         if not clean_path.is_clean(path):
             await _redirect(send, clean_path.cleaned(path), scope["query_string"])
             return
+        if path in served.PATHS:
+            await _describe(send, scope)
+            return
         client = scope.get("client")
         self._access.judge(method, path, client[0] if client else "")
         if found is None:
@@ -95,6 +99,13 @@ class FrontDoor:
             return
         scope["lictor.params"] = params
         await self._app(scope, receive, send)
+
+
+async def _describe(send: Send, scope: Scope) -> None:
+    if scope["method"] not in served.METHODS:
+        raise ApiError(405, f"method {scope['method']} not allowed", ((b"allow", ",".join(served.METHODS).encode()),))
+    pretty = parse(scope["query_string"]).has("pretty")
+    await send_page(send, served.served(scope["path"]), pretty=pretty, compressed=wants_gzip(scope))
 
 
 async def _redirect(send: Send, path: str, query: bytes) -> None:

@@ -1,0 +1,88 @@
+"""`/v1/agent`: the node of the process that is asked, its services, checks, pool and process."""
+
+from lictor_catalog.openapi import parameters as p
+from lictor_catalog.openapi.endpoint import Answer, Endpoint, Example, Family, Parameter
+
+_WEB = {
+    "ID": "web-1",
+    "Name": "web",
+    "Tags": ["v1"],
+    "Port": 8080,
+    "Meta": {"team": "shop"},
+    "Check": {"CheckID": "web-alive", "Name": "web is alive", "TTL": "30s", "Status": "passing"},
+    "Connect": {"SidecarService": {}},
+}
+_TTL = {"Name": "disk", "ID": "disk", "TTL": "1m", "Notes": "free space"}
+_AUTHORIZE = {
+    "Target": "web",
+    "ClientCertURI": "spiffe://11111111-2222-4333-8444-555555555555.consul/ns/default/dc/dc1/svc/api",
+    "ClientCertSerial": "04:00",
+}
+_METRICS = {"Timestamp": "2027-01-15 08:00:00 +0000 UTC", "Gauges": [], "Points": [], "Counters": [], "Samples": []}
+_LINE = "2027-01-15T08:00:00.000Z [INFO]  catalog: ready\n"
+
+FAMILY = Family(
+    "agent",
+    "The agent of the node: what runs on it, how it is, and the process itself.",
+    (
+        Endpoint("PUT", "/v1/agent/service/register", "Register a service, its checks and its sidecar",
+            Example("/v1/agent/service/register", _WEB),
+            (Parameter("replace-existing-checks", "Remove checks that the body does not name.", "flag"),)),
+        Endpoint("GET", "/v1/agent/services", "The services of this node",
+            Example("/v1/agent/services?filter=Service%20%3D%3D%20web"), p.FILTER),
+        Endpoint("GET", "/v1/agent/service/{id}", "One service of this node, waiting by its hash",
+            Example("/v1/agent/service/web-1"),
+            (Parameter("hash", "Wait until `ContentHash` is another one."), *p.BLOCKING[1:])),
+        Endpoint("PUT", "/v1/agent/check/register", "Register a check of this node",
+            Example("/v1/agent/check/register", _TTL)),
+        Endpoint("GET", "/v1/agent/checks", "The checks of this node",
+            Example("/v1/agent/checks?filter=CheckID%20%3D%3D%20disk"), p.FILTER),
+        Endpoint("PUT", "/v1/agent/check/pass/{id}", "A TTL check passes",
+            Example("/v1/agent/check/pass/disk?note=40%25%20free"), p.NOTE),
+        Endpoint("PUT", "/v1/agent/check/warn/{id}", "A TTL check warns",
+            Example("/v1/agent/check/warn/disk?note=9%25%20free"), p.NOTE),
+        Endpoint("PUT", "/v1/agent/check/fail/{id}", "A TTL check fails",
+            Example("/v1/agent/check/fail/disk?note=full"), p.NOTE),
+        Endpoint("PUT", "/v1/agent/check/update/{id}", "A TTL check's status and output",
+            Example("/v1/agent/check/update/disk", {"Status": "passing", "Output": "40% free"})),
+        Endpoint("PUT", "/v1/agent/check/deregister/{id}", "Remove a check",
+            Example("/v1/agent/check/deregister/disk")),
+        Endpoint("GET", "/v1/agent/health/service/id/{id}", "How a service of this node is, told by the status",
+            Example("/v1/agent/health/service/id/web-1?format=text"), p.FORMAT),
+        Endpoint("GET", "/v1/agent/health/service/name/{name}", "How the instances of a name are, told by the status",
+            Example("/v1/agent/health/service/name/web"), p.FORMAT),
+        Endpoint("PUT", "/v1/agent/service/maintenance/{id}", "Begin or end maintenance of a service",
+            Example("/v1/agent/service/maintenance/batch-1?enable=true&reason=upgrade"), p.MAINTENANCE),
+        Endpoint("PUT", "/v1/agent/service/deregister/{id}", "Remove a service with its checks",
+            Example("/v1/agent/service/deregister/batch-1")),
+        Endpoint("PUT", "/v1/agent/maintenance", "Begin or end maintenance of the node",
+            Example("/v1/agent/maintenance?enable=false"), p.MAINTENANCE),
+        Endpoint("GET", "/v1/agent/self", "What the agent says of itself", Example("/v1/agent/self")),
+        Endpoint("GET", "/v1/agent/version", "The version of Consul that is followed", Example("/v1/agent/version")),
+        Endpoint("GET", "/v1/agent/members", "The members of the pool", Example("/v1/agent/members"),
+            (Parameter("wan", "`1`: only the servers, by their names across datacenters."), *p.SEGMENT, *p.FILTER)),
+        Endpoint("PUT", "/v1/agent/join/{address}", "Have the node's gossip join a member",
+            Example("/v1/agent/join/10.0.0.9"), (Parameter("wan", "Servers only: refused here.", "flag"),)),
+        Endpoint("PUT", "/v1/agent/force-leave/{node}", "Have the pool take a failed node for one that left",
+            Example("/v1/agent/force-leave/gone-1?prune"),
+            (Parameter("prune", "Forget the node wholly.", "flag"),
+             Parameter("wan", "Servers only: refused here.", "flag"))),
+        Endpoint("PUT", "/v1/agent/leave", "Have the node leave the pool", Example("/v1/agent/leave")),
+        Endpoint("PUT", "/v1/agent/reload", "Read the definition files again", Example("/v1/agent/reload")),
+        Endpoint("GET", "/v1/agent/host", "The machine: memory, processors, system, disk", Example("/v1/agent/host")),
+        Endpoint("GET", "/v1/agent/metrics", "The process's metrics of the last interval",
+            Example("/v1/agent/metrics"), p.FORMAT),
+        Endpoint("GET", "/v1/agent/metrics/stream", "The process's metrics, interval after interval",
+            Example("/v1/agent/metrics/stream", answer=Answer(200, "application/json", _METRICS))),
+        Endpoint("GET", "/v1/agent/monitor", "The process's log as it is written",
+            Example("/v1/agent/monitor?loglevel=info", answer=Answer(200, "text/plain", _LINE)),
+            (Parameter("loglevel", "The lowest level: `trace`, `debug`, `info`, `warn`, `error`."),
+             Parameter("logjson", "Each line as JSON.", "flag"))),
+        Endpoint("POST", "/v1/agent/connect/authorize", "May a client's certificate call a service, by the intentions",
+            Example("/v1/agent/connect/authorize", _AUTHORIZE)),
+        Endpoint("GET", "/v1/agent/connect/ca/roots", "The root certificates",
+            Example("/v1/agent/connect/ca/roots"), p.READ + p.CACHED + p.PEM),
+        Endpoint("GET", "/v1/agent/connect/ca/leaf/{service}", "A leaf certificate and its key for a service",
+            Example("/v1/agent/connect/ca/leaf/web"), p.BLOCKING[:2]),
+    ),
+)  # fmt: skip
