@@ -48,8 +48,11 @@ def wait_until(condition, timeout_s, what):
 
 
 def free_offset():
-    """A port offset at which every port of the suite is free; each process begins to look elsewhere, for others look too."""
-    offsets = range(10_000, 40_000, 613)
+    """A port offset at which every port of the suite is free; each process begins to look elsewhere, for others look too.
+
+    All stay below 32768: from there on the kernel takes ports for connections, the suite's own among them.
+    """
+    offsets = range(1_000, 11_700, 307)
     first = os.getpid() % len(offsets)
     for offset in [*offsets[first:], *offsets[:first]]:
         if all(_free(port + offset) for port in BASE_PORTS):
@@ -115,8 +118,12 @@ class Suite:
             start_new_session=True,
         )
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
-        wait_until(lambda: self.ready_line or self.process.poll() is not None, timeout_s, "ready")
-        assert self.ready_line, "\n".join(self.lines)
+        try:
+            wait_until(lambda: self.ready_line or self.refusal or self.process.poll() is not None, timeout_s, "ready")
+        finally:
+            if not self.ready_line:
+                print("\n".join(self.lines))
+        assert self.ready_line, self.refusal
         return self
 
     def _read(self, process):
@@ -126,6 +133,10 @@ class Suite:
     @property
     def ready_line(self):
         return next((line for line in list(self.lines) if line.startswith("ready")), None)
+
+    @property
+    def refusal(self):
+        return next((line for line in list(self.lines) if line.startswith("not ready")), None)
 
     def stop(self):
         """Ctrl-C; returns how long the end took."""

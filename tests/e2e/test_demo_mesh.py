@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from tests.running_suite import wait_until
+
 pytestmark = pytest.mark.e2e
 
 
@@ -52,6 +54,9 @@ def test_the_call_goes_through_both_envoys_and_names_the_instance(suite):
 
 
 def test_both_instances_take_their_turn(suite):
+    healthy = "/v1/health/service/backend?passing"
+    wait_until(lambda: len(suite.get(healthy).json()) == 2, 5, "both instances pass their checks")
+    wait_until(lambda: "backend-2" in page(suite)[1], 2, "Envoy has the second")
     seen = {re.search(r"backend-[12]", page(suite)[1]).group() for _ in range(30)}
     assert seen == {"backend-1", "backend-2"}
 

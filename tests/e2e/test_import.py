@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.running_suite import wait_until
+
 CONSUL = os.environ.get("CONSUL_BIN") or shutil.which("consul")
 pytestmark = [
     pytest.mark.e2e,
@@ -103,9 +105,18 @@ def consul(tmp_path, wait_until):
         made.process.wait(10)
 
 
+def own_nodes(suite):
+    return {one["Node"] for one in suite.get("/v1/health/state/passing").json() if one["CheckID"] == "serfHealth"}
+
+
 def test_a_consul_is_copied_and_a_second_import_changes_nothing(own_suite, consul):
     consul.fill()
     suite = own_suite().start()
+    wait_until(
+        lambda: own_nodes(suite) >= {"node-1", "server-1", "server-2", "server-3"},
+        20,
+        "the suite's own nodes have joined",
+    )
     address = suite.http.removeprefix("http://")
     told = suite.lictor("import", "--from", consul.url, "--http-addr", address)
     assert "refused:" not in told
