@@ -6,16 +6,16 @@ hold here too. What 1.8 knows differently from 1.21 is not asked, or stands in a
 
 import asyncio
 import re
-import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from api_fixture import Catalog, story
-from test_against_consul import CONSUL, free_ports, normal, plain, wait_until_up
+from test_against_consul import CONSUL, consul, normal, plain
 
 from lictor_state.commands import CoordinateSpec, CoordinatesUpdate
+
+__all__ = ["consul"]  # the fixture
 
 pytestmark = [
     pytest.mark.conformance,
@@ -103,26 +103,6 @@ _PLACE = re.compile(r", at \d+:\d+ \(\d+\)$")
 _GRAMMAR = re.compile(r"(evaluator: )(?:(\d+:\d+ \(\d+\): rule \"\w+\").*|\d+:\d+ \(\d+\): (no match found).*)")
 
 
-@pytest.fixture(scope="module")
-def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    assert CONSUL
-    ports = free_ports(6)
-    names = ("http", "dns", "serf-lan", "serf-wan", "server", "grpc")
-    flags = [part for name, port in zip(names, ports, strict=True) for part in (f"-{name}-port", str(port))]
-    log = tmp_path_factory.mktemp("consul") / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [CONSUL, "agent", "-dev", "-node", "n1", "-bind", "127.0.0.1", *flags], stdout=out, stderr=out
-        )
-    url = f"http://127.0.0.1:{ports[0]}/v1/"
-    try:
-        wait_until_up(url, log)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 class Both:
     """A Consul and a catalog of ours that were told the same."""
 
@@ -173,10 +153,10 @@ def shown(answer: httpx.Response) -> tuple[int, Any]:
     return answer.status_code, _GRAMMAR.sub(r"\1\2\3", text)
 
 
-def test_filters_keep_what_a_real_consul_keeps(peer: str) -> None:
+def test_filters_keep_what_a_real_consul_keeps(consul: str) -> None:
     @story
     async def compared() -> None:
-        both = Both(peer)
+        both = Both(consul)
         await both.write()
         for path, filters in FILTERS.items():
             for text in filters:
@@ -186,10 +166,10 @@ def test_filters_keep_what_a_real_consul_keeps(peer: str) -> None:
     compared()
 
 
-def test_filters_are_refused_as_by_a_real_consul(peer: str) -> None:
+def test_filters_are_refused_as_by_a_real_consul(consul: str) -> None:
     @story
     async def compared() -> None:
-        both = Both(peer)
+        both = Both(consul)
         for text in REFUSED:
             await both.compare("catalog/nodes", {"filter": text})
             await both.compare(
@@ -201,10 +181,10 @@ def test_filters_are_refused_as_by_a_real_consul(peer: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["catalog/nodes?a=%zz", "kv/%01"])
-def test_what_cannot_be_read_is_refused_with_the_same_status(peer: str, path: str) -> None:
+def test_what_cannot_be_read_is_refused_with_the_same_status(consul: str, path: str) -> None:
     @story
     async def compared() -> None:
-        both = Both(peer)
+        both = Both(consul)
         sides = [await side.get(path) for side in (both.ours.http, both.theirs)]
         await both.theirs.aclose()
         assert sides[0].status_code == sides[1].status_code  # (Consul says no more; we say why)
@@ -212,10 +192,10 @@ def test_what_cannot_be_read_is_refused_with_the_same_status(peer: str, path: st
     compared()
 
 
-def test_the_general_rules_are_those_of_a_real_consul(peer: str) -> None:
+def test_the_general_rules_are_those_of_a_real_consul(consul: str) -> None:
     @story
     async def compared() -> None:
-        both = Both(peer)
+        both = Both(consul)
         await both.write()
         for path in RULES:
             await both.compare(path)
@@ -224,10 +204,10 @@ def test_the_general_rules_are_those_of_a_real_consul(peer: str) -> None:
     compared()
 
 
-def test_lists_by_distance_are_in_the_order_of_a_real_consul(peer: str) -> None:
+def test_lists_by_distance_are_in_the_order_of_a_real_consul(consul: str) -> None:
     @story
     async def compared() -> None:
-        both = Both(peer)
+        both = Both(consul)
         await both.write()
         coordinates = "coordinate/nodes"  # (updates are applied in batches)
         rest = {"Error": 1.0, "Adjustment": 0.0, "Height": 1e-05}
