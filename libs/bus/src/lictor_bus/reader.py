@@ -1,7 +1,7 @@
 """Strong reads: the leader's index, asked once for all reads that wait at one moment (design §3, Reads, rule 3.12).
 
 A read never joins an ask that has already been sent: the leader might have taken its index before the write that the
-reader has just seen acknowledged. So there is one ask under way and one group that waits for the next.
+reader has just seen acknowledged. So few asks are under way, and one group waits for the next.
 """
 
 import asyncio
