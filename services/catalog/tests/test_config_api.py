@@ -253,7 +253,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (defaults(Destination={"Addresses": ["a"], "Port": 1}, UpstreamConfig={"Defaults": {}}), "mutually exclusive"),
     (defaults(Destination={"Addresses": ["a"], "Port": 0}), "Invalid Port number 0"),
     (defaults(Destination={"Addresses": ["a b"], "Port": 1}), "neither an IP address nor a host name"),
-    (defaults(RateLimits={"InstanceLevel": {"Routes": [{}]}}), "exactly one of PathExact"),
+    (defaults(RateLimits={"InstanceLevel": {"Routes": [{}]}}), "Rate limiting is a consul enterprise feature"),
     (defaults(EnvoyExtensions=[{"Name": "builtin/none"}]), "is not one of"),
     (defaults(BalanceInboundConnections="x"), "is not one of"),
     ({"Kind": "proxy-defaults", "Name": "x"}, 'invalid name ("x"), only "global" is supported'),
