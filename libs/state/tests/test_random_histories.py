@@ -140,7 +140,7 @@ agent_commands = st.one_of(
         sidecar_port_max=st.just(21001),
     ),
     st.builds(c.AgentServiceDeregister, NODES, st.sampled_from(["s1", "s2"])),
-    st.builds(c.AgentCheckRegister, NODES, st.just("1.1.1.1"), st.just("dc1"), checks),
+    st.builds(c.AgentCheckRegister, NODES, st.just("1.1.1.1"), st.just("dc1"), checks, keep=st.booleans()),
     st.builds(c.AgentCheckDeregister, NODES, CHECK_IDS),
     st.builds(c.CheckTransition, NODES, CHECK_IDS, st.integers(1, 8), STATUSES, st.sampled_from(["", "out"])),
     st.builds(

@@ -104,6 +104,8 @@ class ShownUpstream(Shown, frozen=True, gc=False, kw_only=True):
     """An upstream as the catalog shows it."""
 
     destination_type: str
+    destination_namespace: str = ""
+    destination_partition: str = ""
     destination_name: str
     datacenter: str
     local_bind_address: str = ""
@@ -111,12 +113,25 @@ class ShownUpstream(Shown, frozen=True, gc=False, kw_only=True):
     local_bind_socket_path: str = ""
     config: dict[str, Any] | None
     mesh_gateway: ShownMode
+    centrally_configured: bool = False
+
+
+class ShownExtension(Shown, frozen=True, gc=False, kw_only=True):
+    """One of `EnvoyExtensions`; versions are told of entries only, and empty where they are merged."""
+
+    name: str
+    required: bool
+    arguments: dict[str, Any] | None
+    consul_version: str
+    envoy_version: str
 
 
 class AgentUpstream(Shown, frozen=True, gc=False, kw_only=True):
     """An upstream as the agent shows it: as in the catalog, with more left out."""
 
     destination_type: str = ""
+    destination_namespace: str = ""
+    destination_partition: str = ""
     destination_name: str
     datacenter: str = ""
     local_bind_address: str = ""
@@ -124,6 +139,7 @@ class AgentUpstream(Shown, frozen=True, gc=False, kw_only=True):
     local_bind_socket_path: str = ""
     config: dict[str, Any] = {}
     mesh_gateway: ShownMode
+    centrally_configured: bool = False
 
 
 class ShownProxy(Shown, frozen=True, gc=False, kw_only=True):
@@ -140,6 +156,9 @@ class ShownProxy(Shown, frozen=True, gc=False, kw_only=True):
     mesh_gateway: ShownMode
     expose: ShownExpose
     transparent_proxy: ShownTransparent | None = None
+    mutual_tls_mode: str = msgspec.field(name="MutualTLSMode", default="")
+    access_logs: dict[str, Any] = {}
+    envoy_extensions: tuple[ShownExtension, ...] = ()
 
 
 class AgentProxy(Shown, frozen=True, gc=False, kw_only=True):
@@ -156,6 +175,8 @@ class AgentProxy(Shown, frozen=True, gc=False, kw_only=True):
     upstreams: tuple[AgentUpstream, ...] = ()
     mesh_gateway: ShownMode
     expose: ShownExpose
+    access_logs: dict[str, Any] = {}
+    envoy_extensions: tuple[ShownExtension, ...] = ()
 
 
 class ShownNode(Shown, frozen=True, gc=False, kw_only=True):

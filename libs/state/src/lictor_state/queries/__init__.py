@@ -3,6 +3,7 @@
 from lictor_state.queries import (
     agent,
     ca,
+    central_config,
     config,
     coordinates,
     events,
@@ -30,6 +31,7 @@ __all__ = [
     "NodeServices",
     "agent",
     "ca",
+    "central_config",
     "config",
     "coordinates",
     "events",

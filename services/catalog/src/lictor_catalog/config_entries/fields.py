@@ -62,6 +62,11 @@ class Obj:
         self._names = {name.lower(): name for name in fields} | {snake(name): name for name in fields}
         self._names |= aliases or {}
 
+    @property
+    def fields(self) -> Mapping[str, Read]:
+        """Canonical name → how its value is read."""
+        return self._fields
+
     def __call__(self, value: Any, path: str, faults: Faults) -> dict[str, Any]:
         """The canonical object."""
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):

@@ -56,7 +56,10 @@ UPSTREAM = Obj(
     }
 )
 EXTENSIONS = list_of(
-    Obj({"Name": text, "Required": flag, "Arguments": opaque, "ConsulVersion": text, "EnvoyVersion": text})
+    Obj(
+        {"Name": text, "Required": flag, "Arguments": opaque, "ConsulVersion": text, "EnvoyVersion": text},
+        kept={"Name": "", "Required": False, "Arguments": None, "ConsulVersion": "", "EnvoyVersion": ""},
+    )
 )
 HEADER_CHANGES = Obj({"Add": map_of(text), "Set": map_of(text), "Remove": texts})
 FAILOVER_POLICY = Obj({"Mode": text, "Regions": texts})
