@@ -7,6 +7,7 @@ the zone drops what they were made of.
 import random
 from dataclasses import dataclass, field
 
+from lictor_dns.outcome import Outcome
 from lictor_dns.owner_name import (
     AddressLookup,
     DomainLookup,
@@ -67,19 +68,19 @@ class Responder:
         self.ready = ReadyReplies()
         zone.on_drop.append(self.ready.drop)
 
-    def answer_udp(self, data: bytes) -> bytes | None:
-        """The reply to a datagram, or None where none may be sent."""
+    def answer_udp(self, data: bytes, client: bytes) -> Outcome:
+        """What becomes of a datagram from a client, whose address is 4 or 16 bytes."""
         ready = self.ready.find(data)
         if ready is None:
-            return self._answer(data, udp=True)
+            return self._answer(data, client, udp=True)
         self.counts.ready += 1
         return ready
 
-    def answer_tcp(self, data: bytes) -> bytes | None:
-        """The reply to a message on a stream, or None where none may be sent."""
-        return self._answer(data, udp=False)
+    def answer_tcp(self, data: bytes, client: bytes) -> Outcome:
+        """What becomes of a message on a stream from a client, whose address is 4 or 16 bytes."""
+        return self._answer(data, client, udp=False)
 
-    def _answer(self, data: bytes, *, udp: bool) -> bytes | None:
+    def _answer(self, data: bytes, _client: bytes, *, udp: bool) -> Outcome:
         try:
             question = parse_question(data)
         except FormatError as error:
