@@ -12,6 +12,8 @@ from lictor_dns.zone import Zone, ZoneSettings
 from lictor_state import Envelope, Store, apply
 from lictor_state.commands import AgentJoin, CatalogRegister, CheckSpec, ServiceSpec
 
+CLIENT = bytes((127, 0, 0, 1))
+
 
 class World:
     """A store, the zone over it, and the responder."""
@@ -65,8 +67,8 @@ class World:
         if message_id is not None:
             query.id = message_id
         answer = self.responder.answer_tcp if tcp else self.responder.answer_udp
-        wire = answer(query.to_wire())
-        assert wire is not None
+        wire = answer(query.to_wire(), CLIENT)
+        assert isinstance(wire, bytes)
         reply = dns.message.from_wire(wire)
         assert reply.id == query.id
         assert reply.flags & dns.flags.QR

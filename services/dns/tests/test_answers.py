@@ -19,6 +19,8 @@ from lictor_state.commands import (
 )
 from lictor_state.rows import Weights
 
+CLIENT = bytes((127, 0, 0, 1))
+
 
 def test_an_address_query_gives_the_passing_instances(world, texts):
     world.instance(1)
@@ -189,11 +191,13 @@ def test_what_is_not_ours_is_refused(world, name, rtype, rcode):
 def test_another_opcode_is_not_implemented_and_garbage_is_a_format_error(world):
     update = dns.message.make_query("consul.", "SOA")
     update.flags |= 5 << 11
-    assert dns.message.from_wire(world.responder.answer_udp(update.to_wire())).rcode() == dns.rcode.NOTIMP
+    assert dns.message.from_wire(world.responder.answer_udp(update.to_wire(), CLIENT)).rcode() == dns.rcode.NOTIMP
     broken = dns.message.make_query("consul.", "A").to_wire()[:-1]
-    assert world.responder.answer_udp(broken)[3] & 15 == dns.rcode.FORMERR
-    assert world.responder.answer_udp(b"\0") is None
-    assert world.responder.answer_udp(world.responder.answer_udp(update.to_wire())) is None, "never answer an answer"
+    assert world.responder.answer_udp(broken, CLIENT)[3] & 15 == dns.rcode.FORMERR
+    assert world.responder.answer_udp(b"\0", CLIENT) is None
+    assert world.responder.answer_udp(world.responder.answer_udp(update.to_wire(), CLIENT), CLIENT) is None, (
+        "never answer an answer"
+    )
 
 
 def test_before_the_view_is_complete_nothing_is_claimed(world):

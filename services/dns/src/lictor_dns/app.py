@@ -12,6 +12,7 @@ import structlog
 
 from lictor_bus import Bus, LeaderTracker, Presence, View, connect, tell_contact
 from lictor_dns.metrics import DnsMetrics
+from lictor_dns.outcome import without_recursors
 from lictor_dns.responder import Responder, ResponderSettings
 from lictor_dns.settings import DnsSettings
 from lictor_dns.tcp_server import TcpServer
@@ -52,7 +53,8 @@ async def build(context: Context, settings: DnsSettings) -> None:
         zone,
         dice,
     )
-    udp, tcp = UdpServer(responder.answer_udp), TcpServer(responder.answer_tcp, settings.dns_tcp_connections_max)
+    udp = UdpServer(responder.answer_udp, without_recursors)
+    tcp = TcpServer(responder.answer_tcp, without_recursors, settings.dns_tcp_connections_max)
     await tcp.open(settings.bind, settings.dns_port)
     udp.open(settings.bind, tcp.port)
     log.info("dns", port=tcp.port, domain=settings.domain)

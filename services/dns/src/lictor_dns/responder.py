@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lictor_dns.outcome import Outcome
 from lictor_dns.owner_name import (
     AddressLookup,
     DomainLookup,
@@ -96,17 +97,17 @@ class Responder:
         self._by_dependency: dict[ZoneDependency, list[bytes]] = {}
         zone.on_drop.append(self._drop)
 
-    def answer_udp(self, data: bytes) -> bytes | None:
-        """The reply to a datagram, or None where none may be sent."""
+    def answer_udp(self, data: bytes, client: bytes) -> Outcome:
+        """What becomes of a datagram from a client, whose address is 4 or 16 bytes."""
         ready = self._ready.get(data[_ID_BYTES:])
         if ready is None:
-            return self._answer(data, udp=True)
+            return self._answer(data, client, udp=True)
         self.counts.ready += 1
         return data[:_ID_BYTES] + ready.next()
 
-    def answer_tcp(self, data: bytes) -> bytes | None:
-        """The reply to a message on a stream, or None where none may be sent."""
-        return self._answer(data, udp=False)
+    def answer_tcp(self, data: bytes, client: bytes) -> Outcome:
+        """What becomes of a message on a stream from a client, whose address is 4 or 16 bytes."""
+        return self._answer(data, client, udp=False)
 
     def _drop(self, dependency: ZoneDependency | None) -> None:
         if dependency is None:
@@ -116,7 +117,7 @@ class Responder:
         for key in self._by_dependency.pop(dependency, ()):
             self._ready.pop(key, None)
 
-    def _answer(self, data: bytes, *, udp: bool) -> bytes | None:
+    def _answer(self, data: bytes, _client: bytes, *, udp: bool) -> Outcome:
         try:
             question = parse_question(data)
         except FormatError as error:
