@@ -276,4 +276,4 @@ def test_made_up_names_fill_no_memory(world):
     for number in range(2000):
         world.ask(f"x{number}.service.consul.")
     assert len(world.zone._sets) == 0
-    assert len(world.responder._ready) == 0
+    assert len(world.responder.ready) == 0

@@ -1,12 +1,10 @@
 """From a query's bytes to a reply's bytes (RFC 1035; EDNS: RFC 6891). Pure but for the dice it is given.
 
-The hot path is one look-up: a query is known by all its bytes but the id, and its replies, one per rotation of the
-answers, are kept from their first use until the zone drops what they were made of. So the first answer moves on from
-query to query, which spreads clients evenly.
+The hot path is one look-up in `ready_replies`, which keeps the replies to services and nodes from their first use until
+the zone drops what they were made of.
 """
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lictor_dns.outcome import Outcome
@@ -20,8 +18,8 @@ from lictor_dns.owner_name import (
     Unknown,
     read_name,
 )
+from lictor_dns.ready_replies import ReadyReplies
 from lictor_dns.zone import NOTHING, RecordSet, Zone
-from lictor_dns.zone import Dependency as ZoneDependency
 from lictor_dnswire import (
     MESSAGE_BYTES_MAX,
     UDP_BYTES_MIN,
@@ -40,32 +38,6 @@ UDP_BYTES_MAX = 65_467
 """The largest UDP reply, as Consul's: 65,535 less headers and a margin."""
 
 TCP_ANSWERS_MAX = 4_096
-READY_REPLIES_MAX = 16_384
-"""Queries whose replies are kept ready; beyond it all are dropped and made again as they are asked for."""
-
-ROTATIONS_MAX = 64
-"""Replies kept per query: enough for an even spread; a larger set starts at a random place for each of them."""
-
-_ID_BYTES = 2
-
-
-@dataclass(slots=True)
-class _ReadyReplies:
-    """The replies to one query, without ids, made as their turn comes; `start` is the first one's rotation."""
-
-    bodies: list[bytes | None]
-    turn: int
-    start: int
-    make: Callable[[int], bytes]
-
-    def next(self) -> bytes:
-        """The reply whose turn it is."""
-        turn = self.turn
-        self.turn = turn + 1 if turn + 1 < len(self.bodies) else 0
-        body = self.bodies[turn]
-        if body is None:
-            body = self.bodies[turn] = self.make(self.start + turn)[_ID_BYTES:]
-        return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,29 +65,20 @@ class Responder:
         self._settings, self._zone, self._dice = settings, zone, dice
         self.complete = False
         self.counts = Counts()
-        self._ready: dict[bytes, _ReadyReplies] = {}
-        self._by_dependency: dict[ZoneDependency, list[bytes]] = {}
-        zone.on_drop.append(self._drop)
+        self.ready = ReadyReplies()
+        zone.on_drop.append(self.ready.drop)
 
     def answer_udp(self, data: bytes, client: bytes) -> Outcome:
         """What becomes of a datagram from a client, whose address is 4 or 16 bytes."""
-        ready = self._ready.get(data[_ID_BYTES:])
+        ready = self.ready.find(data)
         if ready is None:
             return self._answer(data, client, udp=True)
         self.counts.ready += 1
-        return data[:_ID_BYTES] + ready.next()
+        return ready
 
     def answer_tcp(self, data: bytes, client: bytes) -> Outcome:
         """What becomes of a message on a stream from a client, whose address is 4 or 16 bytes."""
         return self._answer(data, client, udp=False)
-
-    def _drop(self, dependency: ZoneDependency | None) -> None:
-        if dependency is None:
-            self._ready.clear()
-            self._by_dependency.clear()
-            return
-        for key in self._by_dependency.pop(dependency, ()):
-            self._ready.pop(key, None)
 
     def _answer(self, data: bytes, _client: bytes, *, udp: bool) -> Outcome:
         try:
@@ -179,12 +142,7 @@ class Responder:
         first = self._dice.randrange(len(every))
         if not udp or not isinstance(lookup, ServiceLookup | NodeLookup):
             return reply(first)
-        if len(self._ready) >= READY_REPLIES_MAX:
-            self._drop(None)
-        key = data[_ID_BYTES:]
-        ready = self._ready[key] = _ReadyReplies([None] * min(len(every), ROTATIONS_MAX), 0, first, reply)
-        self._by_dependency.setdefault(self._zone.dependency(lookup), []).append(key)
-        return data[:_ID_BYTES] + ready.next()
+        return self.ready.keep(data, (self._zone.dependency(lookup),), len(every), first, reply)
 
     def _negative(self, question: Question, found: RecordSet, max_bytes: int, edns: Opt | None) -> bytes:
         """NXDOMAIN for a name that has nothing, NODATA for a type that it lacks (RFC 2308)."""
