@@ -50,7 +50,7 @@ class Recursion:
 
     def __init__(self, recursors: Recursors, timeout_s: float, new_id: Callable[[], int]) -> None:
         """Ask `recursors`, each for at most `timeout_s`; `new_id` rolls ids (0 to 65535) that nobody can foresee."""
-        self._recursors, self._timeout_s, self._new_id = recursors, timeout_s, new_id
+        self.recursors, self._timeout_s, self._new_id = recursors, timeout_s, new_id
         self._asks: dict[tuple[bool, bytes], _Waiting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.counts = RecursionCounts()
@@ -99,7 +99,7 @@ class Recursion:
     async def _run(self, key: tuple[bool, bytes], query: bytes) -> None:
         answer: bytes | None = None
         try:
-            answer = await self._answer(Ask(query, self._recursors, self._timeout_s, self._new_id, over_tcp=key[0]))
+            answer = await self._answer(Ask(query, self.recursors, self._timeout_s, self._new_id, over_tcp=key[0]))
         finally:
             waiting = self._asks.pop(key)
         if answer is None:
