@@ -19,7 +19,9 @@ class World:
     """A store, the zone over it, and the responder."""
 
     def __init__(self, **settings):
-        limits = {name: settings.pop(name) for name in ("udp_answer_limit", "a_record_limit") if name in settings}
+        limits = {
+            name: settings.pop(name) for name in ("udp_answer_limit", "a_record_limit", "recursion") if name in settings
+        }
         self.store = Store("cluster")
         self.raft_index = 1
         self.zone = Zone(ZoneSettings(**settings), lambda: self.store, random.Random(1))

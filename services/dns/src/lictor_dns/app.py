@@ -7,12 +7,15 @@ is not true would be worse. When the store is gone, answers go on from the view 
 import asyncio
 import random
 import secrets
+from functools import partial
 
 import structlog
 
 from lictor_bus import Bus, LeaderTracker, Presence, View, connect, tell_contact
 from lictor_dns.metrics import DnsMetrics
-from lictor_dns.outcome import without_recursors
+from lictor_dns.recursion import Recursion, without_ourselves
+from lictor_dns.recursion_metrics import RecursionMetrics
+from lictor_dns.recursor import Recursors, parse_recursors
 from lictor_dns.responder import Responder, ResponderSettings
 from lictor_dns.settings import DnsSettings
 from lictor_dns.tcp_server import TcpServer
@@ -43,18 +46,21 @@ async def build(context: Context, settings: DnsSettings) -> None:
         lambda: store_of[0].store,
         dice,
     )
+    recursion = _recursion(settings, dice)
+    context.on_stop(recursion.close)
     responder = Responder(
         ResponderSettings(
             domain=Name.from_text(settings.domain + ".").lower().labels,
             datacenter=settings.datacenter.encode(),
             udp_answer_limit=settings.dns_udp_answer_limit,
             a_record_limit=settings.dns_a_record_limit,
+            recursion=bool(recursion.recursors.addresses),
         ),
         zone,
         dice,
     )
-    udp = UdpServer(responder.answer_udp, without_recursors)
-    tcp = TcpServer(responder.answer_tcp, without_recursors, settings.dns_tcp_connections_max)
+    udp = UdpServer(responder.answer_udp, recursion.ask_udp)
+    tcp = TcpServer(responder.answer_tcp, recursion.ask_tcp, settings.dns_tcp_connections_max)
     await tcp.open(settings.bind, settings.dns_port)
     udp.open(settings.bind, tcp.port)
     log.info("dns", port=tcp.port, domain=settings.domain)
@@ -80,14 +86,31 @@ async def build(context: Context, settings: DnsSettings) -> None:
     await view.ready.wait()
     responder.complete = True
     context.readiness.set("view", ok=True)
-    context.spawn("contact", _watch(context, bus, view, responder, udp, DnsMetrics(context.metrics)))
+    metrics, asked = DnsMetrics(context.metrics), RecursionMetrics(context.metrics)
+    context.spawn("contact", _watch(context, bus, view, responder, udp, metrics, recursion, asked))
+
+
+def _recursion(settings: DnsSettings, dice: random.Random) -> Recursion:
+    """Who is asked about foreign names; ids come from where nobody can foresee them (RFC 5452, section 4.3)."""
+    configured = parse_recursors(settings.dns_recursors)
+    addresses = without_ourselves(configured, settings.bind, settings.dns_port)
+    recursors = Recursors(addresses, settings.dns_recursor_strategy, dice)
+    return Recursion(recursors, settings.dns_recursor_timeout_s, partial(secrets.randbits, 16))
 
 
 async def _watch(
-    context: Context, bus: Bus, view: View, responder: Responder, udp: UdpServer, metrics: DnsMetrics
+    context: Context,
+    bus: Bus,
+    view: View,
+    responder: Responder,
+    udp: UdpServer,
+    metrics: DnsMetrics,
+    recursion: Recursion,
+    asked: RecursionMetrics,
 ) -> None:
     """Tell in /readyz what is unusual, and copy what was counted into the metrics."""
     while True:
         tell_contact(context.readiness.note, bus, view, "answers are that old")
+        asked.copy(recursion)
         metrics.copy(responder.counts, udp.dropped, view.last_contact_s())
         await asyncio.sleep(CONTACT_POLL_S)

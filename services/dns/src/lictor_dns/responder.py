@@ -18,6 +18,7 @@ from lictor_dns.owner_name import (
     Unknown,
     read_name,
 )
+from lictor_dns.passed_on import pass_on
 from lictor_dns.ready_replies import ReadyReplies
 from lictor_dns.zone import NOTHING, RecordSet, Zone
 from lictor_dnswire import (
@@ -48,6 +49,7 @@ class ResponderSettings:
     datacenter: bytes
     udp_answer_limit: int = 3
     a_record_limit: int = 0
+    recursion: bool = False
 
 
 @dataclass(slots=True)
@@ -92,11 +94,13 @@ class Responder:
         max_bytes = min(question.udp_bytes, UDP_BYTES_MAX) if udp else MESSAGE_BYTES_MAX
         if question.edns is not None and question.edns.version:
             return self._refuse(question, Rcode.BADVERS, max_bytes, edns)
-        if not self.complete:
-            return self._refuse(question, Rcode.SERVFAIL, max_bytes, edns)
         if question.qtype in {RRType.AXFR, RRType.IXFR}:
             return self._refuse(question, Rcode.NOTIMP, max_bytes, edns)
         lookup = read_name(question.labels, self._settings.domain, self._settings.datacenter)
+        if isinstance(lookup, Foreign) and self._settings.recursion and question.recursion_desired:
+            return pass_on(question, max_bytes, edns, self._count)
+        if not self.complete:
+            return self._refuse(question, Rcode.SERVFAIL, max_bytes, edns)
         if isinstance(lookup, Foreign) or question.qclass not in {RRClass.IN, RRClass.ANY}:
             return self._refuse(question, Rcode.REFUSED, max_bytes, edns)
         found = self._find(lookup, question.qtype)
@@ -137,7 +141,14 @@ class Responder:
         def reply(rotation: int) -> bytes:
             start = rotation % len(every)
             turned = (every[start:] + every[:start])[:limit]
-            return encode_reply(question, turned, max_bytes=max_bytes, edns=edns, additional=found.additional)
+            return encode_reply(
+                question,
+                turned,
+                max_bytes=max_bytes,
+                recursion_available=self._settings.recursion,
+                edns=edns,
+                additional=found.additional,
+            )
 
         first = self._dice.randrange(len(every))
         if not udp or not isinstance(lookup, ServiceLookup | NodeLookup):
@@ -150,12 +161,21 @@ class Responder:
         self._count(rcode)
         authority = [self._zone.soa_record()] if found.soa else []
         return encode_reply(
-            question, max_bytes=max_bytes, rcode=rcode, authority=authority, additional=found.additional, edns=edns
+            question,
+            max_bytes=max_bytes,
+            rcode=rcode,
+            recursion_available=self._settings.recursion,
+            authority=authority,
+            additional=found.additional,
+            edns=edns,
         )
 
     def _refuse(self, question: Question, rcode: int, max_bytes: int, edns: Opt | None) -> bytes:
         self._count(rcode)
-        return encode_reply(question, max_bytes=max_bytes, rcode=rcode, authoritative=False, edns=edns)
+        available = self._settings.recursion
+        return encode_reply(
+            question, max_bytes=max_bytes, rcode=rcode, authoritative=False, recursion_available=available, edns=edns
+        )
 
     def _count(self, rcode: int) -> None:
         self.counts.by_rcode[rcode] = self.counts.by_rcode.get(rcode, 0) + 1

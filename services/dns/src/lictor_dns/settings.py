@@ -1,7 +1,8 @@
 """The settings of a dns process."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from lictor_dns.recursor import Strategy, parse_recursors
 from lictor_kit import Port, Settings
 
 
@@ -33,3 +34,20 @@ class DnsSettings(Settings):
     dns_tcp_connections_max: int = Field(
         default=1024, ge=1, description="connections; open at once over TCP; more are closed at once"
     )
+    dns_recursors: str = Field(
+        default="",
+        description="addresses, comma separated, a port other than 53 behind a colon; who is asked about names outside "
+        "the domain; none, so that nobody runs an open resolver by accident",
+    )
+    dns_recursor_timeout_s: float = Field(
+        default=2.0, gt=0, le=10, description="seconds; how long one recursor may take, then the next one is asked"
+    )
+    dns_recursor_strategy: Strategy = Field(
+        default="sequential", description="sequential or random; which recursor is asked first; as in Consul"
+    )
+
+    @field_validator("dns_recursors")
+    @classmethod
+    def _check_recursors(cls, text: str) -> str:
+        parse_recursors(text)
+        return text
