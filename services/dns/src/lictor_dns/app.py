@@ -12,16 +12,16 @@ from functools import partial
 import structlog
 
 from lictor_bus import Bus, LeaderTracker, Presence, View, connect, tell_contact
+from lictor_dns.configured import reply_settings, zone_settings
 from lictor_dns.metrics import DnsMetrics
 from lictor_dns.recursion import Recursion, without_ourselves
 from lictor_dns.recursion_metrics import RecursionMetrics
 from lictor_dns.recursor import Recursors, parse_recursors
-from lictor_dns.responder import Responder, ResponderSettings
+from lictor_dns.responder import Responder
 from lictor_dns.settings import DnsSettings
 from lictor_dns.tcp_server import TcpServer
 from lictor_dns.udp_server import UdpServer
-from lictor_dns.zone import Zone, ZoneSettings
-from lictor_dnswire import Name
+from lictor_dns.zone import Zone
 from lictor_kit import Context
 
 ROLE = "dns"
@@ -35,30 +35,11 @@ async def build(context: Context, settings: DnsSettings) -> None:
     context.readiness.set("view", ok=False, reason="no complete view of the catalog yet")
     dice = random.Random(secrets.randbits(64))  # noqa: S311  shuffles answers, nothing here is secret
     store_of: list[View] = []
-    zone = Zone(
-        ZoneSettings(
-            domain=settings.domain,
-            datacenter=settings.datacenter,
-            node_ttl_s=settings.dns_node_ttl_s,
-            service_ttl_s=settings.dns_service_ttl_s,
-            only_passing=settings.dns_only_passing,
-        ),
-        lambda: store_of[0].store,
-        dice,
-    )
+    zone = Zone(zone_settings(settings), lambda: store_of[0].store, dice)
     recursion = _recursion(settings, dice)
     context.on_stop(recursion.close)
-    responder = Responder(
-        ResponderSettings(
-            domain=Name.from_text(settings.domain + ".").lower().labels,
-            datacenter=settings.datacenter.encode(),
-            udp_answer_limit=settings.dns_udp_answer_limit,
-            a_record_limit=settings.dns_a_record_limit,
-            recursion=bool(recursion.recursors.addresses),
-        ),
-        zone,
-        dice,
-    )
+    replies = reply_settings(settings, recursion=bool(recursion.recursors.addresses))
+    responder = Responder(replies, zone, settings.datacenter, dice)
     udp = UdpServer(responder.answer_udp, recursion.ask_udp)
     tcp = TcpServer(responder.answer_tcp, recursion.ask_tcp, settings.dns_tcp_connections_max)
     await tcp.open(settings.bind, settings.dns_port)
