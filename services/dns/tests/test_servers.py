@@ -10,6 +10,7 @@ import uvloop
 
 from lictor_bus import FakeBus, Hub, LeaderTracker, View
 from lictor_bus.fake_store import FakeStore
+from lictor_dns.outcome import Recurse, Reply, without_recursors
 from lictor_dns.tcp_server import TcpServer
 from lictor_dns.udp_server import UdpServer
 from lictor_state.commands import CatalogRegister, ServiceSpec
@@ -37,7 +38,7 @@ def test_udp_answers_many_clients_and_ignores_garbage(world, loop):
     world.instance(1)
 
     async def story():
-        server = UdpServer(world.responder.answer_udp)
+        server = UdpServer(world.responder.answer_udp, without_recursors)
         server.open("127.0.0.1", 0)
         running = asyncio.get_running_loop()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -60,7 +61,7 @@ def test_tcp_answers_pipelined_queries_in_order(world, loop):
     world.instance(1)
 
     async def story():
-        server = TcpServer(world.responder.answer_tcp, 8)
+        server = TcpServer(world.responder.answer_tcp, without_recursors, 8)
         await server.open("127.0.0.1", 0)
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         queries = [dns.message.make_query("web.service.consul.", "A") for _ in range(20)]
@@ -76,7 +77,7 @@ def test_tcp_answers_pipelined_queries_in_order(world, loop):
 
 def test_connections_are_bounded_and_idle_ones_closed(world):
     async def story():
-        server = TcpServer(world.responder.answer_tcp, connections_max=1, idle_s=0.2)
+        server = TcpServer(world.responder.answer_tcp, without_recursors, connections_max=1, idle_s=0.2)
         await server.open("127.0.0.1", 0)
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(framed(dns.message.make_query("consul.", "SOA")))
@@ -92,7 +93,7 @@ def test_connections_are_bounded_and_idle_ones_closed(world):
 
 def test_closing_ends_open_connections(world):
     async def story():
-        server = TcpServer(world.responder.answer_tcp, 8)
+        server = TcpServer(world.responder.answer_tcp, without_recursors, 8)
         await server.open("127.0.0.1", 0)
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(framed(dns.message.make_query("consul.", "SOA")))
@@ -125,5 +126,48 @@ def test_a_change_in_the_store_reaches_the_answers_through_the_view(world):
         await asyncio.gather(following, return_exceptions=True)
         await bus.close()
         await store.bus.close()
+
+    run(story)
+
+
+@pytest.mark.parametrize("over", ["udp", "tcp"])
+def test_a_reply_that_waits_for_recursors_is_sent_when_they_are_done(over):
+    async def story():
+        waiting: asyncio.Queue[tuple[Recurse, Reply]] = asyncio.Queue()
+        query = dns.message.make_query("example.com.", "A")
+        outcome = Recurse(query.to_wire(), lambda upstream: upstream)
+
+        def answer(_data, client):
+            assert client == bytes((127, 0, 0, 1))
+            return outcome
+
+        def recurse(question, reply):
+            waiting.put_nowait((question, reply))
+
+        done = dns.message.make_response(query)
+        if over == "udp":
+            server = UdpServer(answer, recurse)
+            server.open("127.0.0.1", 0)
+            running = asyncio.get_running_loop()
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.setblocking(False)
+                client.sendto(query.to_wire(), ("127.0.0.1", server.port))
+                asked, send = await waiting.get()
+                send(done.to_wire())
+                reply = dns.message.from_wire(await running.sock_recv(client, 4096))
+            server.close()
+            send(done.to_wire())  # too late, and nobody's harm
+        else:
+            streams = TcpServer(answer, recurse, 8)
+            await streams.open("127.0.0.1", 0)
+            reader, writer = await asyncio.open_connection("127.0.0.1", streams.port)
+            writer.write(framed(query))
+            asked, send = await waiting.get()
+            send(done.to_wire())
+            reply = await read_frame(reader)
+            writer.close()
+            await streams.close()
+        assert asked is outcome
+        assert reply.id == query.id
 
     run(story)

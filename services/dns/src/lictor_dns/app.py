@@ -7,17 +7,21 @@ is not true would be worse. When the store is gone, answers go on from the view 
 import asyncio
 import random
 import secrets
+from functools import partial
 
 import structlog
 
 from lictor_bus import Bus, LeaderTracker, Presence, View, connect, tell_contact
+from lictor_dns.configured import reply_settings, zone_settings
 from lictor_dns.metrics import DnsMetrics
-from lictor_dns.responder import Responder, ResponderSettings
+from lictor_dns.recursion import Recursion, without_ourselves
+from lictor_dns.recursion_metrics import RecursionMetrics
+from lictor_dns.recursor import Recursors, parse_recursors
+from lictor_dns.responder import Responder
 from lictor_dns.settings import DnsSettings
 from lictor_dns.tcp_server import TcpServer
 from lictor_dns.udp_server import UdpServer
-from lictor_dns.zone import Zone, ZoneSettings
-from lictor_dnswire import Name
+from lictor_dns.zone import Zone
 from lictor_kit import Context
 
 ROLE = "dns"
@@ -31,28 +35,13 @@ async def build(context: Context, settings: DnsSettings) -> None:
     context.readiness.set("view", ok=False, reason="no complete view of the catalog yet")
     dice = random.Random(secrets.randbits(64))  # noqa: S311  shuffles answers, nothing here is secret
     store_of: list[View] = []
-    zone = Zone(
-        ZoneSettings(
-            domain=settings.domain,
-            datacenter=settings.datacenter,
-            node_ttl_s=settings.dns_node_ttl_s,
-            service_ttl_s=settings.dns_service_ttl_s,
-            only_passing=settings.dns_only_passing,
-        ),
-        lambda: store_of[0].store,
-        dice,
-    )
-    responder = Responder(
-        ResponderSettings(
-            domain=Name.from_text(settings.domain + ".").lower().labels,
-            datacenter=settings.datacenter.encode(),
-            udp_answer_limit=settings.dns_udp_answer_limit,
-            a_record_limit=settings.dns_a_record_limit,
-        ),
-        zone,
-        dice,
-    )
-    udp, tcp = UdpServer(responder.answer_udp), TcpServer(responder.answer_tcp, settings.dns_tcp_connections_max)
+    zone = Zone(zone_settings(settings), lambda: store_of[0].store, dice)
+    recursion = _recursion(settings, dice)
+    context.on_stop(recursion.close)
+    replies = reply_settings(settings, recursion=bool(recursion.recursors.addresses))
+    responder = Responder(replies, zone, settings.datacenter, dice)
+    udp = UdpServer(responder.answer_udp, recursion.ask_udp)
+    tcp = TcpServer(responder.answer_tcp, recursion.ask_tcp, settings.dns_tcp_connections_max)
     await tcp.open(settings.bind, settings.dns_port)
     udp.open(settings.bind, tcp.port)
     log.info("dns", port=tcp.port, domain=settings.domain)
@@ -78,14 +67,31 @@ async def build(context: Context, settings: DnsSettings) -> None:
     await view.ready.wait()
     responder.complete = True
     context.readiness.set("view", ok=True)
-    context.spawn("contact", _watch(context, bus, view, responder, udp, DnsMetrics(context.metrics)))
+    metrics, asked = DnsMetrics(context.metrics), RecursionMetrics(context.metrics)
+    context.spawn("contact", _watch(context, bus, view, responder, udp, metrics, recursion, asked))
+
+
+def _recursion(settings: DnsSettings, dice: random.Random) -> Recursion:
+    """Who is asked about foreign names; ids come from where nobody can foresee them (RFC 5452, section 4.3)."""
+    configured = parse_recursors(settings.dns_recursors)
+    addresses = without_ourselves(configured, settings.bind, settings.dns_port)
+    recursors = Recursors(addresses, settings.dns_recursor_strategy, dice)
+    return Recursion(recursors, settings.dns_recursor_timeout_s, partial(secrets.randbits, 16))
 
 
 async def _watch(
-    context: Context, bus: Bus, view: View, responder: Responder, udp: UdpServer, metrics: DnsMetrics
+    context: Context,
+    bus: Bus,
+    view: View,
+    responder: Responder,
+    udp: UdpServer,
+    metrics: DnsMetrics,
+    recursion: Recursion,
+    asked: RecursionMetrics,
 ) -> None:
     """Tell in /readyz what is unusual, and copy what was counted into the metrics."""
     while True:
         tell_contact(context.readiness.note, bus, view, "answers are that old")
+        asked.copy(recursion)
         metrics.copy(responder.counts, udp.dropped, view.last_contact_s())
         await asyncio.sleep(CONTACT_POLL_S)

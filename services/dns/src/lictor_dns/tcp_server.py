@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from lictor_dns.client_address import packed_address
+from lictor_dns.outcome import Outcome, Recurse, Recursion
 from lictor_dnswire import FrameReader, frame
 
 IDLE_S = 30.0
@@ -14,8 +16,15 @@ READ_BYTES = 64 * 1024
 class TcpServer:
     """Answers queries on connections; use `open`, …, `close`."""
 
-    def __init__(self, answer: Callable[[bytes], bytes | None], connections_max: int, idle_s: float = IDLE_S) -> None:
-        self._answer, self._connections_max, self._idle_s = answer, connections_max, idle_s
+    def __init__(
+        self,
+        answer: Callable[[bytes, bytes], Outcome],
+        recurse: Recursion,
+        connections_max: int,
+        idle_s: float = IDLE_S,
+    ) -> None:
+        self._answer, self._recurse = answer, recurse
+        self._connections_max, self._idle_s = connections_max, idle_s
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self.refused = 0
@@ -58,16 +67,30 @@ class TcpServer:
 
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         frames = FrameReader()
+        client = packed_address(writer.get_extra_info("peername")[0])
         while True:
             async with asyncio.timeout(self._idle_s):
                 data = await reader.read(READ_BYTES)
             if not data:
                 return
             for query in frames.feed(data):
-                reply = self._answer(query)
+                reply = await self._finished(self._answer(query, client))
                 if reply is None:
                     return
                 writer.write(frame(reply))
             # A client that does not read its answers is waited for, but not longer than an idle one.
             async with asyncio.timeout(self._idle_s):
                 await writer.drain()
+
+    async def _finished(self, outcome: Outcome) -> bytes | None:
+        """The reply, once the recursors have said theirs where they are asked."""
+        if not isinstance(outcome, Recurse):
+            return outcome
+        done: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+
+        def reply(finished: bytes | None) -> None:
+            if not done.done():
+                done.set_result(finished)
+
+        self._recurse(outcome, reply)
+        return await done

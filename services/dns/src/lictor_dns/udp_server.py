@@ -7,8 +7,12 @@ asyncio's datagram transport costs several calls and objects per packet; here on
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import structlog
+
+from lictor_dns.client_address import packed_address
+from lictor_dns.outcome import Outcome, Recurse, Recursion
 
 DATAGRAMS_PER_WAKE = 64
 QUERY_BYTES_MAX = 65_535
@@ -21,8 +25,8 @@ log = structlog.get_logger()
 class UdpServer:
     """Answers datagrams on one socket."""
 
-    def __init__(self, answer: Callable[[bytes], bytes | None]) -> None:
-        self._answer = answer
+    def __init__(self, answer: Callable[[bytes, bytes], Outcome], recurse: Recursion) -> None:
+        self._answer, self._recurse = answer, recurse
         self._socket: socket.socket | None = None
         self.dropped = 0
 
@@ -66,10 +70,16 @@ class UdpServer:
                 return
             except OSError:
                 continue  # an ICMP error of an earlier reply; it concerns nobody here
-            reply = answer(data)
-            if reply is None:
-                continue
-            try:
-                opened.sendto(reply, peer)
-            except OSError:
-                self.dropped += 1  # the send buffer is full or the peer unreachable: UDP clients ask again
+            outcome = answer(data, packed_address(peer[0]))
+            if isinstance(outcome, Recurse):
+                self._recurse(outcome, partial(self._send, peer))
+            else:
+                self._send(peer, outcome)
+
+    def _send(self, peer: tuple[object, ...], reply: bytes | None) -> None:
+        if reply is None or self._socket is None:
+            return
+        try:
+            self._socket.sendto(reply, peer)
+        except OSError:
+            self.dropped += 1  # the send buffer is full or the peer unreachable: UDP clients ask again
