@@ -7,10 +7,12 @@ import dns.message
 import dns.rdatatype
 import pytest
 
-from lictor_dns.responder import Responder, ResponderSettings
+from lictor_dns.replies import ReplySettings
+from lictor_dns.responder import Responder
 from lictor_dns.zone import Zone, ZoneSettings
 from lictor_state import Envelope, Store, apply
 from lictor_state.commands import AgentJoin, CatalogRegister, CheckSpec, ServiceSpec
+from lictor_state.queries.usable import AnswerLimits
 
 CLIENT = bytes((127, 0, 0, 1))
 
@@ -18,16 +20,13 @@ CLIENT = bytes((127, 0, 0, 1))
 class World:
     """A store, the zone over it, and the responder."""
 
-    def __init__(self, **settings):
-        limits = {
-            name: settings.pop(name) for name in ("udp_answer_limit", "a_record_limit", "recursion") if name in settings
-        }
+    def __init__(self, *, udp_answer_limit=3, a_record_limit=0, **settings):
+        told = {name: settings.pop(name) for name in ("recursion", "enable_truncate", "compress") if name in settings}
         self.store = Store("cluster")
         self.raft_index = 1
         self.zone = Zone(ZoneSettings(**settings), lambda: self.store, random.Random(1))
-        self.responder = Responder(
-            ResponderSettings(domain=(b"consul",), datacenter=b"dc1", **limits), self.zone, random.Random(2)
-        )
+        replies = ReplySettings(AnswerLimits(udp_answer_limit, a_record_limit), **told)
+        self.responder = Responder(replies, self.zone, settings.get("datacenter", "dc1"), random.Random(2))
         self.responder.complete = True
 
     def apply(self, *commands):

@@ -93,7 +93,10 @@ def test_every_spelling_of_a_service_finds_it_and_is_repeated(world, name):
         "web.service.dc2.consul.",
         "web.consul.",
         "service.consul.",
-        "web.virtual.consul.",
+        "web.ingress.consul.",
+        "web.query.consul.",
+        "web.service.dc1.consul.peer.consul.",
+        "web.service.cluster-2.peer.consul.",
         "nowhere.node.consul.",
         "0a0000.addr.consul.",
         "zzzzzzzz.addr.consul.",
@@ -214,7 +217,8 @@ def test_over_udp_without_edns_three_answers_are_given_with_it_and_over_tcp_all(
     assert world.ask("web.service.consul.", edns=4096).edns == 0
 
 
-def test_what_does_not_fit_is_cut_and_told(world):
+def test_what_does_not_fit_is_cut_and_told_where_that_is_wished(make_world):
+    world = make_world(enable_truncate=True)
     for number in range(1, 200):
         world.instance(number)
     reply = world.ask("web.service.consul.", edns=600)

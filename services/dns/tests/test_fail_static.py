@@ -38,7 +38,9 @@ class Dns:
         self.tasks = []
 
     def start(self, path=None):
-        self.spawn(self.fresh.run(path))
+        self.spawn(self.fresh.run())
+        if path is not None:
+            self.spawn(self.fresh.start_from(path))
         return self
 
     async def follow(self):

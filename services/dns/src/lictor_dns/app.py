@@ -14,17 +14,17 @@ from functools import partial
 import structlog
 
 from lictor_bus import Bus, LeaderTracker, NatsBus, Presence, View, ViewSaver, tell_contact
+from lictor_dns.configured import reply_settings, zone_settings
 from lictor_dns.fail_static import FailStatic
 from lictor_dns.metrics import DnsMetrics
 from lictor_dns.recursion import Recursion, without_ourselves
 from lictor_dns.recursion_metrics import RecursionMetrics
 from lictor_dns.recursor import Recursors, parse_recursors
-from lictor_dns.responder import Responder, ResponderSettings
+from lictor_dns.responder import Responder
 from lictor_dns.settings import DnsSettings
 from lictor_dns.tcp_server import TcpServer
 from lictor_dns.udp_server import UdpServer
-from lictor_dns.zone import Zone, ZoneSettings
-from lictor_dnswire import Name
+from lictor_dns.zone import Zone
 from lictor_kit import Context
 
 ROLE = "dns"
@@ -39,32 +39,13 @@ async def build(context: Context, settings: DnsSettings) -> None:
     bus = NatsBus()
     context.on_stop(bus.close)
     view = View(bus, LeaderTracker(bus, settings.cluster), "discovery")
-    zone = Zone(
-        ZoneSettings(
-            domain=settings.domain,
-            datacenter=settings.datacenter,
-            node_ttl_s=settings.dns_node_ttl_s,
-            service_ttl_s=settings.dns_service_ttl_s,
-            only_passing=settings.dns_only_passing,
-        ),
-        lambda: view.store,
-        dice,
-    )
+    zone = Zone(zone_settings(settings), lambda: view.store, dice)
     view.on_load(lambda _index, changes: zone.load(changes))
     view.on_reset(zone.reset)
     recursion = _recursion(settings, dice)
     context.on_stop(recursion.close)
-    responder = Responder(
-        ResponderSettings(
-            domain=Name.from_text(settings.domain + ".").lower().labels,
-            datacenter=settings.datacenter.encode(),
-            udp_answer_limit=settings.dns_udp_answer_limit,
-            a_record_limit=settings.dns_a_record_limit,
-            recursion=bool(recursion.recursors.addresses),
-        ),
-        zone,
-        dice,
-    )
+    replies = reply_settings(settings, recursion=bool(recursion.recursors.addresses))
+    responder = Responder(replies, zone, settings.datacenter, dice)
     udp = UdpServer(responder.answer_udp, recursion.ask_udp)
     tcp = TcpServer(responder.answer_tcp, recursion.ask_tcp, settings.dns_tcp_connections_max)
     await tcp.open(settings.bind, settings.dns_port)
@@ -89,8 +70,9 @@ def _keep_fresh(context: Context, settings: DnsSettings, view: View, responder: 
     fresh = FailStatic(view, responder, context.readiness, context.metrics, settings.dns_stale_max_s, time.time)
     path = settings.data_dir / ROLE / "view" if settings.dns_save_view else None
     context.readiness.set("view", ok=False, reason="no complete view of the catalog yet")
-    context.spawn("fail static", fresh.run(path))
+    context.spawn("fail static", fresh.run())
     if path is not None:
+        context.spawn("start from saved view", fresh.start_from(path), may_end=True)
         saver = ViewSaver(view, path, time.time)
         context.spawn("saved view", fresh.save_with(saver))
         context.on_stop(saver.close)

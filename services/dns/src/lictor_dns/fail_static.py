@@ -47,26 +47,28 @@ class FailStatic:
         self._stale = metrics.counter("stale_replies_total", "Replies while what they are made of may be behind.")
         self._saved = metrics.gauge("saved_view_timestamp", "When the view on disk was true; 0: none.")
 
-    async def run(self, path: Path | None) -> None:
-        """Judge for ever; with `path` start from the view that is saved there, and keep it up to date."""
-        self._apply()
-        if path is not None:
-            await self._start_from(path)
+    async def run(self) -> None:
+        """Judge for ever."""
         while True:
             self._apply()
-            await self._pause(LOOK_EVERY_S)
+            await self._ready_within(LOOK_EVERY_S)
+            if self._view.ready.is_set():
+                self._apply()  # at once, the first time
+                await asyncio.sleep(LOOK_EVERY_S)
 
     async def save_with(self, saver: ViewSaver) -> None:
         """Save the view for ever with `saver`."""
         self._saver = saver
         await saver.run()
 
-    async def _start_from(self, path: Path) -> None:
+    async def start_from(self, path: Path) -> None:
+        """Hold the view that is saved at `path` until the store's own has come, if that takes long."""
         saved = await load(path, self._view.stream)
         if saved is None:
             return
         self._saved.set(saved.header.true_at)
-        await self._pause(SAVED_AFTER_S)
+        if await self._ready_within(SAVED_AFTER_S):
+            return
         pinned = self._view.cluster
         if pinned and saved.header.cluster != pinned:
             log.warning("saved view ignored", reason=f"it is of cluster {saved.header.cluster}, this is {pinned}")
@@ -74,16 +76,14 @@ class FailStatic:
             self._held = saved
             log.warning("answering from the saved view", index=saved.header.index, age_s=self._saved_age_s())
 
-    async def _pause(self, seconds: float) -> None:
-        """Wait; not longer than until the view is complete for the first time."""
-        if self._view.ready.is_set():
-            await asyncio.sleep(seconds)
-            return
+    async def _ready_within(self, seconds: float) -> bool:
+        """Wait for the view's first complete state; whether it has come."""
         try:
             async with asyncio.timeout(seconds):
                 await self._view.ready.wait()
         except TimeoutError:
-            return
+            return False
+        return True
 
     def _saved_age_s(self) -> float | None:
         """Age of the saved view that is held; a clock that was set back makes nothing younger than new."""

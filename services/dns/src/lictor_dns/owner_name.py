@@ -1,27 +1,31 @@
 """What a name below the domain asks for; the rules are `lictor_state.queries.dns_name`, shared with `dns explain`."""
 
 from lictor_state.queries.dns_name import (
-    RESERVED,
-    RFC_PROTOCOL,
     AddressLookup,
     DomainLookup,
     Foreign,
     Lookup,
     NodeLookup,
+    QueryLookup,
+    ReverseLookup,
     ServiceLookup,
     Unknown,
+    VirtualLookup,
     read_name,
+    read_reverse_name,
 )
 
 __all__ = [
-    "RESERVED",
-    "RFC_PROTOCOL",
     "AddressLookup",
     "DomainLookup",
     "Foreign",
     "Lookup",
     "NodeLookup",
+    "QueryLookup",
+    "ReverseLookup",
     "ServiceLookup",
     "Unknown",
+    "VirtualLookup",
     "read_name",
+    "read_reverse_name",
 ]

@@ -1,32 +1,34 @@
 """From a query's bytes to a reply's bytes (RFC 1035; EDNS: RFC 6891). Pure but for the dice it is given.
 
-The hot path is one look-up in `ready_replies`, which keeps the replies to services and nodes from their first use until
-the zone drops what they were made of.
+The hot path is one look-up in `ready_replies`, which keeps the replies to names from their first use until the zone
+drops what they were made of. What does not depend on the view is decided first: malformed and foreign queries are
+answered even before the view is complete; anything that could be untrue by then is SERVFAIL.
 """
 
 import random
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
-from lictor_dns.outcome import Outcome
+from lictor_dns.client_query import ClientQuery, subnet_of
+from lictor_dns.outcome import Outcome, Recurse
 from lictor_dns.owner_name import (
-    AddressLookup,
     DomainLookup,
     Foreign,
     Lookup,
-    NodeLookup,
-    ServiceLookup,
-    Unknown,
+    QueryLookup,
+    ReverseLookup,
     read_name,
+    read_reverse_name,
 )
 from lictor_dns.passed_on import pass_on
 from lictor_dns.ready_replies import ReadyReplies
-from lictor_dns.zone import NOTHING, RecordSet, Zone
+from lictor_dns.replies import ReplySettings, completed, question_about, reply_of
+from lictor_dns.zone import Asked, RecordSet, Zone
 from lictor_dnswire import (
-    MESSAGE_BYTES_MAX,
-    UDP_BYTES_MIN,
     FormatError,
+    Name,
     Opt,
-    Question,
     Rcode,
     RRClass,
     RRType,
@@ -35,21 +37,11 @@ from lictor_dnswire import (
     parse_question,
 )
 
-UDP_BYTES_MAX = 65_467
-"""The largest UDP reply, as Consul's: 65,535 less headers and a margin."""
+_TRANSFERS: Final = frozenset({int(RRType.AXFR), int(RRType.IXFR)})
+_OF_THE_DOMAIN: Final = frozenset({int(RRType.SOA), int(RRType.NS)})
+"""Types that are answered with the domain's own records, whatever name below it is asked."""
 
-TCP_ANSWERS_MAX = 4_096
-
-
-@dataclass(frozen=True, slots=True)
-class ResponderSettings:
-    """What replies depend on beside the zone."""
-
-    domain: tuple[bytes, ...]
-    datacenter: bytes
-    udp_answer_limit: int = 3
-    a_record_limit: int = 0
-    recursion: bool = False
+_CLASSES: Final = frozenset({int(RRClass.IN), int(RRClass.ANY)})
 
 
 @dataclass(slots=True)
@@ -61,10 +53,11 @@ class Counts:
 
 
 class Responder:
-    """Answers queries from a zone; `complete` False (no complete view yet) makes every answer SERVFAIL."""
+    """Answers queries from a zone; `complete` False (no complete view yet) makes every answer of it SERVFAIL."""
 
-    def __init__(self, settings: ResponderSettings, zone: Zone, dice: random.Random) -> None:
+    def __init__(self, settings: ReplySettings, zone: Zone, datacenter: str, dice: random.Random) -> None:
         self._settings, self._zone, self._dice = settings, zone, dice
+        self._datacenter = datacenter.encode()
         self.complete = False
         self.counts = Counts()
         self.ready = ReadyReplies()
@@ -82,7 +75,7 @@ class Responder:
         """What becomes of a message on a stream from a client, whose address is 4 or 16 bytes."""
         return self._answer(data, client, udp=False)
 
-    def _answer(self, data: bytes, _client: bytes, *, udp: bool) -> Outcome:
+    def _answer(self, data: bytes, client: bytes, *, udp: bool) -> Outcome:
         try:
             question = parse_question(data)
         except FormatError as error:
@@ -90,92 +83,83 @@ class Responder:
                 return None
             self._count(error.rcode)
             return encode_error(error.header, error.rcode)
-        edns = Opt(payload_bytes=UDP_BYTES_MAX) if question.edns is not None else None
-        max_bytes = min(question.udp_bytes, UDP_BYTES_MAX) if udp else MESSAGE_BYTES_MAX
+        try:
+            query = ClientQuery(data, question, client, udp, subnet_of(question))
+        except FormatError:
+            return self._refuse(ClientQuery(data, question, client, udp, None), Rcode.FORMERR)
         if question.edns is not None and question.edns.version:
-            return self._refuse(question, Rcode.BADVERS, max_bytes, edns)
-        if question.qtype in {RRType.AXFR, RRType.IXFR}:
-            return self._refuse(question, Rcode.NOTIMP, max_bytes, edns)
-        lookup = read_name(question.labels, self._settings.domain, self._settings.datacenter)
-        if isinstance(lookup, Foreign) and self._settings.recursion and question.recursion_desired:
-            return pass_on(question, max_bytes, edns, self._count)
+            return self._refuse(query, Rcode.BADVERS)
+        lookup, domain = self._meaning(query)
+        if isinstance(lookup, Foreign):
+            if self._settings.recursion and question.recursion_desired and question.qtype not in _TRANSFERS:
+                return pass_on(question, query.max_bytes, query.opt(), self._count)
+            return self._refuse(query, Rcode.NOTIMP if question.qtype in _TRANSFERS else Rcode.REFUSED)
+        if question.qtype in _TRANSFERS:
+            return self._refuse(query, Rcode.NOTIMP, authoritative=True)
         if not self.complete:
-            return self._refuse(question, Rcode.SERVFAIL, max_bytes, edns)
-        if isinstance(lookup, Foreign) or question.qclass not in {RRClass.IN, RRClass.ANY}:
-            return self._refuse(question, Rcode.REFUSED, max_bytes, edns)
-        found = self._find(lookup, question.qtype)
+            return self._refuse(query, Rcode.SERVFAIL)
+        if question.qclass not in _CLASSES:
+            return self._refuse(query, Rcode.REFUSED)
+        return self._from_zone(query, lookup, domain)
+
+    def _meaning(self, query: ClientQuery) -> tuple[Lookup, Name]:
+        """What the name asks for, and the domain of ours that it lies below."""
+        question = query.question
+        for domain in self._zone.domains:
+            lookup = read_name(question.labels, domain.labels, self._datacenter, srv=question.qtype == RRType.SRV)
+            if not isinstance(lookup, Foreign):
+                return (DomainLookup() if question.qtype in _OF_THE_DOMAIN else lookup), domain
+        return read_reverse_name(question.labels) or Foreign(), self._zone.domain
+
+    def _from_zone(self, query: ClientQuery, lookup: Lookup, domain: Name) -> Outcome:
+        question = query.question
+        by_client = isinstance(lookup, QueryLookup)
+        asked = Asked(question.qtype, domain, query.source if by_client else "")
+        found = self._zone.find(lookup, asked)
+        recursion = self._settings.recursion and question.recursion_desired
+        if not found.exists:
+            if recursion and isinstance(lookup, ReverseLookup):
+                return pass_on(question, query.max_bytes, query.opt(), self._count)
+            return self._negative(query, found, Rcode.NXDOMAIN, domain)
         if not found.templates:
-            return self._negative(question, found, max_bytes, edns)
-        return self._positive(data, question, lookup, found, max_bytes, edns, udp=udp)
+            return self._negative(query, found, Rcode.NOERROR, domain)
+        opt = query.opt(for_subnet_only=by_client)
+        if recursion and found.outside is not None:
 
-    def _find(self, lookup: Lookup, qtype: int) -> RecordSet:
-        if isinstance(lookup, ServiceLookup | NodeLookup):
-            return self._zone.find(lookup, qtype)
-        if isinstance(lookup, AddressLookup):
-            return self._zone.address(lookup, qtype)
-        if isinstance(lookup, DomainLookup):
-            return self._zone.domain(lookup, qtype)
-        assert isinstance(lookup, Unknown)
-        return NOTHING
+            def finish(upstream: bytes | None) -> bytes:
+                whole = completed(found, upstream, edns=question.edns is not None)
+                self._count(Rcode.NOERROR)
+                return reply_of(query, whole, self._settings, rcode=Rcode.NOERROR, opt=opt)
 
-    def _positive(
-        self,
-        data: bytes,
-        question: Question,
-        lookup: Lookup,
-        found: RecordSet,
-        max_bytes: int,
-        edns: Opt | None,
-        *,
-        udp: bool,
-    ) -> bytes:
+            return Recurse(question_about(found.outside, question.qtype), finish)
         self._count(Rcode.NOERROR)
-        every = found.templates
-        limit = len(every)
-        if udp and max_bytes == UDP_BYTES_MIN:
-            limit = min(limit, self._settings.udp_answer_limit)
-        if found.addresses and self._settings.a_record_limit:
-            limit = min(limit, self._settings.a_record_limit)
-        limit = min(limit, TCP_ANSWERS_MAX)
+        rotations = max(1, found.turning)
+        first = self._dice.randrange(rotations)
+        if not query.udp or not found.kept:
+            return reply_of(query, found, self._settings, rcode=Rcode.NOERROR, turn=first, opt=opt)
+        make = partial(_turned, query, found, self._settings, opt)
+        return self.ready.keep(query.data, (self._zone.key(lookup, asked),), rotations, first, make)
 
-        def reply(rotation: int) -> bytes:
-            start = rotation % len(every)
-            turned = (every[start:] + every[:start])[:limit]
-            return encode_reply(
-                question,
-                turned,
-                max_bytes=max_bytes,
-                recursion_available=self._settings.recursion,
-                edns=edns,
-                additional=found.additional,
-            )
-
-        first = self._dice.randrange(len(every))
-        if not udp or not isinstance(lookup, ServiceLookup | NodeLookup):
-            return reply(first)
-        return self.ready.keep(data, (self._zone.dependency(lookup),), len(every), first, reply)
-
-    def _negative(self, question: Question, found: RecordSet, max_bytes: int, edns: Opt | None) -> bytes:
+    def _negative(self, query: ClientQuery, found: RecordSet, rcode: int, domain: Name) -> bytes:
         """NXDOMAIN for a name that has nothing, NODATA for a type that it lacks (RFC 2308)."""
-        rcode = Rcode.NOERROR if found.exists else Rcode.NXDOMAIN
         self._count(rcode)
-        authority = [self._zone.soa_record()] if found.soa else []
-        return encode_reply(
-            question,
-            max_bytes=max_bytes,
-            rcode=rcode,
-            recursion_available=self._settings.recursion,
-            authority=authority,
-            additional=found.additional,
-            edns=edns,
-        )
+        authority = (self._zone.soa_record(domain),) if found.soa else ()
+        return reply_of(query, found, self._settings, rcode=rcode, authority=authority, opt=query.opt())
 
-    def _refuse(self, question: Question, rcode: int, max_bytes: int, edns: Opt | None) -> bytes:
+    def _refuse(self, query: ClientQuery, rcode: int, *, authoritative: bool = False) -> bytes:
         self._count(rcode)
-        available = self._settings.recursion
         return encode_reply(
-            question, max_bytes=max_bytes, rcode=rcode, authoritative=False, recursion_available=available, edns=edns
+            query.question,
+            max_bytes=query.max_bytes,
+            rcode=rcode,
+            authoritative=authoritative,
+            recursion_available=self._settings.recursion,
+            edns=query.opt(),
         )
 
     def _count(self, rcode: int) -> None:
         self.counts.by_rcode[rcode] = self.counts.by_rcode.get(rcode, 0) + 1
+
+
+def _turned(query: ClientQuery, found: RecordSet, settings: ReplySettings, opt: Opt | None, turn: int) -> bytes:
+    return reply_of(query, found, settings, rcode=Rcode.NOERROR, turn=turn, opt=opt)

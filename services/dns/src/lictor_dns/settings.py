@@ -3,6 +3,7 @@
 from pydantic import Field, field_validator
 
 from lictor_dns.recursor import Strategy, parse_recursors
+from lictor_dns.zone.settings import ServiceTtls
 from lictor_kit import Port, Settings
 
 
@@ -21,6 +22,15 @@ class DnsSettings(Settings):
     dns_service_ttl_s: int = Field(
         default=0, ge=0, le=86_400, description="seconds; TTL of services' records; 0, so that no change is hidden"
     )
+    dns_service_ttls: str = Field(
+        default="",
+        description="NAME=seconds, comma separated, a name or its beginning with a star; TTLs of some services; none",
+    )
+    dns_alt_domain: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9.-]{0,253}$",
+        description="DNS name; another zone with the same names; none, as in Consul",
+    )
     dns_only_passing: bool = Field(
         default=True,
         description="true or false; leave out instances with a warning too; critical ones are always left out",
@@ -30,6 +40,28 @@ class DnsSettings(Settings):
     )
     dns_a_record_limit: int = Field(
         default=0, ge=0, description="records; in any answer with addresses; 0 for no limit; as in Consul"
+    )
+    dns_enable_truncate: bool = Field(
+        default=False,
+        description="true or false; set TC when some instances were left out; false, as in Consul: some are enough",
+    )
+    dns_disable_compression: bool = Field(
+        default=False, description="true or false; spell out every name; false, as in Consul: replies are smaller"
+    )
+    dns_additional_node_meta_txt: bool = Field(
+        default=True,
+        description="true or false; add the meta of nodes as TXT to answers about them; as in Consul",
+    )
+    dns_soa_refresh_s: int = Field(
+        default=3600, ge=0, le=2**31 - 1, description="seconds; in the SOA; as in Consul, like the next three"
+    )
+    dns_soa_retry_s: int = Field(default=600, ge=0, le=2**31 - 1, description="seconds; in the SOA; as in Consul")
+    dns_soa_expire_s: int = Field(default=86_400, ge=0, le=2**31 - 1, description="seconds; in the SOA; as in Consul")
+    dns_soa_minimum_s: int = Field(
+        default=0,
+        ge=0,
+        le=86_400,
+        description="seconds; how long resolvers may keep that a name is absent; 0, so that a first instance is found",
     )
     dns_tcp_connections_max: int = Field(
         default=1024, ge=1, description="connections; open at once over TCP; more are closed at once"
@@ -57,6 +89,12 @@ class DnsSettings(Settings):
         description="true or false; keep the view in LICTOR_DATA_DIR/dns, for a start without the store; off, because "
         "a dns needs no disk otherwise",
     )
+
+    @field_validator("dns_service_ttls")
+    @classmethod
+    def _check_ttls(cls, text: str) -> str:
+        ServiceTtls.from_text(text)
+        return text
 
     @field_validator("dns_recursors")
     @classmethod
