@@ -1,18 +1,21 @@
 """Builds one dns and joins its parts.
 
 The ports open at once; until the view is complete for the first time, every answer is SERVFAIL: an empty answer that
-is not true would be worse. When the store is gone, answers go on from the view (fail static).
+is not true would be worse. When the store is gone, answers go on from the view; when it is not there at the start, from
+the one that was saved (fail static).
 """
 
 import asyncio
 import random
 import secrets
+import time
 from functools import partial
 
 import structlog
 
-from lictor_bus import Bus, LeaderTracker, Presence, View, connect, tell_contact
+from lictor_bus import Bus, LeaderTracker, NatsBus, Presence, View, ViewSaver, tell_contact
 from lictor_dns.configured import reply_settings, zone_settings
+from lictor_dns.fail_static import FailStatic
 from lictor_dns.metrics import DnsMetrics
 from lictor_dns.recursion import Recursion, without_ourselves
 from lictor_dns.recursion_metrics import RecursionMetrics
@@ -31,11 +34,14 @@ log = structlog.get_logger()
 
 
 async def build(context: Context, settings: DnsSettings) -> None:
-    """Start one dns: ports, bus, view, zone."""
-    context.readiness.set("view", ok=False, reason="no complete view of the catalog yet")
+    """Start one dns: ports, zone, and what keeps it true, as soon as the bus is reached."""
     dice = random.Random(secrets.randbits(64))  # noqa: S311  shuffles answers, nothing here is secret
-    store_of: list[View] = []
-    zone = Zone(zone_settings(settings), lambda: store_of[0].store, dice)
+    bus = NatsBus()
+    context.on_stop(bus.close)
+    view = View(bus, LeaderTracker(bus, settings.cluster), "discovery")
+    zone = Zone(zone_settings(settings), lambda: view.store, dice)
+    view.on_load(lambda _index, changes: zone.load(changes))
+    view.on_reset(zone.reset)
     recursion = _recursion(settings, dice)
     context.on_stop(recursion.close)
     replies = reply_settings(settings, recursion=bool(recursion.recursors.addresses))
@@ -45,18 +51,9 @@ async def build(context: Context, settings: DnsSettings) -> None:
     await tcp.open(settings.bind, settings.dns_port)
     udp.open(settings.bind, tcp.port)
     log.info("dns", port=tcp.port, domain=settings.domain)
-
-    bus = await connect(settings.nats_url, f"{ROLE} {settings.node}")
-    context.on_stop(bus.close)
-    leader = LeaderTracker(bus, settings.cluster)
-    await leader.start()
-    view = View(bus, leader, "discovery")
-    store_of.append(view)
-    view.on_load(lambda _index, changes: zone.load(changes))
-    view.on_reset(zone.reset)
+    _keep_fresh(context, settings, view, responder)
     presence = Presence(bus, ROLE, settings.node, f"{settings.node}-{dice.getrandbits(64):x}", {"port": tcp.port})
-    context.spawn("view", view.run())
-    context.spawn("presence", presence.run())
+    context.spawn("following", _follow(context, settings, bus, view, presence), may_end=True)
     context.on_stop(presence.close)
 
     async def close() -> None:
@@ -64,11 +61,29 @@ async def build(context: Context, settings: DnsSettings) -> None:
         await tcp.close()
 
     context.on_stop(close)
-    await view.ready.wait()
-    responder.complete = True
-    context.readiness.set("view", ok=True)
     metrics, asked = DnsMetrics(context.metrics), RecursionMetrics(context.metrics)
     context.spawn("contact", _watch(context, bus, view, responder, udp, metrics, recursion, asked))
+
+
+def _keep_fresh(context: Context, settings: DnsSettings, view: View, responder: Responder) -> None:
+    """Answer while what is held is fresh enough, and keep it on disk if that is wanted."""
+    fresh = FailStatic(view, responder, context.readiness, context.metrics, settings.dns_stale_max_s, time.time)
+    path = settings.data_dir / ROLE / "view" if settings.dns_save_view else None
+    context.readiness.set("view", ok=False, reason="no complete view of the catalog yet")
+    context.spawn("fail static", fresh.run())
+    if path is not None:
+        context.spawn("start from saved view", fresh.start_from(path), may_end=True)
+        saver = ViewSaver(view, path, time.time)
+        context.spawn("saved view", fresh.save_with(saver))
+        context.on_stop(saver.close)
+
+
+async def _follow(context: Context, settings: DnsSettings, bus: NatsBus, view: View, presence: Presence) -> None:
+    """Join the bus, however long that takes, and follow the store; the ports answer meanwhile."""
+    await bus.open(list(settings.nats_urls), f"{ROLE} {settings.node}")
+    await view.leader.start()
+    context.spawn("view", view.run())
+    context.spawn("presence", presence.run())
 
 
 def _recursion(settings: DnsSettings, dice: random.Random) -> Recursion:
