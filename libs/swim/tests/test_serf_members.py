@@ -106,6 +106,19 @@ def test_a_pruned_member_that_is_still_leaving_disappears_later() -> None:
     assert table.members.reap_deadline() == float("inf")
 
 
+@pytest.mark.parametrize("way", ["join intent", "alive claim"])
+def test_a_leaving_member_that_refutes_is_not_pruned(way: str) -> None:
+    table = Table(V)
+    table.members.leave_intent(LeaveIntent(6, "peer", prune=True), 1.0)
+    if way == "join intent":
+        table.members.join_intent(JoinIntent(7, "peer"), 2.0)
+    else:
+        table.members.joined(PEER, 2.0)
+    table.members.reap(100.0)
+    assert table.status() == A
+    assert table.members.reap_deadline() == float("inf")
+
+
 @pytest.mark.parametrize(("status", "lives_s"), [(F, 100), (L, 50)])
 def test_the_gone_are_shown_for_their_time_and_then_reaped(status: Status, lives_s: float) -> None:
     table = Table(status)

@@ -16,7 +16,7 @@ from lictor_swim.addresses import Endpoint, endpoint_of
 from lictor_swim.awareness import Awareness
 from lictor_swim.config import SwimConfig
 from lictor_swim.delegate import Delegate
-from lictor_swim.dice import Dice, sample
+from lictor_swim.dice import Dice
 from lictor_swim.events import MemberState
 from lictor_swim.history import HistoryKind
 from lictor_swim.membership import Membership, Record
@@ -102,6 +102,7 @@ class FailureDetector:
     def start(self, now: float) -> None:
         """Begin at a random moment within one interval, so that a pool's probes do not go in step."""
         self._next_probe_at = now + self._dice.random() * self._config.probe_interval_s
+        self._index = self._dice.randrange(len(self._membership.probe_order))
 
     def deadline(self) -> float:
         """When `tick` has something to do."""
@@ -184,9 +185,7 @@ class FailureDetector:
         if target is None:
             return
         me = self._membership.identity
-        candidates = [name for name in self._membership.others() if name != probe.target]
-        for name in sample(self._dice, candidates, self._config.indirect_checks):
-            relay = self._membership.records[name]
+        for relay in self._membership.draw(self._config.indirect_checks, lambda record: _may_relay(record, target)):
             nack = relay.protocol_max >= _PROTOCOL_NACK
             probe.nacks_expected += nack
             request = IndirectPing(
@@ -274,6 +273,10 @@ class FailureDetector:
     def _next_sequence(self) -> int:
         self._sequence = (self._sequence + 1) & _SEQUENCE_MASK
         return self._sequence
+
+
+def _may_relay(record: Record, target: Record) -> bool:
+    return record.state == MemberState.ALIVE and record.name != target.name
 
 
 def _reply_to(message: Ping | IndirectPing, source: Endpoint) -> Endpoint:
