@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lictor_swim import VERSIONS, Member, MemberChange, MemberEvent, MemberState, Status, WireError
 from lictor_swim.serf import Coordinate, SerfConfig, decode_coordinate, decode_tags, encode_coordinate, encode_tags
-from lictor_swim.serf.filters import matches_filters
+from lictor_swim.serf.filters import matches_filters, matches_plain
 from lictor_swim.serf.lamport import LTIME_MAX, LamportClock
 from lictor_swim.serf.members import SerfMembers
 from lictor_swim.serf.recent import RING_SLOTS, SLOT_ENTRIES_MAX, RecentRing
@@ -252,4 +252,6 @@ def tag(expression: str) -> bytes:
     ],
 )
 def test_filters_decide_whom_a_query_is_for(filters: tuple[bytes, ...] | None, matches: bool) -> None:
-    assert matches_filters(filters, "me", {"role": "dbb" if filters == (tag("d.*b"),) else "db"}) is matches
+    assert (
+        matches_filters(filters, "me", {"role": "dbb" if filters == (tag("d.*b"),) else "db"}, matches_plain) is matches
+    )
