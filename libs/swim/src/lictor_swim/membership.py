@@ -30,6 +30,7 @@ from lictor_swim.events import (
     MemberTrusted,
     MemberUpdated,
     NameConflict,
+    PacketsBlocked,
     Refuted,
 )
 from lictor_swim.history import History, HistoryEntry, HistoryKind
@@ -315,6 +316,13 @@ class Membership:
     def suspicion_deadline(self) -> float | None:
         """When the next suspicion ends in death."""
         return min((suspicion.deadline for suspicion in self.suspicions.values()), default=None)
+
+    def reached_by_stream(self, name: str, now: float) -> None:
+        """A probe of this member was answered on a stream only."""
+        record = self.records.get(name)
+        if record is not None:
+            self.note(name, HistoryKind.STREAM_ONLY, name, now)
+            self._emit(PacketsBlocked(record.member()), now)
 
     def expire(self, now: float) -> None:
         """Declare dead whoever did not refute in time."""

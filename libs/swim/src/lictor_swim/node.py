@@ -296,6 +296,8 @@ class SwimNode:
 
     def _take_broadcasts(self, overhead_bytes: int, budget_bytes: int) -> list[bytes]:
         """Updates for one packet: claims about members first, then the layer above."""
+        if not self._has_broadcasts():
+            return []
         limit = retransmit_limit(self._config.retransmit_mult, len(self._membership.records))
         updates = self._membership.broadcasts.take(overhead_bytes, budget_bytes, limit)
         free = budget_bytes - sum(len(update) + overhead_bytes for update in updates)

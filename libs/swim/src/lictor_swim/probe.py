@@ -1,7 +1,7 @@
 """The failure detector: probe, indirect probe, and a probe by stream (SWIM §3.1, §4.3; Lifeguard §IV.A).
 
     idle ──interval──▶ direct ──timeout──▶ indirect ──interval · (score + 1)──▶ suspect
-                          └─────ack──────────┴──ack, or the stream's ack─────▶ idle, health improves
+                          └─────ack──────────┴──ack; at the end the stream's ack─▶ idle, health improves
 
 One member after the other is probed, in an order that is shuffled after each round, so that each is probed within
 2n - 1 intervals. The detector also probes on behalf of others, and sends them a nack when it hears nothing, so that
@@ -40,7 +40,10 @@ _SEQUENCE_MASK = 0xFFFF_FFFF
 
 
 class _Probe(Struct):
-    """The probe under way. `nacks` counts what relays said, of `nacks_expected` who could."""
+    """The probe under way. `nacks` counts what relays said, of `nacks_expected` who could.
+
+    `stream_acked`: the target answered on a stream; a packet may still tell that packets get through as well.
+    """
 
     target: str
     incarnation: int
@@ -51,6 +54,7 @@ class _Probe(Struct):
     indirect: bool = False
     nacks: int = 0
     nacks_expected: int = 0
+    stream_acked: bool = False
 
 
 class _Relay(Struct):
@@ -121,8 +125,7 @@ class FailureDetector:
             if not probe.indirect and now >= probe.indirect_at:
                 self._probe_indirectly(probe, now)
             if now >= probe.deadline:
-                self._probe = None
-                self._fail(probe, now)
+                self._end(probe, now)
         if self._probe is None and now >= self._next_probe_at:
             self._next_probe_at = now + self._config.probe_interval_s
             record = self._next_target(now)
@@ -196,6 +199,15 @@ class FailureDetector:
             ping = self._ping(probe.sequence, target.name)
             self._stream_ping(endpoint_of(target.address, target.port), ping, probe.deadline)
 
+    def _end(self, probe: _Probe, now: float) -> None:
+        """The time is over, and no packet answered."""
+        if probe.stream_acked:
+            self._succeed()
+            self._membership.reached_by_stream(probe.target, now)
+        else:
+            self._probe = None
+            self._fail(probe, now)
+
     def _fail(self, probe: _Probe, now: float) -> None:
         self._late[probe.sequence] = probe
         if len(self._late) > LATE_PROBES_MAX:
@@ -258,9 +270,10 @@ class FailureDetector:
             self._probe.nacks = min(self._probe.nacks + 1, self._probe.nacks_expected)
 
     def stream_acked(self, sequence: int) -> None:
-        """The target answered on a stream."""
-        if self._probe is not None and self._probe.sequence == sequence:
-            self._succeed()
+        """The target answered on a stream: it lives, even if no packet tells so until the probe's end."""
+        probe = self._probe
+        if probe is not None and probe.sequence == sequence:
+            probe.stream_acked = True
 
     def _succeed(self) -> None:
         self._probe = None
