@@ -69,7 +69,7 @@ class View:
         self._order = FeedOrder()
         self._behind = asyncio.Event()
         self._behind.set()
-        self._resuming = False
+        self._resuming = True  # until the first resume has ended: nothing of the feed may be taken before
         self._buffer: list[Feed] = []
         self._buffer_bytes = 0
         self._overdue = 0
@@ -104,6 +104,16 @@ class View:
     def on_reset(self, listener: Callable[[], None]) -> None:
         """Call `listener()` after a snapshot has replaced `store`."""
         self._on_reset.append(listener)
+
+    def start_from(self, saved: Store) -> bool:
+        """Hold a saved store until the first complete one is here (fail static); False if that is here already.
+
+        The view does not become `ready` by it. A saved store of the same cluster is a floor: no older one replaces it.
+        """
+        if self.ready.is_set():
+            return False
+        self._replace(saved)
+        return True
 
     async def wait_for(self, index: int, timeout_s: float) -> bool:
         """Wait until the view's index is at least `index`; whether it got there in time."""
@@ -257,7 +267,7 @@ class View:
         target = beacon.stream_last.get(self.stream, 0) if beacon else 0
         known = self.store.meta.epoch if self.ready.is_set() else 0
         while True:
-            ask = ResumeAsk(self.cluster, self.stream, known, self.store.index, target)
+            ask = ResumeAsk(self.cluster, self.stream, known, self.store.index if known else 0, target)
             answer = await self._ask(member, ask, ASK_TIMEOUT_S)
             if answer.status == "snapshot":
                 await self._fetch(member, ask, answer)
@@ -279,8 +289,13 @@ class View:
             fresh = await self._fetch_parts(member, ask, offer)
         except* (BusError, FrameError, _ResumeFailedError) as failed:  # a group has gathered what its tasks raised
             raise _ResumeFailedError(str(failed.exceptions[0])) from failed
-        if (fresh.epoch, fresh.index) < (self.store.epoch, self.store.index):
+        held = self.store
+        same_cluster = fresh.meta.cluster_id == held.meta.cluster_id  # it is not, if ours was saved in another one
+        if same_cluster and (fresh.epoch, fresh.index) < (held.epoch, held.index):
             raise _ResumeFailedError("the snapshot is older than this view")
+        self._replace(fresh)
+
+    def _replace(self, fresh: Store) -> None:
         replaced, self.store = self.store, fresh
         replaced.watches.fire_all()
         for listener in self._on_reset:

@@ -1,19 +1,26 @@
 """Builds one dns and joins its parts.
 
 The ports open at once; until the view is complete for the first time, every answer is SERVFAIL: an empty answer that
-is not true would be worse. When the store is gone, answers go on from the view (fail static).
+is not true would be worse. One of several workers joins their ports only then, since the others can answer meanwhile.
+When the store is gone, answers go on from the view (fail static).
 """
 
 import asyncio
 import random
 import secrets
+import time
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
 from lictor_bus import Bus, LeaderTracker, Presence, View, connect, tell_contact
+from lictor_dns.bound_sockets import addresses_of
 from lictor_dns.configured import reply_settings, zone_settings
-from lictor_dns.metrics import DnsMetrics
+from lictor_dns.cookie_secrets import CookieSecrets
+from lictor_dns.guard import Clocks, Guard
+from lictor_dns.metrics import Counted, DnsMetrics
+from lictor_dns.rate_limit import RateLimit
 from lictor_dns.recursion import Recursion, without_ourselves
 from lictor_dns.recursion_metrics import RecursionMetrics
 from lictor_dns.recursor import Recursors, parse_recursors
@@ -23,11 +30,47 @@ from lictor_dns.tcp_server import TcpServer
 from lictor_dns.udp_server import UdpServer
 from lictor_dns.zone import Zone
 from lictor_kit import Context
+from lictor_kit.garbage import give_back, spare_the_collector
+from lictor_kit.workers import Workers, command, obey_parent
 
 ROLE = "dns"
 CONTACT_POLL_S = 0.5
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The ways in."""
+
+    udp: UdpServer
+    tcp: TcpServer
+
+    async def open(self, settings: DnsSettings) -> None:
+        """Bind every address; where the port is 0, the first address takes a free one for all."""
+        port, shared = settings.dns_port, settings.workers > 1
+        addresses = addresses_of(settings.dns_addresses, settings.bind)
+        for address in addresses:
+            await self.tcp.open(address, port, shared=shared)
+            port = self.tcp.port
+            self.udp.open(address, port, shared=shared)
+        log.info("dns", port=port, addresses=addresses, domain=settings.domain)
+
+    async def close(self) -> None:
+        """Stop answering."""
+        self.udp.close()
+        await self.tcp.close()
+
+
+async def build_workers(context: Context, settings: DnsSettings) -> None:
+    """Start the processes that answer; this one looks after them."""
+    Workers(context, settings.workers, command("lictor_dns")).start()
+
+
+async def build_worker(context: Context, settings: DnsSettings, descriptor: int) -> None:
+    """Build one of several dns on one port; `descriptor` is the parent's end of us."""
+    await obey_parent(context, descriptor)
+    await build(context, settings)
 
 
 async def build(context: Context, settings: DnsSettings) -> None:
@@ -40,11 +83,25 @@ async def build(context: Context, settings: DnsSettings) -> None:
     context.on_stop(recursion.close)
     replies = reply_settings(settings, recursion=bool(recursion.recursors.addresses))
     responder = Responder(replies, zone, settings.datacenter, dice)
-    udp = UdpServer(responder.answer_udp, recursion.ask_udp)
-    tcp = TcpServer(responder.answer_tcp, recursion.ask_tcp, settings.dns_tcp_connections_max)
-    await tcp.open(settings.bind, settings.dns_port)
-    udp.open(settings.bind, tcp.port)
-    log.info("dns", port=tcp.port, domain=settings.domain)
+    secrets_of = CookieSecrets(settings.dns_cookie_secrets, settings.dns_cookie_secrets_file)
+    limit = RateLimit(settings.dns_rate_limit_answers, settings.dns_rate_limit_errors, settings.dns_rate_limit_slip)
+    guard = Guard(
+        responder.answer_udp, responder.answer_tcp, responder.ready.find, limit, Clocks(time.monotonic, time.time)
+    )
+    if settings.dns_cookies:
+        guard.cookies = secrets_of.cookies
+    servers = Servers(
+        UdpServer(guard.answer_udp, recursion.ask_udp, guard.ready),
+        TcpServer(
+            guard.answer_tcp,
+            recursion.ask_tcp,
+            settings.dns_tcp_connections_max,
+            per_client_max=settings.dns_tcp_connections_per_client,
+        ),
+    )
+    context.on_stop(servers.close)
+    if settings.workers == 1:
+        await servers.open(settings)
 
     bus = await connect(settings.nats_url, f"{ROLE} {settings.node}")
     context.on_stop(bus.close)
@@ -54,21 +111,24 @@ async def build(context: Context, settings: DnsSettings) -> None:
     store_of.append(view)
     view.on_load(lambda _index, changes: zone.load(changes))
     view.on_reset(zone.reset)
-    presence = Presence(bus, ROLE, settings.node, f"{settings.node}-{dice.getrandbits(64):x}", {"port": tcp.port})
+    presence = Presence(
+        bus, ROLE, settings.node, f"{settings.node}-{dice.getrandbits(64):x}", {"port": settings.dns_port}
+    )
     context.spawn("view", view.run())
     context.spawn("presence", presence.run())
     context.on_stop(presence.close)
 
-    async def close() -> None:
-        udp.close()
-        await tcp.close()
-
-    context.on_stop(close)
     await view.ready.wait()
     responder.complete = True
+    if settings.workers > 1:
+        await servers.open(settings)
+    spare_the_collector()
+    view.on_reset(give_back)
     context.readiness.set("view", ok=True)
+    context.spawn("cookie secrets", secrets_of.follow())
+    counted = Counted(responder, guard, limit, servers.udp, servers.tcp, view)
     metrics, asked = DnsMetrics(context.metrics), RecursionMetrics(context.metrics)
-    context.spawn("contact", _watch(context, bus, view, responder, udp, metrics, recursion, asked))
+    context.spawn("contact", _watch(context, bus, view, counted, metrics, recursion, asked))
 
 
 def _recursion(settings: DnsSettings, dice: random.Random) -> Recursion:
@@ -83,8 +143,7 @@ async def _watch(
     context: Context,
     bus: Bus,
     view: View,
-    responder: Responder,
-    udp: UdpServer,
+    counted: Counted,
     metrics: DnsMetrics,
     recursion: Recursion,
     asked: RecursionMetrics,
@@ -93,5 +152,5 @@ async def _watch(
     while True:
         tell_contact(context.readiness.note, bus, view, "answers are that old")
         asked.copy(recursion)
-        metrics.copy(responder.counts, udp.dropped, view.last_contact_s())
+        metrics.copy(counted)
         await asyncio.sleep(CONTACT_POLL_S)

@@ -46,9 +46,8 @@ _CLASSES: Final = frozenset({int(RRClass.IN), int(RRClass.ANY)})
 
 @dataclass(slots=True)
 class Counts:
-    """What has been answered, for metrics: replies by rcode, and how many came from the ready ones."""
+    """What has been answered anew, for metrics: replies by rcode."""
 
-    ready: int = 0
     by_rcode: dict[int, int] = field(default_factory=dict)
 
 
@@ -66,10 +65,7 @@ class Responder:
     def answer_udp(self, data: bytes, client: bytes) -> Outcome:
         """What becomes of a datagram from a client, whose address is 4 or 16 bytes."""
         ready = self.ready.find(data)
-        if ready is None:
-            return self._answer(data, client, udp=True)
-        self.counts.ready += 1
-        return ready
+        return self._answer(data, client, udp=True) if ready is None else ready
 
     def answer_tcp(self, data: bytes, client: bytes) -> Outcome:
         """What becomes of a message on a stream from a client, whose address is 4 or 16 bytes."""
