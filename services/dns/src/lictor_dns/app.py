@@ -19,6 +19,7 @@ from lictor_dns.bound_sockets import addresses_of
 from lictor_dns.configured import reply_settings, zone_settings
 from lictor_dns.cookie_secrets import CookieSecrets
 from lictor_dns.guard import Clocks, Guard
+from lictor_dns.kept_rows import TABLES, narrow
 from lictor_dns.metrics import Counted, DnsMetrics
 from lictor_dns.rate_limit import RateLimit
 from lictor_dns.recursion import Recursion, without_ourselves
@@ -107,7 +108,7 @@ async def build(context: Context, settings: DnsSettings) -> None:
     context.on_stop(bus.close)
     leader = LeaderTracker(bus, settings.cluster)
     await leader.start()
-    view = View(bus, leader, "discovery")
+    view = View(bus, leader, "discovery", tables=TABLES, narrow=narrow)
     store_of.append(view)
     view.on_load(lambda _index, changes: zone.load(changes))
     view.on_reset(zone.reset)

@@ -2,7 +2,8 @@
 
 A query is known by all its bytes but the id and the case of its name, which a reply repeats (RFC 4343; resolvers mix it
 as a nonce). Its replies, one per rotation of the answers, are made as their turn comes and kept until something that
-they were made of changes; so the first answer moves on from query to query, which spreads clients evenly.
+they were made of changes; so the first answer moves on from query to query, which spreads clients evenly. Of a larger
+set `SLOTS_MAX` rotations are kept at a time, far from one another, and after some turns others in their place.
 
 Bounded by count and by bytes. What goes first is what was asked once and not again: newcomers wait in a small queue of
 their own and are proven by being asked again; a proven one goes when it has not been asked since it was last looked
@@ -17,14 +18,24 @@ from dataclasses import dataclass
 QUERIES_MAX = 16_384
 """Queries whose replies are kept ready: a thousand services in several spellings, types and sizes."""
 
-BYTES_MAX = 16 * 1024 * 1024
-"""For keys and replies together, with what Python needs around them: a tenth of a worker's memory."""
+BYTES_MAX = 12 * 1024 * 1024
+"""For keys and replies together, with what Python needs around them: a twelfth of a worker's memory."""
+
+SLOTS_MAX = 16
+"""Replies kept of one query at a time."""
+
+TURNS = 16
+"""How often each of them is used before others take their place: making one costs five times as much as all of that."""
+
+GOLDEN = 0.6180339887498949
+"""The rotations of a larger set are this part of the whole apart: however many were made, they are spread evenly (the
+additive recurrence with the golden ratio has the lowest discrepancy)."""
 
 NEW_SHARE = 8
 """One part in this many of either bound is for queries not yet proven."""
 
 QUERY_BYTES_MAX = 256 * 1024
-"""Replies of one query; beyond it they are forgotten and made anew: among thousands of instances few come twice."""
+"""Replies of one query; beyond it they are forgotten and made anew: those to large sets, of up to 64 KiB each."""
 
 LOOKS_MAX = 64
 """Proven queries spared in one go; then one goes, asked or not, so that no query pays for looking at all of them."""
@@ -46,9 +57,12 @@ class _Kept:
     key: bytes
     dependencies: tuple[Hashable, ...]
     bodies: list[bytes | None]
+    rotations: int
     start: int
     make: Callable[[int], bytes]
     size: int
+    renewed_at: int
+    made: int = 0
     asked: int = 0
     seen: int = 0
     proven: bool = False
@@ -83,6 +97,8 @@ class ReadyReplies:
         turn = kept.asked
         kept.asked = turn + 1
         self.found += 1
+        if turn == kept.renewed_at:
+            self._renew(kept)
         body = kept.bodies[turn % len(kept.bodies)]
         return query[:_ID_BYTES] + (self._made(kept, turn) if body is None else body)
 
@@ -103,8 +119,10 @@ class ReadyReplies:
         old = self._by_key.get(key)
         if old is not None:
             self._forget(old)
-        size = _QUERY_COST + len(key) + rotations * _SLOT_COST
-        kept = _Kept(key, tuple(dependencies), [None] * rotations, start, make, size)
+        slots = min(rotations, SLOTS_MAX)
+        size = _QUERY_COST + len(key) + slots * _SLOT_COST
+        renewed_at = slots * TURNS if rotations > slots else -1
+        kept = _Kept(key, tuple(dependencies), [None] * slots, rotations, start, make, size, renewed_at)
         self._by_key[key] = self._new[key] = kept
         self._new_bytes += size
         self.bytes += size
@@ -140,17 +158,29 @@ class ReadyReplies:
         return found[:_NAME_AT] + name + found[stop:]
 
     def _made(self, kept: _Kept, turn: int) -> bytes:
-        body = _lower_name(kept.make(kept.start + turn)[_ID_BYTES:])
+        if kept.renewed_at < 0:
+            rotation = kept.start + turn
+        else:
+            kept.made += 1
+            rotation = kept.start + int(kept.made * GOLDEN % 1 * kept.rotations)
+        body = _lower_name(kept.make(rotation)[_ID_BYTES:])
         self._take(kept, turn, body)
         return body
+
+    def _renew(self, kept: _Kept) -> None:
+        """Let other rotations take the place of those that had their turns."""
+        kept.renewed_at = kept.asked - 1 + len(kept.bodies) * TURNS
+        self._empty(kept)
+
+    def _empty(self, kept: _Kept) -> None:
+        self._grow(kept, -sum(len(one) + _REPLY_COST for one in kept.bodies if one is not None))
+        kept.bodies = [None] * len(kept.bodies)
 
     def _take(self, kept: _Kept, turn: int, body: bytes) -> None:
         """Remember a reply, and make room for it."""
         added = len(body) + _REPLY_COST
         if kept.size + added > QUERY_BYTES_MAX:
-            held = sum(len(one) + _REPLY_COST for one in kept.bodies if one is not None)
-            kept.bodies = [None] * len(kept.bodies)
-            added -= held
+            self._empty(kept)
         kept.bodies[turn % len(kept.bodies)] = body
         self._grow(kept, added)
         looks = 0
