@@ -120,21 +120,27 @@ class Responder:
         if not found.templates:
             return self._negative(query, found, Rcode.NOERROR, domain)
         opt = query.opt(for_subnet_only=by_client)
-        if recursion and found.outside is not None:
-
-            def finish(upstream: bytes | None) -> bytes:
-                whole = completed(found, upstream, edns=question.edns is not None)
-                self._count(Rcode.NOERROR)
-                return reply_of(query, whole, self._settings, rcode=Rcode.NOERROR, opt=opt)
-
-            return Recurse(question_about(found.outside, question.qtype), finish)
         self._count(Rcode.NOERROR)
-        rotations = max(1, found.turning)
-        first = self._dice.randrange(rotations)
+        first = self._dice.randrange(found.turns)
+        if recursion and found.outside is not None:
+            way, turn = found.at(first)
+            return self._with_recursors(query, way, turn, opt)
         if not query.udp or not found.kept:
             return reply_of(query, found, self._settings, rcode=Rcode.NOERROR, turn=first, opt=opt)
         make = partial(_turned, query, found, self._settings, opt)
-        return self.ready.keep(query.data, (self._zone.key(lookup, asked),), rotations, first, make)
+        return self.ready.keep(query.data, (self._zone.key(lookup, asked),), found.turns, first, make)
+
+    def _with_recursors(self, query: ClientQuery, found: RecordSet, turn: int, opt: Opt | None) -> Outcome:
+        """An answer that leads to a host outside the domain, with what recursors say about it."""
+        question, settings = query.question, self._settings
+
+        def finish(upstream: bytes | None) -> bytes:
+            whole = completed(found, upstream, edns=question.edns is not None)
+            return reply_of(query, whole, settings, rcode=Rcode.NOERROR, turn=turn, opt=opt)
+
+        if found.outside is None:
+            return finish(None)
+        return Recurse(question_about(found.outside, question.qtype), finish)
 
     def _negative(self, query: ClientQuery, found: RecordSet, rcode: int, domain: Name) -> bytes:
         """NXDOMAIN for a name that has nothing, NODATA for a type that it lacks (RFC 2308)."""
