@@ -87,7 +87,7 @@ async def build(context: Context, settings: DnsSettings) -> None:
     secrets_of = CookieSecrets(settings.dns_cookie_secrets, settings.dns_cookie_secrets_file)
     limit = RateLimit(settings.dns_rate_limit_answers, settings.dns_rate_limit_errors, settings.dns_rate_limit_slip)
     guard = Guard(
-        responder.answer_udp, responder.answer_tcp, responder.ready.find, limit, Clocks(time.monotonic, time.time)
+        responder.answer_udp, responder.answer_tcp, responder.ready_reply, limit, Clocks(time.monotonic, time.time)
     )
     if settings.dns_cookies:
         guard.cookies = secrets_of.cookies

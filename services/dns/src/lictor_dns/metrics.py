@@ -50,7 +50,7 @@ class DnsMetrics:
             name = _NAMES.get(rcode, str(rcode))
             self._rise(name, self._replies.labels(name).inc, count)
         ready = counted.responder.ready
-        self._rise("ready", self._ready.inc, ready.found)
+        self._rise("ready", self._ready.inc, ready.found + counted.responder.negatives.found)
         self._rise("evicted", self._evicted.inc, ready.evicted)
         self._kept.set(len(ready))
         self._kept_bytes.set(ready.bytes)

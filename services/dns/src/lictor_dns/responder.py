@@ -51,6 +51,10 @@ class Counts:
     by_rcode: dict[int, int] = field(default_factory=dict)
 
 
+NEGATIVES_MAX, NEGATIVE_BYTES_MAX = 2_048, 2 * 1024 * 1024
+"""Negative replies kept ready: the types that hot names lack, and the names that search lists make of them."""
+
+
 class Responder:
     """Answers queries from a zone; `complete` False (no complete view yet) makes every answer of it SERVFAIL."""
 
@@ -60,11 +64,21 @@ class Responder:
         self.complete = False
         self.counts = Counts()
         self.ready = ReadyReplies()
+        self.negatives = ReadyReplies(NEGATIVES_MAX, NEGATIVE_BYTES_MAX)
+        """Negative replies: their SOA has the index of the store, so all of them are true as long as that stands."""
+        self._negatives_index = 0
         zone.on_drop.append(self.ready.drop)
+
+    def ready_reply(self, data: bytes) -> bytes | None:
+        """A reply to a datagram that was made before, and is still true."""
+        ready = self.ready.find(data)
+        if ready is None and self._negatives_index == self._zone.index:
+            return self.negatives.find(data)
+        return ready
 
     def answer_udp(self, data: bytes, client: bytes) -> Outcome:
         """What becomes of a datagram from a client, whose address is 4 or 16 bytes."""
-        ready = self.ready.find(data)
+        ready = self.ready_reply(data)
         return self._answer(data, client, udp=True) if ready is None else ready
 
     def answer_tcp(self, data: bytes, client: bytes) -> Outcome:
@@ -146,7 +160,13 @@ class Responder:
         """NXDOMAIN for a name that has nothing, NODATA for a type that it lacks (RFC 2308)."""
         self._count(rcode)
         authority = (self._zone.soa_record(domain),) if found.soa else ()
-        return reply_of(query, found, self._settings, rcode=rcode, authority=authority, opt=query.opt())
+        reply = reply_of(query, found, self._settings, rcode=rcode, authority=authority, opt=query.opt())
+        if not query.udp or not found.kept:
+            return reply
+        if self._negatives_index != self._zone.index:
+            self._negatives_index = self._zone.index
+            self.negatives.drop(None)
+        return self.negatives.keep(query.data, (), 1, 0, lambda _: reply)
 
     def _refuse(self, query: ClientQuery, rcode: int, *, authoritative: bool = False) -> bytes:
         self._count(rcode)
