@@ -38,10 +38,10 @@ class Forwarder:
     def __init__(self, port):
         self.port = port
 
-    def ask(self, name, rtype="A", *, tcp=False):
+    def ask(self, name, rtype="A", *, tcp=False, timeout_s=ANSWER_S):
         over = dns.query.tcp if tcp else dns.query.udp
         query = dns.message.make_query(name, rtype, use_edns=0, payload=1232)
-        return over(query, "127.0.0.1", timeout=ANSWER_S, port=self.port)
+        return over(query, "127.0.0.1", timeout=timeout_s, port=self.port)
 
     def texts(self, name, rtype="A", **how):
         """The records of an answer as text, sorted; the response code's name for an answer that is none."""
@@ -52,7 +52,7 @@ class Forwarder:
 
     def up(self):
         try:
-            return self.ask("consul.", "SOA").rcode() == 0
+            return self.ask("consul.", "SOA", timeout_s=0.3).rcode() == 0
         except (OSError, dns.exception.DNSException):
             return False
 
