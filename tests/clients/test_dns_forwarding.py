@@ -4,25 +4,19 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 
-import dns.exception
 import dns.flags
-import dns.message
-import dns.query
-import dns.rcode
 import dns.reversename
 import pytest
 
 from tests.clients.how_to import block
 from tests.conformance.real_consul import free_ports
+from tests.own_dns import UP_S, Resolver, own_dns
 
 pytestmark = pytest.mark.clients
 PAGE = "dns-forwarding.md"
 NAME = "forwarded.service.consul."
 INSTANCES_MAX = 80
-UP_S = 20
-ANSWER_S = 5
 COREDNS, DNSMASQ, UNBOUND = shutil.which("coredns"), shutil.which("dnsmasq"), shutil.which("unbound")
 RESOLVED = os.environ.get("RESOLVED_BIN") or shutil.which("systemd-resolved", path="/lib/systemd")
 """Not installed for tests: Debian's package takes over the machine's /etc/resolv.conf. `.ci/run` unpacks it."""
@@ -32,37 +26,12 @@ ALONE = ["--no-hosts", "--keep-in-foreground", "--pid-file", *(["--user=root"] i
 """What keeps a dnsmasq to itself."""
 
 
-class Forwarder:
-    """A resolver that forwards, and questions to it."""
-
-    def __init__(self, port):
-        self.port = port
-
-    def ask(self, name, rtype="A", *, tcp=False, timeout_s=ANSWER_S):
-        over = dns.query.tcp if tcp else dns.query.udp
-        query = dns.message.make_query(name, rtype, use_edns=0, payload=1232)
-        return over(query, "127.0.0.1", timeout=timeout_s, port=self.port)
-
-    def texts(self, name, rtype="A", **how):
-        """The records of an answer as text, sorted; the response code's name for an answer that is none."""
-        reply = self.ask(name, rtype, **how)
-        if reply.rcode():
-            return dns.rcode.to_text(reply.rcode())
-        return sorted(str(rdata) for rrset in reply.answer for rdata in rrset)
-
-    def up(self):
-        try:
-            return self.ask("consul.", "SOA", timeout_s=0.3).rcode() == 0
-        except (OSError, dns.exception.DNSException):
-            return False
-
-
 @contextlib.contextmanager
 def running(command, wait_until, log, port=None):
     """A program in the foreground that forwards at a port, until the end of the block."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
-    forwarder = Forwarder(port)
+    forwarder = Resolver(port)
     try:
         wait_until(lambda: forwarder.up() or process.poll() is not None, UP_S, f"{command[0]} answers")
         assert process.poll() is None, log.read_text(errors="replace")
@@ -175,7 +144,7 @@ def instances(suite):
 def test_a_resolver_configured_as_the_page_says_answers_what_lictor_answers(
     suite, instances, forwarder, tmp_path, wait_until
 ):
-    ours = Forwarder(suite.port(8600))
+    ours = Resolver(suite.port(8600))
     addresses = [f"10.20.0.{number}" for number in (1, 2, 3)]
     wait_until(lambda: ours.texts(NAME) == addresses, 5, "our own answer")
     with forwarder(suite, tmp_path, wait_until) as other:
@@ -199,7 +168,7 @@ def test_a_resolver_configured_as_the_page_says_answers_what_lictor_answers(
 
 @pytest.mark.skipif(not DNSMASQ, reason="no dnsmasq on the path")
 def test_what_does_not_fit_a_datagram_comes_whole_over_tcp(suite, instances, tmp_path, wait_until):
-    ours = Forwarder(suite.port(8600))
+    ours = Resolver(suite.port(8600))
     for number in range(4, INSTANCES_MAX):
         register(suite, number)
     wait_until(lambda: len(ours.texts(NAME, tcp=True)) == INSTANCES_MAX - 1, 5, "many instances")
@@ -217,7 +186,8 @@ def test_lictor_asks_a_recursor_and_dnsmasq_is_one(suite, tmp_path, wait_until):
     texts = [f"--txt-record=large.example,{letter * 250}" for letter in "abcdefgh"]
     recursor = subprocess.Popen([DNSMASQ, *options, *made_up, *more, *texts])
     try:
-        with own_dns(suite, tmp_path, wait_until, f"127.0.0.1:{recursor_port}") as ours:
+        with own_dns(suite, tmp_path, DNS_RECURSORS=f"127.0.0.1:{recursor_port}") as ours:
+            wait_until(ours.up, UP_S, "the other dns")
             wait_until(lambda: ours.texts("made.up.example.") == ["192.0.2.7"], UP_S, "the recursor's answer")
             assert ours.texts("made.up.example.", tcp=True) == ["192.0.2.7"]
             assert ours.ask("made.up.example.").flags & dns.flags.RA
@@ -232,23 +202,3 @@ def test_lictor_asks_a_recursor_and_dnsmasq_is_one(suite, tmp_path, wait_until):
     finally:
         recursor.kill()
         recursor.wait(10)
-
-
-@contextlib.contextmanager
-def own_dns(suite, folder, wait_until, recursors):
-    """One more `dns` on the suite's bus, with recursors."""
-    port, operations = free_ports(2)
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("LICTOR_")} | {
-        "LICTOR_NATS_URL": f"nats://127.0.0.1:{suite.port(4222)}",
-        "LICTOR_DNS_PORT": str(port),
-        "LICTOR_OPERATIONS_PORT": str(operations),
-        "LICTOR_DNS_RECURSORS": recursors,
-        "LICTOR_DATA_DIR": str(folder / "data"),
-    }
-    process = subprocess.Popen([sys.executable, "-m", "lictor_dns"], env=environment)
-    try:
-        wait_until(Forwarder(port).up, UP_S, "the other dns")
-        yield Forwarder(port)
-    finally:
-        process.terminate()
-        process.wait(10)
