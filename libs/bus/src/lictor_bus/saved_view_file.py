@@ -19,7 +19,7 @@ from lictor_bus import saved_view
 from lictor_bus.saved_view import SAVED_BYTES_MAX, SavedHeader, SavedView, SavedViewError
 from lictor_bus.view import View
 from lictor_state.rows import Table
-from lictor_state.snapshot import dump_stream_slices
+from lictor_state.snapshot import Narrow, dump_stream_slices
 from lictor_state.streams import Stream
 
 SAVE_EVERY_S: Final = 30.0
@@ -34,10 +34,12 @@ TRUE_EVERY_S: Final = 300.0
 log = structlog.get_logger()
 
 
-async def load(path: Path, stream: Stream, wanted: Iterable[Table] = Table) -> SavedView | None:
+async def load(
+    path: Path, stream: Stream, wanted: Iterable[Table] = Table, narrow: Narrow | None = None
+) -> SavedView | None:
     """The view that is saved there, or None: there is none, or a log line says why it cannot be used."""
     try:
-        found = await asyncio.to_thread(_read, path, stream, tuple(wanted))
+        found = await asyncio.to_thread(_read, path, stream, tuple(wanted), narrow)
     except FileNotFoundError:
         return None
     except (OSError, SavedViewError) as error:
@@ -149,7 +151,7 @@ def _rename(fresh: Path, path: Path) -> None:
         os.close(folder)
 
 
-def _read(path: Path, stream: Stream, wanted: tuple[Table, ...]) -> SavedView:
+def _read(path: Path, stream: Stream, wanted: tuple[Table, ...], narrow: Narrow | None) -> SavedView:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > SAVED_BYTES_MAX:
@@ -157,4 +159,4 @@ def _read(path: Path, stream: Stream, wanted: tuple[Table, ...]) -> SavedView:
         if not size:
             raise SavedViewError("it is empty")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # never shortened: a new one takes its name
-            return saved_view.decode(data, stream, wanted)
+            return saved_view.decode(data, stream, wanted, narrow)

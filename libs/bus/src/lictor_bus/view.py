@@ -21,7 +21,7 @@ from lictor_bus.leader import LeaderTracker
 from lictor_state import Store
 from lictor_state.codec import decode_group
 from lictor_state.rows import Change, Table
-from lictor_state.snapshot import StreamRestore
+from lictor_state.snapshot import Narrow, StreamRestore
 from lictor_state.streams import Stream
 
 BUFFER_BYTES_MAX = 32 * 1024 * 1024
@@ -71,13 +71,19 @@ class View:
         stream: Stream,
         dice: random.Random | None = None,
         tables: Iterable[Table] = Table,
+        narrow: Narrow | None = None,
     ) -> None:
-        """Follow a stream; rows of other `tables` than these are neither decoded nor kept."""
+        """Follow a stream; rows of other `tables` than these are neither decoded nor kept.
+
+        `narrow` takes every change before anything sees it, and gives what is kept of it: a row with less in it, or a
+        deletion for a row that the reader can do without.
+        """
         self._bus = bus
         self._leader = leader
         self.stream: Stream = stream
         self._dice = dice or random.Random()  # noqa: S311  spreads load over members, nothing secret
         self._tables = {int(table): table for table in (Table.META, *tables)}
+        self._narrow = narrow
         self.store = Store("", keeps_digest=False)
         self.ready = asyncio.Event()
         self.resumes = 0
@@ -233,6 +239,8 @@ class View:
             index, changes = decode_group(encoded, self._tables)
             if index <= self.store.index:
                 continue
+            if self._narrow is not None:
+                changes = tuple(map(self._narrow, changes))
             self.store.load(index, changes)
             for listener in self._on_load:
                 listener(index, changes)
@@ -349,7 +357,7 @@ class View:
 
     async def _fetch_parts(self, member: int, ask: ResumeAsk, offer: ResumeAnswer) -> Store:
         """The store made of an offered snapshot's parts, fetched four at a time."""
-        restore = StreamRestore(self._tables, keeps_digest=False)
+        restore = StreamRestore(self._tables, keeps_digest=False, narrow=self._narrow)
         fetching: list[asyncio.Task[ResumeAnswer]] = []
         async with asyncio.TaskGroup() as group:
 

@@ -5,7 +5,7 @@ gives way to it whole.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,8 @@ from lictor_bus.saved_view_file import load
 from lictor_dns.freshness import Standing, judge
 from lictor_dns.responder import Responder
 from lictor_kit import Metrics, Readiness
+from lictor_state import Table
+from lictor_state.snapshot import Narrow
 
 SAVED_AFTER_S: Final = 2.0
 """How long the store may take before answers come from the saved view: a store that is there needs less."""
@@ -43,6 +45,8 @@ class FailStatic:
         self._held: SavedView | None = None
         self._saver: ViewSaver | None = None
         self._seen = 0
+        self.answering = asyncio.Event()
+        """Set once there are answers for the first time."""
         self._age = metrics.gauge("answers_age_seconds", "Age of what answers are made of.")
         self._stale = metrics.counter("stale_replies_total", "Replies while what they are made of may be behind.")
         self._saved = metrics.gauge("saved_view_timestamp", "When the view on disk was true; 0: none.")
@@ -61,9 +65,12 @@ class FailStatic:
         self._saver = saver
         await saver.run()
 
-    async def start_from(self, path: Path) -> None:
-        """Hold the view that is saved at `path` until the store's own has come, if that takes long."""
-        saved = await load(path, self._view.stream)
+    async def start_from(self, path: Path, tables: Iterable[Table] = Table, narrow: Narrow | None = None) -> None:
+        """Hold the view that is saved at `path` until the store's own has come, if that takes long.
+
+        `tables` and `narrow` are the view's.
+        """
+        saved = await load(path, self._view.stream, tables, narrow)
         if saved is None:
             return
         self._saved.set(saved.header.true_at)
@@ -102,12 +109,14 @@ class FailStatic:
         self._readiness.note("saved view", standing.note)
         if standing.answers != self._responder.complete:
             self._responder.complete = standing.answers
-            self._responder.ready.drop(None)  # replies kept ready are sent without a look at `complete`
+            self._responder.forget()
+            if standing.answers:
+                self.answering.set()
         self._count(standing)
 
     def _count(self, standing: Standing) -> None:
         counts = self._responder.counts
-        replies = counts.ready + sum(counts.by_rcode.values())
+        replies = self._responder.found_ready + sum(counts.by_rcode.values())
         if standing.stale:
             self._stale.inc(replies - self._seen)
         self._seen = replies

@@ -76,6 +76,7 @@ def reply_of(
         authority: beside the set's own.
         opt: our OPT record.
     """
+    found, turn = found.at(turn)
     answers = found.turned(turn)
     limits, count = settings.limits, len(answers)
     some = limits.of(count, addresses=found.addresses, plain_udp=False)

@@ -46,10 +46,13 @@ _CLASSES: Final = frozenset({int(RRClass.IN), int(RRClass.ANY)})
 
 @dataclass(slots=True)
 class Counts:
-    """What has been answered, for metrics: replies by rcode, and how many came from the ready ones."""
+    """What has been answered anew, for metrics: replies by rcode."""
 
-    ready: int = 0
     by_rcode: dict[int, int] = field(default_factory=dict)
+
+
+NEGATIVES_MAX, NEGATIVE_BYTES_MAX = 2_048, 2 * 1024 * 1024
+"""Negative replies kept ready: the types that hot names lack, and the names that search lists make of them."""
 
 
 class Responder:
@@ -61,15 +64,32 @@ class Responder:
         self.complete = False
         self.counts = Counts()
         self.ready = ReadyReplies()
+        self.negatives = ReadyReplies(NEGATIVES_MAX, NEGATIVE_BYTES_MAX)
+        """Negative replies: their SOA has the index of the store, so all of them are true as long as that stands."""
+        self._negatives_index = 0
         zone.on_drop.append(self.ready.drop)
+
+    def forget(self) -> None:
+        """Make every reply anew: those kept ready are sent without a look at `complete`."""
+        self.ready.drop(None)
+        self.negatives.drop(None)
+
+    @property
+    def found_ready(self) -> int:
+        """Replies that had been made before."""
+        return self.ready.found + self.negatives.found
+
+    def ready_reply(self, data: bytes) -> bytes | None:
+        """A reply to a datagram that was made before, and is still true."""
+        ready = self.ready.find(data)
+        if ready is None and self._negatives_index == self._zone.index:
+            return self.negatives.find(data)
+        return ready
 
     def answer_udp(self, data: bytes, client: bytes) -> Outcome:
         """What becomes of a datagram from a client, whose address is 4 or 16 bytes."""
-        ready = self.ready.find(data)
-        if ready is None:
-            return self._answer(data, client, udp=True)
-        self.counts.ready += 1
-        return ready
+        ready = self.ready_reply(data)
+        return self._answer(data, client, udp=True) if ready is None else ready
 
     def answer_tcp(self, data: bytes, client: bytes) -> Outcome:
         """What becomes of a message on a stream from a client, whose address is 4 or 16 bytes."""
@@ -124,27 +144,39 @@ class Responder:
         if not found.templates:
             return self._negative(query, found, Rcode.NOERROR, domain)
         opt = query.opt(for_subnet_only=by_client)
-        if recursion and found.outside is not None:
-
-            def finish(upstream: bytes | None) -> bytes:
-                whole = completed(found, upstream, edns=question.edns is not None)
-                self._count(Rcode.NOERROR)
-                return reply_of(query, whole, self._settings, rcode=Rcode.NOERROR, opt=opt)
-
-            return Recurse(question_about(found.outside, question.qtype), finish)
         self._count(Rcode.NOERROR)
-        rotations = max(1, found.turning)
-        first = self._dice.randrange(rotations)
+        first = self._dice.randrange(found.turns)
+        if recursion and found.outside is not None:
+            way, turn = found.at(first)
+            return self._with_recursors(query, way, turn, opt)
         if not query.udp or not found.kept:
             return reply_of(query, found, self._settings, rcode=Rcode.NOERROR, turn=first, opt=opt)
         make = partial(_turned, query, found, self._settings, opt)
-        return self.ready.keep(query.data, (self._zone.key(lookup, asked),), rotations, first, make)
+        return self.ready.keep(query.data, (self._zone.key(lookup, asked),), found.turns, first, make)
+
+    def _with_recursors(self, query: ClientQuery, found: RecordSet, turn: int, opt: Opt | None) -> Outcome:
+        """An answer that leads to a host outside the domain, with what recursors say about it."""
+        question, settings = query.question, self._settings
+
+        def finish(upstream: bytes | None) -> bytes:
+            whole = completed(found, upstream, edns=question.edns is not None)
+            return reply_of(query, whole, settings, rcode=Rcode.NOERROR, turn=turn, opt=opt)
+
+        if found.outside is None:
+            return finish(None)
+        return Recurse(question_about(found.outside, question.qtype), finish)
 
     def _negative(self, query: ClientQuery, found: RecordSet, rcode: int, domain: Name) -> bytes:
         """NXDOMAIN for a name that has nothing, NODATA for a type that it lacks (RFC 2308)."""
         self._count(rcode)
         authority = (self._zone.soa_record(domain),) if found.soa else ()
-        return reply_of(query, found, self._settings, rcode=rcode, authority=authority, opt=query.opt())
+        reply = reply_of(query, found, self._settings, rcode=rcode, authority=authority, opt=query.opt())
+        if not query.udp or not found.kept:
+            return reply
+        if self._negatives_index != self._zone.index:
+            self._negatives_index = self._zone.index
+            self.negatives.drop(None)
+        return self.negatives.keep(query.data, (), 1, 0, lambda _: reply)
 
     def _refuse(self, query: ClientQuery, rcode: int, *, authoritative: bool = False) -> bytes:
         self._count(rcode)

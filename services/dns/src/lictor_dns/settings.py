@@ -1,7 +1,10 @@
 """The settings of a dns process."""
 
+from pathlib import Path
+
 from pydantic import Field, field_validator
 
+from lictor_dns.rate_limit import RATE_MAX
 from lictor_dns.recursor import Strategy, parse_recursors
 from lictor_dns.zone.settings import ServiceTtls
 from lictor_kit import Port, Settings
@@ -15,6 +18,10 @@ class DnsSettings(Settings):
     )
     dns_port: Port = Field(
         default=8600, description="UDP and TCP port; the DNS interface; Consul's port, so that forwarders find it"
+    )
+    dns_addresses: str = Field(
+        default="",
+        description="addresses, comma separated; where names are answered, such as 127.0.0.1,::1; LICTOR_BIND alone",
     )
     dns_node_ttl_s: int = Field(
         default=0, ge=0, le=86_400, description="seconds; TTL of nodes' records; 0, so that no change is hidden"
@@ -65,6 +72,41 @@ class DnsSettings(Settings):
     )
     dns_tcp_connections_max: int = Field(
         default=1024, ge=1, description="connections; open at once over TCP; more are closed at once"
+    )
+    dns_tcp_connections_per_client: int = Field(
+        default=256, ge=1, description="connections; of one client address; a forwarder needs tens, and others a place"
+    )
+    dns_cookies: bool = Field(
+        default=True, description="true or false; DNS cookies (RFC 7873); whoever shows a good one has no rate limit"
+    )
+    dns_cookie_secrets: str = Field(
+        default="",
+        description="32 hex digits each, comma separated; the first makes cookies, all are accepted; made up at the "
+        "start; replicas behind one address need the same",
+    )
+    dns_cookie_secrets_file: Path | None = Field(
+        default=None,
+        description="file; cookie secrets, read again when it changes; none, so that LICTOR_DNS_COOKIE_SECRETS counts",
+    )
+    dns_rate_limit_answers: int = Field(
+        default=0,
+        ge=0,
+        le=RATE_MAX,
+        description="replies/s; answers over UDP to one network (/24, /56); 0 for no limit, since forwarders in front "
+        "ask for thousands of clients; set it where strangers can reach the port",
+    )
+    dns_rate_limit_errors: int = Field(
+        default=0,
+        ge=0,
+        le=RATE_MAX,
+        description="replies/s; negative replies and errors, each, otherwise as answers; 0",
+    )
+    dns_rate_limit_slip: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="replies; every so many-th over the rate is sent empty and truncated, so that a true client can "
+        "ask over TCP; 0 for none; 2, as elsewhere",
     )
     dns_recursors: str = Field(
         default="",

@@ -5,6 +5,7 @@ The same for services, proxies, gateways and what a prepared query finds (Consul
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from lictor_dns.zone.addresses import address, families, host, meta, node_name
@@ -30,6 +31,9 @@ from lictor_state.rows import NodeRow
 SRV_PRIORITY: Final = 1
 SRV_WEIGHT_MAX: Final = 65_535
 PORT_MAX: Final = 65_535
+WAYS_MAX: Final = 16
+"""Host names of one service that take turns; more are left out, for each is followed at every change."""
+
 UNKNOWN_WEIGHT: Final = 1
 NODE_LABEL: Final = b"\4node"
 _STATUSES: Final = frozenset({"passing", "warning", "critical"})
@@ -61,9 +65,12 @@ def instance_set(work: Compilation, found: Sequence[Instance], ttl: int, *, orde
     if templates or not hosts:
         turning = 0 if ordered else len(templates)
         return RecordSet(tuple(templates.values()), addresses=True, sampled=True, turning=turning)
-    # A host name stands in only where no instance has an address, and then only one may (RFC 1034, CNAME).
-    target = next(filter(None, map(host, hosts)), None)
-    return RecordSet() if target is None else alias_set(work, target, ttl, ttl_behind=ttl, sampled=True)
+    # Host names stand in only where no instance has an address, and only one in each answer (RFC 1034, CNAME).
+    targets = list(filter(None, map(host, hosts)))[:WAYS_MAX]
+    ways = tuple(alias_set(work, target, ttl, ttl_behind=ttl, sampled=True) for target in targets)
+    if not ways:
+        return RecordSet()
+    return ways[0] if len(ways) == 1 else replace(ways[0], ways=ways)
 
 
 def _srv_set(work: Compilation, found: Sequence[Instance], ttl: int, *, ordered: bool) -> RecordSet:

@@ -26,6 +26,7 @@ class RecordSet:
         outside: a host outside the domain that an answer leads to; recursors know its addresses.
         outside_ttl_s: the TTL of the records that recursors say; None: as they say.
         in_additional: those records belong to the additional section: the host is an SRV target.
+        ways: other sets of which each reply has one: aliases to several hosts, of which a name may have one.
         dependencies: what the set was made of.
         kept: it is the same for every client, and may be kept until a dependency changes.
     """
@@ -42,8 +43,23 @@ class RecordSet:
     outside: Name | None = None
     outside_ttl_s: int | None = None
     in_additional: bool = False
+    ways: tuple["RecordSet", ...] = ()
     dependencies: tuple[Dependency, ...] = ()
     kept: bool = True
+
+    @property
+    def turns(self) -> int:
+        """How many different replies the set makes."""
+        if self.ways:
+            return len(self.ways) * max(way.turns for way in self.ways)
+        return max(1, self.turning)
+
+    def at(self, turn: int) -> tuple["RecordSet", int]:
+        """The set for one reply, and the turn of its answers."""
+        if not self.ways:
+            return self, turn
+        turn, way = divmod(turn, len(self.ways))
+        return self.ways[way], turn
 
     def turned(self, by: int) -> tuple[AnswerTemplate, ...]:
         """The answers with another one first."""

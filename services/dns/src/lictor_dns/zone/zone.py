@@ -62,6 +62,11 @@ class Zone:
         self.domain = names[0]
         """The first of them: reverse lookups answer with names below it."""
 
+    @property
+    def index(self) -> int:
+        """The index of the store: what is answered now is true up to it."""
+        return self._store().index
+
     # -- keeping true
 
     def load(self, changes: Sequence[Change]) -> None:
@@ -146,7 +151,7 @@ class Zone:
 
     def soa_record(self, domain: Name) -> bytes:
         """The SOA of negative answers (RFC 2308)."""
-        index = self._store().index
+        index = self.index
         made = self._soa
         if made is None or made[0] != index or made[1] is not domain:
             asked = Asked(RRType.SOA, domain)
