@@ -69,6 +69,16 @@ class Responder:
         self._negatives_index = 0
         zone.on_drop.append(self.ready.drop)
 
+    def forget(self) -> None:
+        """Make every reply anew: those kept ready are sent without a look at `complete`."""
+        self.ready.drop(None)
+        self.negatives.drop(None)
+
+    @property
+    def found_ready(self) -> int:
+        """Replies that had been made before."""
+        return self.ready.found + self.negatives.found
+
     def ready_reply(self, data: bytes) -> bytes | None:
         """A reply to a datagram that was made before, and is still true."""
         ready = self.ready.find(data)

@@ -120,6 +120,18 @@ class DnsSettings(Settings):
         default="sequential", description="sequential or random; which recursor is asked first; as in Consul"
     )
 
+    dns_stale_max_s: float = Field(
+        default=315_360_000,
+        gt=0,
+        description="seconds; the age of what is held up to which answers go on without the store, then SERVFAIL; ten "
+        "years, as Consul's max_stale: an outage of the store is to be none of the services",
+    )
+    dns_save_view: bool = Field(
+        default=False,
+        description="true or false; keep the view in LICTOR_DATA_DIR/dns, for a start without the store; off, because "
+        "a dns needs no disk otherwise",
+    )
+
     @field_validator("dns_service_ttls")
     @classmethod
     def _check_ttls(cls, text: str) -> str:
