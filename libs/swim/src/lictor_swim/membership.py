@@ -278,6 +278,8 @@ class Membership:
     def merge(self, states: Iterable[NodeState], now: float) -> None:
         """Take in a peer's whole list. A remote death is never believed outright: it raises a suspicion here."""
         for state in states:
+            if self._is_old_news(state):
+                continue
             match state.state:
                 case MemberState.ALIVE:
                     claim = Alive(state.incarnation, state.name, state.address, state.port, state.meta, state.versions)
@@ -288,6 +290,18 @@ class Membership:
                     self.dead(Dead(state.incarnation, state.name, state.name), now)
                 case unknown:
                     self._emit(InputRefused(state.name, f"node state {unknown} is unknown"), now)
+
+    def _is_old_news(self, state: NodeState) -> bool:
+        """Whether a row says that a member is alive where and as it is known to be: most rows of most exchanges do."""
+        record = self.records.get(state.name)
+        return (
+            record is not None
+            and state.state == MemberState.ALIVE
+            and state.incarnation <= record.incarnation
+            and state.address == record.address
+            and state.port == record.port
+            and state.name != self.identity.name
+        )
 
     def snapshot(self) -> tuple[NodeState, ...]:
         """This node's whole list, as it goes to a peer."""
