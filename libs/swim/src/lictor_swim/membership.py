@@ -111,6 +111,7 @@ class Membership:
         dice: where new members enter the order of probes.
         awareness: raised when this node must refute.
         emit: told of every event.
+        refusal: why a node with this name and metadata may not be in the pool; empty when it may.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Membership:
         dice: Dice,
         awareness: Awareness,
         emit: Callable[[Event, float], None],
+        refusal: Callable[[str, bytes], str],
     ) -> None:
         self.identity = identity
         self.records: MutableMapping[str, Record] = {}
@@ -132,6 +134,7 @@ class Membership:
         self._dice = dice
         self._awareness = awareness
         self._emit = emit
+        self._refusal = refusal
         self.suspicions: dict[str, Suspicion] = {}
 
     @property
@@ -163,6 +166,11 @@ class Membership:
             return
         port = claim.port or self.identity.port
         record = self.records.get(claim.node)
+        if not own and (record is None or claim.meta != record.meta):
+            fault = self._refusal(claim.node, claim.meta)
+            if fault:
+                self._emit(InputRefused(claim.node, fault), now)
+                return
         moved = False
         if record is None:
             record = self._enter(claim, port, now)
