@@ -14,6 +14,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ import pytest
 
 from lictor_swim import (
     FAST,
+    LOCAL,
     SERF_FAST,
     Clocks,
     Coordinate,
@@ -31,6 +33,8 @@ from lictor_swim import (
     Keyring,
     KeysDone,
     LeaveCompleted,
+    MemberChange,
+    MemberEvent,
     NameLost,
     OpenStream,
     QueryAck,
@@ -42,6 +46,7 @@ from lictor_swim import (
     Snapshot,
     Status,
     StreamAssembler,
+    SwimConfig,
     UserEventReceived,
     address_bytes,
     distance_s,
@@ -78,6 +83,16 @@ def receive_message(connection: socket.socket) -> bytes:
             return message
 
 
+def exchange(destination: Endpoint, data: bytes) -> bytes:
+    with socket.create_connection(destination, timeout=1.0) as connection:
+        connection.sendall(data)
+        return receive_message(connection)
+
+
+EXCHANGES = ThreadPoolExecutor(8)
+"""Streams that our agents open: all agents share one thread, which must answer them meanwhile."""
+
+
 class OurAgent:
     """A SerfNode on real sockets, one thread, run while a condition is awaited; it answers the query `hello`."""
 
@@ -90,9 +105,11 @@ class OurAgent:
         seed: int = 1,
         host: str = OURS,
         clocks: Clocks | None = None,
+        swim: SwimConfig = FAST,
     ) -> None:
         self.endpoint = Endpoint(host, port or free_port(host))
         self.beside: list[OurAgent] = []
+        self._opened: dict[int, Future[bytes]] = {}
         self.coordinates: list[tuple[Coordinate, Coordinate | None]] = []
         self._packets = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._packets.bind(self.endpoint)
@@ -106,7 +123,7 @@ class OurAgent:
             address=address_bytes(host),
             port=self.endpoint.port,
             tags={"role": "lictor"},
-            swim=FAST,
+            swim=swim,
             serf=SERF_FAST,
             framing=framing or Framing(),
             dice=random.Random(seed),
@@ -138,6 +155,7 @@ class OurAgent:
 
     def step(self, wait_s_max: float) -> None:
         self._carry_out()
+        self._finish_streams()
         wait_s = min(max(self.node.next_deadline() - time.monotonic(), 0.0), wait_s_max)
         ready, _, _ = select.select([self._packets, self._streams], [], [], wait_s)
         if self._packets in ready:
@@ -169,17 +187,18 @@ class OurAgent:
                 case Datagram(destination, data):
                     self._packets.sendto(data, destination)
                 case OpenStream(stream_id, destination, data):
-                    self._open(stream_id, destination, data)
+                    self._opened[stream_id] = EXCHANGES.submit(exchange, destination, data)
 
-    def _open(self, stream_id: int, destination: Endpoint, data: bytes) -> None:
-        try:
-            with socket.create_connection(destination, timeout=1.0) as connection:
-                connection.sendall(data)
-                reply = receive_message(connection)
-        except OSError as error:
-            self.node.stream_failed(stream_id, str(error), time.monotonic())
-        else:
-            self.node.stream_answered(stream_id, reply, time.monotonic())
+    def _finish_streams(self) -> None:
+        for stream_id, answer in list(self._opened.items()):
+            if not answer.done():
+                continue
+            del self._opened[stream_id]
+            error = answer.exception()
+            if error is not None:
+                self.node.stream_failed(stream_id, str(error), time.monotonic())
+            else:
+                self.node.stream_answered(stream_id, answer.result(), time.monotonic())
 
     def sees(self, name: str, status: Status) -> Callable[[], bool]:
         return lambda: any(member.name == name and member.status == status for member in self.node.members)
@@ -590,3 +609,83 @@ def test_answers_are_relayed_among_two_of_each(tmp_path: Path) -> None:
             more.stop()
             both.ours.beside = []
             second.close()
+
+
+STORM = 20
+"""Of each make; memory and processors of a small machine carry forty agents."""
+
+
+@pytest.mark.chaos
+def test_twenty_of_each_live_through_a_storm_of_kills(tmp_path: Path) -> None:
+    """Six of each are killed at once: exactly they are failed, for all; then they return under their names."""
+    first = OurAgent("ours-0", host="127.0.1.1", swim=LOCAL)
+    seed = f"-join={first.endpoint.host}:{first.endpoint.port}"
+
+    def their(index: int, port: int = 0) -> RealAgent:
+        host, name = f"127.0.2.{index + 1}", f"theirs-{index}"
+        return RealAgent(tmp_path / f"{name}-{port}.log", seed, host=host, name=name, port=port)
+
+    ours = [first, *[OurAgent(f"ours-{i}", host=f"127.0.1.{i + 1}", swim=LOCAL, seed=i + 1) for i in range(1, STORM)]]
+    first.beside = ours[1:]
+    theirs = [their(index) for index in range(STORM)]
+    names = {f"{make}-{index}" for make in ("ours", "theirs") for index in range(STORM)}
+
+    def statuses(agent: OurAgent) -> dict[str, Status]:
+        return {member.name: member.status for member in agent.node.members}
+
+    def shown(agent: RealAgent) -> dict[str, str]:
+        command = agent.command("members", "-format=json")
+        first.run_until(lambda: command.poll() is not None)
+        output, _ = command.communicate()
+        return {member["name"]: member["status"] for member in json.loads(output)["members"]}
+
+    def all_see(failed: set[str], limit_s: float) -> bool:
+        expected = {name: Status.FAILED if name in failed else Status.ALIVE for name in names}
+        living = [agent for agent in ours if agent.node.own.name not in failed]
+        if not first.run_until(lambda: all(statuses(agent) == expected for agent in living), limit_s):
+            return False
+        words = {name: status.name.lower() for name, status in expected.items()}
+        # One of theirs may need a moment longer than the last of ours.
+        asked = [agent for agent in theirs if agent.process.poll() is None][::5]
+        end = time.monotonic() + limit_s
+        while not all(shown(agent) == words for agent in asked):
+            if time.monotonic() > end:
+                return False
+        return True
+
+    try:
+        for agent in ours[1:]:
+            agent.join(first.endpoint)
+        assert all_see(set(), 60.0)
+        killed = {f"{make}-{index}" for make in ("ours", "theirs") for index in range(7, 13)}
+        for index in range(7, 13):
+            theirs[index].stop()
+            ours[index].close()
+        first.beside = [agent for agent in ours[1:] if agent.node.own.name not in killed]
+        assert all_see(killed, 60.0)
+        for index in range(7, 13):
+            theirs[index] = their(index, theirs[index].endpoint.port)
+            ours[index] = OurAgent(
+                f"ours-{index}",
+                host=f"127.0.1.{index + 1}",
+                swim=LOCAL,
+                seed=100 + index,
+                port=ours[index].endpoint.port,
+            )
+            ours[index].join(first.endpoint)
+        first.beside = ours[1:]
+        assert all_see(set(), 60.0)
+        failed = {
+            event.member.name
+            for agent in ours
+            for event in agent.of(MemberEvent)
+            if event.change is MemberChange.FAILED
+        }
+        for log in tmp_path.glob("*.log"):
+            failed.update(re.findall(r"EventMemberFailed: (\S+)", log.read_text()))
+        assert failed == killed
+    finally:
+        for real in theirs:
+            real.stop()
+        for agent in ours:
+            agent.close()
