@@ -26,6 +26,7 @@ from lictor_swim.serf.positions import Positions
 from lictor_swim.serf.query_exchange import QueryExchange
 from lictor_swim.serf.recent import RecentRing
 from lictor_swim.serf.snapshot import Clocks
+from lictor_swim.serf.tags import decode_tags
 from lictor_swim.serf.wire import (
     EventSlot,
     JoinIntent,
@@ -44,8 +45,15 @@ from lictor_swim.wire.errors import WireError
 QUEUE_DEPTH_MAX = 4096
 """Most messages in one queue, as in Serf; those that went out most are dropped first."""
 
+INTENTS_PER_MEMBER = 2
+"""In pools of more than 2,048 members the queue of intents grows with them, as Consul has it."""
+
 USER_EVENT_BYTES_MAX = 9 * 1024
 """Largest user event taken in: Serf's own hard limit; it also bounds the ring of recent events."""
+
+
+Accepts = Callable[[str, dict[str, str]], str]
+"""Why a node with this name and these tags may not be in the pool; empty when it may (Serf's merge delegate)."""
 
 
 class SerfDelegate(NullDelegate):
@@ -58,6 +66,7 @@ class SerfDelegate(NullDelegate):
         retransmit_mult: as for SWIM's own updates.
         queries: asked and heard here.
         positions: coordinates; None sends none and learns none.
+        accepts: judges a node by its name and tags.
     """
 
     def __init__(
@@ -68,6 +77,7 @@ class SerfDelegate(NullDelegate):
         retransmit_mult: int,
         queries: QueryExchange,
         positions: Positions | None,
+        accepts: Accepts | None,
     ) -> None:
         self.clock = LamportClock()
         self.intents = BroadcastQueue(QUEUE_DEPTH_MAX)
@@ -80,6 +90,7 @@ class SerfDelegate(NullDelegate):
         self.event_queue = BroadcastQueue(QUEUE_DEPTH_MAX)
         self._queries = queries
         self._positions = positions
+        self._accepts = accepts
 
     @property
     def clocks(self) -> Clocks:
@@ -120,11 +131,17 @@ class SerfDelegate(NullDelegate):
 
     # What SWIM asks for
 
+    def refusal(self, name: str, meta: bytes) -> str:
+        """What whoever drives this node says of such a member."""
+        return "" if self._accepts is None else self._accepts(name, decode_tags(meta))
+
     def notify(self, event: Event, now: float) -> None:
         """Follow SWIM's members."""
         match event:
             case MemberJoined(member):
                 self._members.joined(member, now)
+                # An intent is lost for whoever has not heard it: half of a large pool may leave or join at once.
+                self.intents.depth_max = max(QUEUE_DEPTH_MAX, INTENTS_PER_MEMBER * self._members.count(*Status))
             case MemberUpdated(member):
                 self._members.updated(member)
             case MemberFailed(member) | MemberLeft(member):
