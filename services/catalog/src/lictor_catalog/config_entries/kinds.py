@@ -269,3 +269,8 @@ _KINDS: dict[str, Obj] = {
 def fields_of(kind: str) -> Obj | None:
     """How a kind's body is read; None for a kind that does not exist."""
     return _KINDS.get(kind)
+
+
+def every_kind() -> Mapping[str, Obj]:
+    """All kinds by name."""
+    return _KINDS
