@@ -1,6 +1,7 @@
 """The schemas of `/openapi.json`: every example fits its own, every reference leads somewhere, and misfits are seen."""
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from api_fixture import story
 from openapi_story import told
 
 from lictor_catalog import body_decoding as body
+from lictor_catalog.openapi import page
 from lictor_catalog.openapi.bodies import GIVES, TAKES, described
 from lictor_catalog.openapi.described import FAMILIES, answer_of
 from lictor_catalog.openapi.document import document
@@ -151,3 +153,9 @@ def test_an_answer_without_a_struct_is_described_by_what_was_recorded() -> None:
         },
     }
     assert misfits(recorded, as_recorded(recorded)) == []
+
+
+def test_every_type_is_on_the_page_once() -> None:
+    ids = re.findall(r'\bid="([^"]+)"', page.encoded().decode())
+    assert len(set(ids)) == len(ids)
+    assert {one.removeprefix("type-") for one in ids if one.startswith("type-")} == set(COMPONENTS)
