@@ -81,12 +81,15 @@ def node(rest: str, params: Params, who: Identity) -> Plan:
 
 
 def node_services(rest: str, params: Params, who: Identity) -> Plan:
-    """`catalog/node-services/:node`: services as a list."""
+    """`catalog/node-services/:node`: services as a list; `null` where there are none and nothing has filtered them."""
 
     def shown(found: NodeRow | None, rows: list[ServiceRow]) -> Any:
+        if found is None:
+            return _NO_NODE
         services = [consul_json.node_service(row) for row in rows]
-        return NodeOfList(node=consul_json.node(found), services=services) if found else _NO_NODE
+        return NodeOfList(node=consul_json.node(found), services=services if services or filtered else None)
 
+    filtered = bool(params.first("filter"))
     return _of_node("catalog/node-services", rest, params, who, shown)
 
 
