@@ -4,9 +4,17 @@ A field with a default is left out while it has it (Go's `omitempty`), the other
 case unless they say otherwise. Making them of rows is `consul_json`'s work.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+COMPONENT = "#/components/schemas/{name}"
+"""Where the API's description keeps the shape of this name."""
+
+
+def encoded(name: str) -> msgspec.Meta:
+    """Says of bytes that are JSON already what they are: the shape of this name."""
+    return msgspec.Meta(extra_json_schema={"$ref": COMPONENT.format(name=name)})
 
 
 class Shown(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, rename="pascal"):
@@ -214,6 +222,20 @@ class NodeService(Shown, frozen=True, gc=False, kw_only=True):
     modify_index: int
 
 
+class NodeOfMap(Shown, frozen=True, kw_only=True):
+    """A node with its instances by id: `catalog/node`."""
+
+    node: ShownNode
+    services: dict[str, NodeService]
+
+
+class NodeOfList(Shown, frozen=True, kw_only=True):
+    """A node with its instances as a list: `catalog/node-services`."""
+
+    node: ShownNode | None
+    services: list[NodeService] | None
+
+
 class ServiceNode(Shown, frozen=True, gc=False, kw_only=True):
     """A service instance and its node in one object: `catalog/service`, `catalog/connect`."""
 
@@ -265,9 +287,9 @@ class HealthCheck(Shown, frozen=True, gc=False, kw_only=True):
 class ServiceHealth(Shown, frozen=True, gc=False, kw_only=True):
     """An element of `health/service`, of a node's, a service's and checks' fragments."""
 
-    node: msgspec.Raw
-    service: msgspec.Raw
-    checks: list[msgspec.Raw]
+    node: Annotated[msgspec.Raw, encoded("Node")]
+    service: Annotated[msgspec.Raw, encoded("NodeService")]
+    checks: list[Annotated[msgspec.Raw, encoded("HealthCheck")]]
 
 
 class AgentService(Shown, frozen=True, gc=False, kw_only=True):

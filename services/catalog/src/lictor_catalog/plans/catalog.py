@@ -5,6 +5,7 @@ from typing import Any
 
 from lictor_catalog import consul_json
 from lictor_catalog.blocking_query import Outcome, Plan
+from lictor_catalog.consul_shapes import NodeOfList, NodeOfMap
 from lictor_catalog.filtering import filter_of
 from lictor_catalog.page import json_page
 from lictor_catalog.plans.identity import Identity
@@ -15,6 +16,8 @@ from lictor_state import Store, queries
 from lictor_state.filter import kinds
 from lictor_state.queries import Answer, Instance
 from lictor_state.rows import NodeRow, ServiceRow
+
+_NO_NODE = NodeOfList(node=None, services=None)
 
 
 def nodes(_rest: str, params: Params, who: Identity) -> Plan:
@@ -72,18 +75,21 @@ def node(rest: str, params: Params, who: Identity) -> Plan:
 
     def shown(found: NodeRow | None, rows: list[ServiceRow]) -> Any:
         services = {row.service_id: consul_json.node_service(row) for row in rows}
-        return found and {"Node": consul_json.node(found), "Services": services}
+        return found and NodeOfMap(node=consul_json.node(found), services=services)
 
     return _of_node("catalog/node", rest, params, who, shown)
 
 
 def node_services(rest: str, params: Params, who: Identity) -> Plan:
-    """`catalog/node-services/:node`: services as a list."""
+    """`catalog/node-services/:node`: services as a list; `null` where there are none and nothing has filtered them."""
 
     def shown(found: NodeRow | None, rows: list[ServiceRow]) -> Any:
+        if found is None:
+            return _NO_NODE
         services = [consul_json.node_service(row) for row in rows]
-        return {"Node": found and consul_json.node(found), "Services": found and services}
+        return NodeOfList(node=consul_json.node(found), services=services if services or filtered else None)
 
+    filtered = bool(params.first("filter"))
     return _of_node("catalog/node-services", rest, params, who, shown)
 
 
