@@ -11,8 +11,8 @@ refuses it below, in case an earlier leader was less careful.
 | 2 | sessions, locks and lock delays; restores; reaping of tombstones; deregistration of services critical for long; |
 |   | the time of decisions about nodes; autopilot's settings; configuration changes of several members at once |
 | 3 | transactions; prepared queries; coordinates; user events; virtual addresses, which registrations in the mesh are |
-|   | given from then on; what gateways serve; what definition files have registered; a floor under the index of lists |
-|   | when tombstones are forgotten because there are too many |
+|   | given from then on; what gateways serve; what definition files have registered |
+|   | a floor under the index of lists when there are too many tombstones |
 
 A new command gets the next level here, and so does a change of what an existing command does.
 """
@@ -30,11 +30,11 @@ THIRD = 3
 VIRTUAL_IPS_LEVEL = THIRD
 """Below it a registration gives no virtual address: some member would not."""
 
-TOMBSTONE_FLOOR_LEVEL = THIRD
-"""Below it tombstones beyond the most that are kept go without raising the floor: some member would not raise it."""
-
 JOINT_CHANGES_LEVEL = SECOND
 """Below it a log entry that changes several members at once could not be read by some member."""
+
+TOMBSTONE_FLOOR_LEVEL = THIRD
+"""Below it tombstones beyond the most that are kept go without raising the floor: some member would not raise it."""
 
 _INTRODUCED: dict[type, int] = {
     commands.SessionCreate: SECOND,
