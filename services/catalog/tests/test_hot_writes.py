@@ -287,7 +287,7 @@ def test_what_the_proposer_says_is_told(error: ProposeError, status: bytes) -> N
                 raise error
             done(error)
 
-        catalog.leader.submit = refuse  # type: ignore[method-assign]
+        catalog.leader.submit = refuse  # type: ignore[method-assign, assignment]
         async with Served(catalog) as served:
             answer = await exchange(served, _request("PUT", "kv/a", (), b"1"))
         assert (answer.split(b" ", 2)[1], answer.partition(b"\r\n\r\n")[2]) == (status, str(error).encode())
@@ -326,7 +326,7 @@ async def test_a_command_that_cannot_be_made_ends_one_request_only() -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("a fault of ours")
 
-    catalog.leader.submit = fail  # type: ignore[method-assign]
+    catalog.leader.submit = fail  # type: ignore[method-assign, assignment]
     async with Served(catalog) as served:
         reader, writer = await served.open()
         writer.write(_request("PUT", "kv/a", (), b"1"))
