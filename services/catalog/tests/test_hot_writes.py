@@ -226,7 +226,7 @@ async def test_a_client_that_leaves_before_its_answer_has_written_and_is_counted
     held = Held(catalog)
     counted: list[tuple[str, int]] = []
     metrics = catalog.api.hot_writes._metrics
-    metrics.request = lambda route, status, _seconds: counted.append((route, status))  # type: ignore[method-assign]
+    metrics.request = lambda route, status, _seconds: counted.append((route, status))  # type: ignore[method-assign, assignment]
     async with Served(catalog) as served:
         _, writer = await served.open()
         writer.write(_request("PUT", "kv/a", (), b"1"))
@@ -287,7 +287,7 @@ def test_what_the_proposer_says_is_told(error: ProposeError, status: bytes) -> N
                 raise error
             done(error)
 
-        catalog.leader.submit = refuse  # type: ignore[method-assign]
+        catalog.leader.submit = refuse  # type: ignore[method-assign, assignment]
         async with Served(catalog) as served:
             answer = await exchange(served, _request("PUT", "kv/a", (), b"1"))
         assert (answer.split(b" ", 2)[1], answer.partition(b"\r\n\r\n")[2]) == (status, str(error).encode())
@@ -326,7 +326,7 @@ async def test_a_command_that_cannot_be_made_ends_one_request_only() -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("a fault of ours")
 
-    catalog.leader.submit = fail  # type: ignore[method-assign]
+    catalog.leader.submit = fail  # type: ignore[method-assign, assignment]
     async with Served(catalog) as served:
         reader, writer = await served.open()
         writer.write(_request("PUT", "kv/a", (), b"1"))

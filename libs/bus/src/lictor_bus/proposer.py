@@ -131,8 +131,13 @@ class Proposer:
         name: str,
         clock: Callable[[], float] = time.monotonic,
         lane: Lane | None = None,
+        feed: Callable[[bytes], None] | None = None,
     ) -> None:
-        """Proposals travel on `lane`; without one, over NATS."""
+        """Proposals travel on `lane`; without one, over NATS.
+
+        With `feed`, answers bring the changes that they speak of; it is handed them before anybody hears the answer.
+        """
+        self._feed = feed
         self._lane = lane or NatsLane(bus, lambda: leader.cluster)
         self._leader = leader
         self._name = name
@@ -308,7 +313,7 @@ class Proposer:
     async def _deliver(self, line: _Line, batch: list[Waiting], payload: list[bytes]) -> None:
         """Send one batch until it is answered or nobody waits for it any more."""
         try:
-            data = frames.encode(ProposeBatch(self._leader.cluster, payload))
+            data = frames.encode(ProposeBatch(self._leader.cluster, payload, self._feed is not None))
             while any(one.done is not None for one in batch):
                 deadline = max(one.deadline for one in batch)
                 answer = await self._attempt(batch, data, deadline)
@@ -391,6 +396,9 @@ class Proposer:
             for one in batch:  # an earlier try may have been taken by a leader before this one
                 self._tell(one, OutcomeUnknownError() if one.sent else NoSpaceError(answer.reason))
             return
+        if self._feed is not None:
+            for changes in answer.feed:
+                self._feed(changes)
         for one, (index, encoded) in zip(batch, answer.results, strict=True):
             result = _short_results(encoded) if len(encoded) <= RESULT_KEPT_BYTES_MAX else _results(encoded)
             if result.error == "outcome unknown":

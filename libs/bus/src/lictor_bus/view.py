@@ -210,6 +210,18 @@ class View:
 
     # -- the feed
 
+    def offer(self, data: bytes) -> None:
+        """A feed message that came by a faster road than the feed's: taken if it is the next one, else left to that."""
+        if self._resuming or not self.ready.is_set():
+            return
+        try:
+            feed = frames.decode(data, Feed)
+        except FrameError:
+            return  # the feed brings it too, and is where it is judged
+        whole = feed.parts == 1 and not feed.resume
+        if whole and feed.epoch == self.store.meta.epoch and feed.prev <= self.store.index < feed.last:
+            self._load(feed.groups)
+
     def _on_feed(self, _subject: str, data: bytes, _reply: str) -> None:
         try:
             feed = frames.decode(data, Feed)

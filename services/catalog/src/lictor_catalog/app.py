@@ -73,7 +73,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     await leader.start()
     view = View(bus, leader, "all")
     lane = _lane(context, bus, leader, settings)
-    proposer = Proposer(bus, leader, f"{ROLE} {settings.node}", lane=lane)
+    proposer = Proposer(bus, leader, f"{ROLE} {settings.node}", lane=lane, feed=view.offer if settings.direct else None)
     gate = ReadGate(bus, leader, lane=lane)
     metrics = CatalogMetrics(context.metrics)
     writes = Writes(proposer, view)
