@@ -254,7 +254,7 @@ def test_a_user_event_is_delivered_once_everywhere_and_late_joiners_do_not_hear_
 ) -> None:
     network, agents = serf_pool(8)
     network.run_for(2.0)
-    agents[3][1].user_event("deploy", b"v1")
+    agents[3][1].user_event("deploy", b"v1", now=network.now)
     network.settle(agents[3][0])
     network.run_for(3.0)
     late = Endpoint("10.0.9.9", 7946)
@@ -266,7 +266,7 @@ def test_a_user_event_is_delivered_once_everywhere_and_late_joiners_do_not_hear_
     heard = [where for _, where, event in network.log if isinstance(event, UserEventReceived)]
     assert sorted(heard) == sorted(endpoint for endpoint, _ in agents)
     with pytest.raises(ValueError, match="user event"):
-        agents[0][1].user_event("big", bytes(10_000))
+        agents[0][1].user_event("big", bytes(10_000), now=network.now)
 
 
 def test_a_stale_leave_intent_about_this_node_is_outbid(serf_pool: MakePool) -> None:
@@ -307,12 +307,12 @@ def test_a_query_is_acknowledged_delivered_once_and_can_be_answered(serf_pool: M
     assert tell(agent, QUERY, 5.0) == []
     (received,) = [event for event in agent.events() if isinstance(event, QueryReceived)]
     assert received.deadline == 6.0
-    agent.respond(received.query, b"hi")
+    agent.respond(received.query, b"hi", 5.0)
     (effect,) = agent.outgoing()
     assert isinstance(effect, Datagram)
     assert effect.destination == STRANGER
     with pytest.raises(ValueError, match="1024"):
-        agent.respond(received.query, bytes(1024))
+        agent.respond(received.query, bytes(1024), 5.0)
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,7 @@ def test_we_join_them_exchange_tags_events_and_queries_and_leave(tmp_path: Path)
 
         both.ask("event", "-coalesce=false", "deploy", "v1")
         assert both.ours.run_until(lambda: any(isinstance(event, UserEventReceived) for event in both.ours.events))
-        both.ours.node.user_event("from-ours", b"x", coalesce=False)
+        both.ours.node.user_event("from-ours", b"x", coalesce=False, now=time.monotonic())
         assert both.ours.run_until(lambda: "user-event: from-ours" in both.theirs.log())
         answer = both.ask("query", "-format=json", "-timeout=500ms", "hello")
         assert sorted(json.loads(answer)["Acks"]) == ["ours", "theirs"]

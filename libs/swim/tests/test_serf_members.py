@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from lictor_swim import VERSIONS, Member, MemberChange, MemberEvent, MemberState, Status, WireError
 from lictor_swim.serf import Coordinate, SerfConfig, decode_coordinate, decode_tags, encode_coordinate, encode_tags
+from lictor_swim.serf.filters import matches_filters
 from lictor_swim.serf.lamport import LTIME_MAX, LamportClock
 from lictor_swim.serf.members import SerfMembers
-from lictor_swim.serf.queries import matches_filters
 from lictor_swim.serf.recent import RING_SLOTS, SLOT_ENTRIES_MAX, RecentRing
 from lictor_swim.serf.wire import JoinIntent, LeaveIntent, TagFilter, encode_node_filter, encode_tag_filter
 

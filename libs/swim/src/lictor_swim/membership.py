@@ -31,8 +31,9 @@ from lictor_swim.events import (
     NameConflict,
     Refuted,
 )
+from lictor_swim.history import History, HistoryEntry, HistoryKind
 from lictor_swim.suspicion import Suspicion
-from lictor_swim.wire.messages import META_BYTES_MAX, Alive, Dead, Message, NodeState, Suspect, encode_message
+from lictor_swim.wire.messages import META_BYTES_MAX, Alive, Dead, NodeState, Suspect, encode_message
 
 MEMBERS_MAX = 16_384
 """Most records kept; further names are refused. Pools above 10,000 members are split in practice."""
@@ -64,7 +65,10 @@ class Identity(Struct, frozen=True, kw_only=True):
 
 
 class Record(Struct):
-    """What is known of one member. `changed_at` is when its state last changed, seconds."""
+    """What is known of one member. `changed_at` is when its state last changed, seconds.
+
+    `is_known` tells a member that was seen alive from a name that just came up.
+    """
 
     name: str
     address: bytes
@@ -75,6 +79,7 @@ class Record(Struct):
     state: MemberState
     changed_at: float
     suspicion: Suspicion | None = None
+    is_known: bool = False
 
     def member(self) -> Member:
         """The record as a value."""
@@ -116,6 +121,7 @@ class Membership:
         self.records: dict[str, Record] = {}
         self.probe_order: list[str] = []
         self.broadcasts = BroadcastQueue(depth_max=MEMBERS_MAX)
+        self.history = History()
         self.leaving = False
         self._incarnation = 0
         self._config = config
@@ -138,7 +144,7 @@ class Membership:
         )
         self.records[me.name] = record
         self.probe_order.append(me.name)
-        self._announce(record)
+        self._announce(record, now)
         self._emit(MemberJoined(record.member()), now)
 
     def alive(self, claim: Alive, now: float) -> None:
@@ -201,12 +207,16 @@ class Membership:
         record.incarnation = claim.incarnation
         if before != MemberState.ALIVE:
             record.state, record.changed_at = MemberState.ALIVE, now
-        self._pass_on(claim)
+        self._pass_on(claim, now)
         member = record.member()
         if before in (MemberState.DEAD, MemberState.LEFT):
+            if record.is_known:
+                self.note(record.name, HistoryKind.RETURNED, record.name, now)
+            record.is_known = True
             self._emit(MemberJoined(member), now)
             return
         if before == MemberState.SUSPECT:
+            self.note(record.name, HistoryKind.REFUTED, record.name, now)
             self._emit(MemberTrusted(member), now)
         if record.meta != meta_before:
             self._emit(MemberUpdated(member), now)
@@ -218,18 +228,20 @@ class Membership:
             return
         if record.suspicion is not None:
             if record.suspicion.confirm(claim.accuser):
-                self._pass_on(claim)
+                self.note(record.name, HistoryKind.CONFIRMED, claim.accuser, now)
+                self._pass_on(claim, now)
             return
         if record.state != MemberState.ALIVE:
             return
         if claim.node == self.identity.name:
             self._refute(record, claim.incarnation, now)
             return
-        self._pass_on(claim)
+        self._pass_on(claim, now)
         record.incarnation = claim.incarnation
         record.state, record.changed_at = MemberState.SUSPECT, now
         record.suspicion = Suspicion(claim.accuser, now, self._config, len(self.records))
         self._suspected.add(record.name)
+        self.note(record.name, HistoryKind.SUSPECTED, claim.accuser, now)
         self._emit(MemberSuspected(record.member(), claim.accuser), now)
 
     def dead(self, claim: Dead, now: float) -> None:
@@ -244,10 +256,12 @@ class Membership:
             self._refute(record, claim.incarnation, now)
             return
         self._end_suspicion(record)
-        self._pass_on(claim)
+        self._pass_on(claim, now)
         record.incarnation = claim.incarnation
         left = claim.accuser == claim.node
         record.state, record.changed_at = (MemberState.LEFT if left else MemberState.DEAD), now
+        if not own:
+            self.note(record.name, HistoryKind.LEFT if left else HistoryKind.FAILED, claim.accuser, now)
         member = record.member()
         self._emit(MemberLeft(member) if left else MemberFailed(member, claim.accuser), now)
 
@@ -280,7 +294,7 @@ class Membership:
         record = self.own
         record.meta = meta
         record.incarnation = self._next_incarnation(0)
-        self._announce(record)
+        self._announce(record, now)
         self._emit(MemberUpdated(record.member()), now)
 
     def leave(self, now: float) -> int:
@@ -290,7 +304,7 @@ class Membership:
         claim = Dead(record.incarnation, record.name, record.name)
         record.state, record.changed_at = MemberState.LEFT, now
         self._emit(MemberLeft(record.member()), now)
-        return self.broadcasts.enqueue(encode_message(claim), record.name)
+        return self.broadcasts.enqueue(encode_message(claim), record.name, now=now)
 
     def suspicion_deadline(self) -> float | None:
         """When the next suspicion ends in death."""
@@ -329,6 +343,14 @@ class Membership:
             )
         ]
 
+    def note(
+        self, name: str, what: HistoryKind, by: str, now: float, *, after_s: float = 0.0, detail: str = ""
+    ) -> None:
+        """Add a line to a member's story, with its incarnation and this node's own health at this moment."""
+        record = self.records.get(name)
+        incarnation = 0 if record is None else record.incarnation
+        self.history.record(name, HistoryEntry(now, what, by, incarnation, self._awareness.score, after_s, detail))
+
     def _suspicion_of(self, name: str) -> Suspicion:
         suspicion = self.records[name].suspicion
         assert suspicion is not None, "a name among the suspected has a running suspicion"
@@ -341,19 +363,20 @@ class Membership:
     def _refute(self, record: Record, accused: int, now: float) -> None:
         record.incarnation = self._next_incarnation(accused)
         self._awareness.apply(1)
-        self._announce(record)
+        self._announce(record, now)
         self._emit(Refuted(record.incarnation), now)
 
     def _next_incarnation(self, accused: int) -> int:
         self._incarnation = (max(self._incarnation, accused) + 1) & _INCARNATION_MASK
         return self._incarnation
 
-    def _announce(self, record: Record) -> None:
-        self._pass_on(Alive(record.incarnation, record.name, record.address, record.port, record.meta, record.versions))
+    def _announce(self, record: Record, now: float) -> None:
+        self._pass_on(
+            Alive(record.incarnation, record.name, record.address, record.port, record.meta, record.versions), now
+        )
 
-    def _pass_on(self, claim: Message) -> None:
-        assert isinstance(claim, Alive | Suspect | Dead), "only claims about members are passed on"
-        self.broadcasts.enqueue(encode_message(claim), claim.node)
+    def _pass_on(self, claim: Alive | Suspect | Dead, now: float) -> None:
+        self.broadcasts.enqueue(encode_message(claim), claim.node, now=now)
 
 
 def _fault(claim: Alive) -> str:

@@ -7,18 +7,22 @@ This module routes messages to them and keeps the schedule of gossip and push/pu
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from lictor_swim.addresses import Endpoint, endpoint_of
 from lictor_swim.awareness import Awareness
-from lictor_swim.broadcast_queue import retransmit_limit
+from lictor_swim.broadcast_queue import QueueMeasure, retransmit_limit
 from lictor_swim.config import SwimConfig
 from lictor_swim.delegate import Delegate, NullDelegate
 from lictor_swim.dice import Dice, sample
 from lictor_swim.events import Event, InputRefused, JoinFailed, JoinSucceeded, Member
+from lictor_swim.history import HistoryEntry
 from lictor_swim.membership import Identity, Membership
 from lictor_swim.outbox import Effect, Outbox
 from lictor_swim.probe import FailureDetector
 from lictor_swim.push_pull import incompatibility, push_pull_interval_s
 from lictor_swim.wire.errors import EnvelopeError, WireError
+from lictor_swim.wire.keyring import Keyring
 from lictor_swim.wire.messages import (
     Ack,
     Alive,
@@ -184,6 +188,28 @@ class SwimNode:
     def update_meta(self, meta: bytes, now: float) -> None:
         """Announce new metadata for this node (at most 512 bytes)."""
         self._membership.update_meta(meta, now)
+
+    def history(self, name: str) -> tuple[HistoryEntry, ...]:
+        """What is remembered against a member, oldest line first: who suspected it, how late its answers were."""
+        return self._membership.history.of(name)
+
+    def queue(self, now: float) -> QueueMeasure:
+        """How many claims about members wait to go out, and for how long."""
+        return self._membership.broadcasts.measure(now)
+
+    @property
+    def framing(self) -> Framing:
+        """Keys, label and compression that this node uses now."""
+        return self._outbox.framing
+
+    def replace_keyring(self, keyring: Keyring) -> None:
+        """Use other keys from now on; what is under way under an old key that is still in the ring can be read."""
+        self._outbox.framing = replace(self._outbox.framing, keyring=keyring)
+
+    @property
+    def living(self) -> int:
+        """How many members are alive or suspected, this node included."""
+        return sum(not record.is_gone for record in self._membership.records.values())
 
     def send_user(self, destination: Endpoint, payload: bytes) -> None:
         """Send one message of the layer above straight to a node."""

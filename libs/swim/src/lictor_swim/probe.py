@@ -18,6 +18,7 @@ from lictor_swim.config import SwimConfig
 from lictor_swim.delegate import Delegate
 from lictor_swim.dice import Dice, sample
 from lictor_swim.events import MemberState
+from lictor_swim.history import HistoryKind
 from lictor_swim.membership import Membership, Record
 from lictor_swim.outbox import Outbox
 from lictor_swim.wire.errors import WireError
@@ -28,6 +29,9 @@ RELAYS_MAX = 1024
 
 NACK_AT = 0.8
 """Share of the probe timeout after which a relay sends its nack (Lifeguard): early enough to arrive in time."""
+
+LATE_PROBES_MAX = 32
+"""How many failed probes are remembered, so that an answer which comes even later can be told."""
 
 _PROTOCOL_STREAM_PING = 3
 _PROTOCOL_NACK = 4
@@ -93,6 +97,7 @@ class FailureDetector:
         self._next_probe_at = 0.0
         self._probe: _Probe | None = None
         self._relays: dict[int, _Relay] = {}
+        self._late: dict[int, _Probe] = {}
 
     def start(self, now: float) -> None:
         """Begin at a random moment within one interval, so that a pool's probes do not go in step."""
@@ -193,9 +198,19 @@ class FailureDetector:
             self._stream_ping(endpoint_of(target.address, target.port), ping, probe.deadline)
 
     def _fail(self, probe: _Probe, now: float) -> None:
+        self._late[probe.sequence] = probe
+        if len(self._late) > LATE_PROBES_MAX:
+            del self._late[next(iter(self._late))]
+        if probe.nacks_expected:
+            detail = f"{probe.nacks} of {probe.nacks_expected} relays heard nothing from it either"
+        else:
+            detail = "no relay could be asked"
+        accuser = self._membership.identity.name
+        self._membership.note(
+            probe.target, HistoryKind.PROBE_FAILED, accuser, now, after_s=now - probe.sent_at, detail=detail
+        )
         # Relays that stay silent speak of this node's own network; relays that say nack speak of the target's.
         self._awareness.apply(probe.nacks_expected - probe.nacks if probe.nacks_expected else 1)
-        accuser = self._membership.identity.name
         self._membership.suspect(Suspect(probe.incarnation, probe.target, accuser), now)
 
     def ping_received(self, ping: Ping, source: Endpoint) -> None:
@@ -224,11 +239,19 @@ class FailureDetector:
             return
         probe = self._probe
         if probe is None or probe.sequence != ack.sequence:
+            late = self._late.pop(ack.sequence, None)
+            if late is not None:
+                self._note_late(late, now)
             return
+        if probe.indirect:
+            self._note_late(probe, now)
         self._succeed()
         record = self._membership.records.get(probe.target)
         if record is not None and not probe.indirect and ack.payload:
             self._delegate.probe_completed(record.member(), now - probe.sent_at, ack.payload)
+
+    def _note_late(self, probe: _Probe, now: float) -> None:
+        self._membership.note(probe.target, HistoryKind.ACK_LATE, probe.target, now, after_s=now - probe.sent_at)
 
     def nack_received(self, nack: Nack) -> None:
         """A relay is well but heard nothing from the target."""
