@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from lictor_gossip.swim_driver import SwimDriver
-from lictor_swim import FAST, SERF_FAST, Endpoint, Framing, SerfEvent, SerfNode, address_bytes
+from lictor_swim import FAST, SERF_FAST, Endpoint, Framing, Keyring, SerfEvent, SerfNode, address_bytes
 
 
 def free_endpoint(host: str) -> Endpoint:
@@ -34,6 +34,7 @@ def driver() -> Callable[..., SwimDriver]:
         stream_timeout_s: float = 1.0,
         on_event: Callable[[SerfEvent], None] | None = None,
         node: SerfNode | None = None,
+        keyring: Keyring | None = None,
     ) -> SwimDriver:
         agent = node or SerfNode(
             name=f"n{index}",
@@ -42,8 +43,8 @@ def driver() -> Callable[..., SwimDriver]:
             tags={"index": str(index)},
             swim=FAST,
             serf=SERF_FAST,
-            framing=Framing(compress=False),
-            dice=random.Random(index),
+            framing=Framing(keyring=keyring, compress=False),
+            dice=random.SystemRandom() if keyring else random.Random(index),
         )
         return SwimDriver(agent, bind, stream_timeout_s=stream_timeout_s, on_event=on_event)
 

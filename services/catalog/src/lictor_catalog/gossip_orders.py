@@ -14,6 +14,7 @@ from lictor_bus.gossip_orders import (
     FORCE_LEAVE,
     JOIN,
     KEYRING,
+    KEYRING_TIMEOUT_S,
     LEAVE,
     POOL,
     ForceLeaveOrder,
@@ -63,7 +64,7 @@ class GossipOrders:
         Raises:
             ApiError: 500, when no gossip runs for the node or none answered in time.
         """
-        return _read(node, await self._ask(node, KEYRING, frames.encode(order)), KeyringAnswer)
+        return _read(node, await self._ask(node, KEYRING, frames.encode(order), KEYRING_TIMEOUT_S), KeyringAnswer)
 
     async def pool(self, node: str) -> PoolMembers:
         """The pool as the gossip of `node` sees it.
@@ -84,10 +85,10 @@ class GossipOrders:
         """Have one of the gossips tell the pool of an event that is in the store."""
         await self._bus.publish(subjects.pool_events(self._cluster()), frames.encode(notice))
 
-    async def _ask(self, node: str, verb: str, data: bytes) -> bytes:
+    async def _ask(self, node: str, verb: str, data: bytes, timeout_s: float = ANSWER_TIMEOUT_S) -> bytes:
         try:
             subject = subjects.node_order(self._cluster(), node, verb)
-            return await self._bus.request(subject, data, ANSWER_TIMEOUT_S)
+            return await self._bus.request(subject, data, timeout_s)
         except NoRespondersError as error:
             raise ApiError(500, f"no gossip runs for node {node} at the moment") from error
         except BusError as error:

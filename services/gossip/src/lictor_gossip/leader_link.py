@@ -8,7 +8,6 @@ from lictor_bus.frames import AliveAnswer, HoldRequest
 from lictor_gossip.metrics import GossipMetrics
 from lictor_gossip.reporting import REPORT_EVERY_S, report
 from lictor_gossip.swim_driver import SwimDriver
-from lictor_swim import Status
 
 
 class LeaderLink:
@@ -53,16 +52,9 @@ class LeaderLink:
 
     async def _send(self, cluster: str) -> None:
         driver = self._driver
-        members = driver.members()
-        made = report(cluster, self._node, self._run_id, driver.health_score, members)
+        made = report(cluster, self._node, self._run_id, driver.health_score, driver.members())
         await self._bus.publish(subjects.failure_reports(cluster), frames.encode(made))
         self._metrics.reports.inc()
-        self._metrics.health_score.set(driver.health_score)
-        self._metrics.packets_dropped.set(driver.packets_dropped)
-        self._metrics.streams_refused.set(driver.streams_refused)
-        for status in Status:
-            count = sum(member.status is status for member in members)
-            self._metrics.members.labels(status.name.lower()).set(count)
 
     async def _on_question(self, _subject: str, _data: bytes, reply: str) -> None:
         await self._bus.publish(reply, frames.encode(AliveAnswer(self._node, self._run_id, self.leaving)))

@@ -9,7 +9,7 @@ apart, or were apart for longer than failed members are remembered, become one p
 import asyncio
 import random
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -111,7 +111,7 @@ class Joining:
         remembered: Sequence[Endpoint],
         own: Collection[Endpoint],
         others: Callable[[], Collection[Endpoint]],
-        join: Callable[[Sequence[Endpoint]], "asyncio.Future[int]"],
+        join: Callable[[Sequence[Endpoint]], Awaitable[int]],
         say: Callable[[str], None],
         dice: random.Random,
     ) -> None:

@@ -1,9 +1,9 @@
 """The settings of a gossip process."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from lictor_gossip.keyring_file import key_of
 from lictor_kit.settings import Port, Settings
@@ -68,20 +68,22 @@ class GossipSettings(Settings):
             _read_key(value)
         return value
 
+    @model_validator(mode="after")
+    def _name_one_key(self) -> Self:
+        if self.gossip_key_file is not None and self.gossip_key.get_secret_value():
+            raise ValueError("LICTOR_GOSSIP_KEY and LICTOR_GOSSIP_KEY_FILE are both given: one says it")
+        return self
+
     def given_key(self) -> bytes | None:
-        """The key of the environment or of the key file; None when the pool is not encrypted.
+        """The key of the environment or of the key file; None when there is none.
 
         Raises:
-            ValueError: both are given and differ, or the file cannot be read any more.
+            ValueError: the file cannot be read any more.
         """
+        if self.gossip_key_file is not None:
+            return _read_key(self.gossip_key_file)
         text = self.gossip_key.get_secret_value()
-        key = key_of(text) if text else None
-        if self.gossip_key_file is None:
-            return key
-        filed = _read_key(self.gossip_key_file)
-        if key is not None and key != filed:
-            raise ValueError("LICTOR_GOSSIP_KEY and LICTOR_GOSSIP_KEY_FILE name different keys")
-        return filed
+        return key_of(text) if text else None
 
 
 def _read_key(path: Path) -> bytes:

@@ -110,7 +110,7 @@ def seal_stream(message: bytes, framing: Framing, *, nonce: bytes = b"") -> byte
     """All bytes of one direction of a stream for an encoded message."""
     if framing.compress:
         message = compress_message(message)
-    if framing.keyring is not None:
+    if framing.keyring is not None and framing.verify_outgoing:
         size = len(message) + OVERHEAD_BYTES
         header = bytes((MessageType.ENCRYPT,)) + size.to_bytes(_LENGTH_BYTES, "big")
         message = header + framing.keyring.seal(message, nonce, header + framing.label)
@@ -141,6 +141,8 @@ def _decrypt(data: bytes, framing: Framing) -> bytes:
             raise WireError("Remote state is encrypted and encryption is not configured")
         return data
     if not encrypted:
+        if not framing.verify_incoming:
+            return data
         raise WireError("Encryption is configured but remote state is not encrypted")
     header, block = data[:_ENCRYPTED_HEADER_BYTES], data[_ENCRYPTED_HEADER_BYTES:]
     return framing.keyring.open(block, header + framing.label)
