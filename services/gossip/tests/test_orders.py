@@ -1,8 +1,8 @@
 """Orders that come over the bus: two real members on loopback, and a store that hears what becomes of the catalog."""
 
 import asyncio
-from base64 import b64decode
 import socket
+from base64 import b64decode
 from contextlib import AsyncExitStack
 
 import pytest
