@@ -65,6 +65,9 @@ async def test_nobody_knows_why_of_a_node_that_nobody_knows() -> None:
     catalog.leader.told_stories = []
     answer = await catalog.get("internal/pool/why/nope")
     assert (answer.status_code, answer.text) == (404, "No node found with name 'nope'")
+    # a plain Serf agent is known, and nothing is held against it
+    answer = await catalog.get("internal/pool/why/plain")
+    assert (answer.status_code, answer.json()["Stories"], answer.json()["Status"]) == (200, [], "")
 
 
 @story

@@ -19,6 +19,7 @@ from lictor_swim.events import (
     MemberTrusted,
     MemberUpdated,
     NameConflict,
+    PacketsBlocked,
     Refuted,
 )
 from lictor_swim.history import HistoryEntry, HistoryKind
@@ -105,6 +106,7 @@ __all__ = [
     "NameLost",
     "NullDelegate",
     "OpenStream",
+    "PacketsBlocked",
     "Query",
     "QueryAck",
     "QueryAnswer",

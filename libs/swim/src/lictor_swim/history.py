@@ -22,6 +22,7 @@ class HistoryKind(Enum):
 
     PROBE_FAILED = "no answer to this node's probe, neither direct, nor through others, nor by stream"
     ACK_LATE = "the answer to a probe came after the probe timeout"
+    STREAM_ONLY = "answered on a stream, but packets did not get through"
     SUSPECTED = "suspected"
     CONFIRMED = "suspicion confirmed by another member"
     REFUTED = "the member contradicted"

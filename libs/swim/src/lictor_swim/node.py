@@ -5,7 +5,7 @@ A driver passes in every packet, every stream message and the time of `next_dead
 This module routes messages to them and keeps the schedule of gossip and push/pull.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from msgspec.structs import replace
 
@@ -14,7 +14,7 @@ from lictor_swim.awareness import Awareness
 from lictor_swim.broadcast_queue import QueueMeasure, retransmit_limit
 from lictor_swim.config import SwimConfig
 from lictor_swim.delegate import Delegate, NullDelegate
-from lictor_swim.dice import Dice, sample
+from lictor_swim.dice import Dice
 from lictor_swim.events import Event, InputRefused, JoinFailed, JoinSucceeded, Member
 from lictor_swim.history import HistoryEntry
 from lictor_swim.membership import Identity, Membership
@@ -29,6 +29,7 @@ from lictor_swim.wire.messages import (
     Dead,
     ErrorReply,
     IndirectPing,
+    Message,
     MessageType,
     Nack,
     Ping,
@@ -61,7 +62,13 @@ class SwimNode:
         framing: keys, label and compression; all members of a pool must agree on keys and label.
         dice: the source of randomness; with keys it must be unpredictable.
         delegate: the layer above; none by default.
+
+    A simulation of thousands of members puts other parts in (`membership_type`, `outbox_type`) and passes decoded
+    messages (`handle`, `serve`, `answered`), since the wire is proven elsewhere.
     """
+
+    membership_type: ClassVar[type[Membership]] = Membership
+    outbox_type: ClassVar[type[Outbox]] = Outbox
 
     def __init__(
         self, identity: Identity, config: SwimConfig, framing: Framing, dice: Dice, delegate: Delegate | None = None
@@ -71,8 +78,8 @@ class SwimNode:
         self._delegate: Delegate = delegate or NullDelegate()
         self._events: list[Event] = []
         self._awareness = Awareness(config.awareness_max)
-        self._membership = Membership(identity, config, dice, self._awareness, self._emit)
-        self._outbox = Outbox(framing, config.packet_bytes, dice, self._take_broadcasts)
+        self._membership = self.membership_type(identity, config, dice, self._awareness, self._emit)
+        self._outbox = self.outbox_type(framing, config.packet_bytes, dice, self._take_broadcasts)
         self._detector = FailureDetector(
             self._membership, config, self._outbox, self._awareness, dice, self._delegate, self._open_ping
         )
@@ -99,7 +106,7 @@ class SwimNode:
             return
         for message in messages:
             try:
-                self._dispatch(message, source, now)
+                self.handle(decode_message(message), source, now)
             except WireError as error:
                 self._refuse(source, error, now)
 
@@ -107,7 +114,7 @@ class SwimNode:
         """Take in the request of a stream that a peer opened; the bytes to answer, or None to just close it."""
         try:
             message = open_stream(data, self._outbox.framing)
-            reply = self._serve(message, source, now)
+            reply = self.serve(message, source, now)
         except EnvelopeError as error:
             self._refuse(source, error, now)
             return self._outbox.seal(ErrorReply(str(error)))
@@ -118,11 +125,22 @@ class SwimNode:
 
     def stream_answered(self, stream_id: int, data: bytes, now: float) -> None:
         """Take in the answer on a stream that this node opened."""
+        if stream_id not in self._streams:
+            return
+        try:
+            message = open_stream(data, self._outbox.framing)
+        except WireError as error:
+            self.stream_failed(stream_id, str(error), now)
+        else:
+            self.answered(stream_id, message, now)
+
+    def answered(self, stream_id: int, message: StreamMessage, now: float) -> None:
+        """The same for an answer that is decoded already."""
         stream = self._streams.pop(stream_id, None)
         if stream is None:
             return
         try:
-            reason = self._finish_stream(stream, open_stream(data, self._outbox.framing), now)
+            reason = self._finish_stream(stream, message, now)
         except WireError as error:
             reason = str(error)
         self._report_stream(stream_id, stream, reason, now)
@@ -233,17 +251,21 @@ class SwimNode:
     @property
     def is_alone(self) -> bool:
         """Whether no other member is alive."""
-        return not self._membership.others()
+        return self._membership.is_alone
 
     def random_members(self, count: int) -> list[Member]:
         """Up to `count` other living members."""
-        names = sample(self._dice, self._membership.others(), count)
-        return [self._membership.records[name].member() for name in names]
+        return [record.member() for record in self._membership.draw_alive(count)]
 
     # Packets
 
-    def _dispatch(self, data: bytes, source: Endpoint, now: float) -> None:
-        match decode_message(data):
+    def handle(self, message: Message, source: Endpoint, now: float) -> None:
+        """Take in one message of a packet.
+
+        Raises:
+            WireError: it is not for this node, or its payload is malformed.
+        """
+        match message:
             case Ping() as ping:
                 self._detector.ping_received(ping, source)
             case IndirectPing() as request:
@@ -263,9 +285,8 @@ class SwimNode:
 
     def _gossip(self, now: float) -> None:
         self._next_gossip_at = now + self._config.gossip_interval_s
-        names = self._membership.others(dead_since=now - self._config.gossip_to_the_dead_s)
-        for name in sample(self._dice, names, self._config.gossip_nodes):
-            record = self._membership.records[name]
+        dead_since = now - self._config.gossip_to_the_dead_s
+        for record in self._membership.draw_for_gossip(self._config.gossip_nodes, dead_since):
             destination = endpoint_of(record.address, record.port)
             if not self._outbox.gossip(destination, checksum=record.protocol_max >= _PROTOCOL_CHECKSUM):
                 return
@@ -275,6 +296,8 @@ class SwimNode:
 
     def _take_broadcasts(self, overhead_bytes: int, budget_bytes: int) -> list[bytes]:
         """Updates for one packet: claims about members first, then the layer above."""
+        if not self._has_broadcasts():
+            return []
         limit = retransmit_limit(self._config.retransmit_mult, len(self._membership.records))
         updates = self._membership.broadcasts.take(overhead_bytes, budget_bytes, limit)
         free = budget_bytes - sum(len(update) + overhead_bytes for update in updates)
@@ -285,7 +308,12 @@ class SwimNode:
 
     # Streams
 
-    def _serve(self, message: StreamMessage, source: Endpoint, now: float) -> StreamMessage | None:
+    def serve(self, message: StreamMessage, source: Endpoint, now: float) -> StreamMessage | None:
+        """Take in the request of a stream; the answer, or None to just close it.
+
+        Raises:
+            WireError: it is no request, or not one for this node.
+        """
         match message:
             case PushPull():
                 # The answer is our state before the merge: the peer learns what we knew, not what it just told us.

@@ -20,7 +20,7 @@ INTERVAL_S_MIN = 15.0
 """Consul's `SyncCoordinateIntervalMin`."""
 
 SETTLE_S = 3.0
-"""Before the first report: a few probes, so that it says something."""
+"""Between two looks before the first report: a few probes, so that it says something."""
 
 MOVED_S_MIN = 0.0001
 """Nearer is the same place: a tenth of a millisecond is the noise of a network's shortest paths."""
@@ -73,7 +73,8 @@ class CoordinateReports:
         await asyncio.sleep(SETTLE_S)
         while True:
             await self._report()
-            await asyncio.sleep(interval_s(self._members()) * (0.75 + 0.5 * self._dice.random()))
+            wait_s = interval_s(self._members()) if self._told else SETTLE_S
+            await asyncio.sleep(wait_s * (0.75 + 0.5 * self._dice.random()))
 
     async def _report(self) -> None:
         row = self._view.store.agent(self._node)

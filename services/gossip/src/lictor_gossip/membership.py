@@ -17,6 +17,7 @@ from lictor_gossip.refusals import Refusals
 from lictor_gossip.settings import GossipSettings
 from lictor_gossip.snapshot_file import SnapshotFile
 from lictor_gossip.swim_driver import SwimDriver
+from lictor_gossip.tag_expressions import matches
 from lictor_swim import (
     CONSUL_LAN,
     PROFILES,
@@ -92,6 +93,7 @@ class Membership:
             dice=random.SystemRandom(),
             versions=CONSUL_VERSIONS,
             clocks=self.remembered.clocks,
+            matches=matches,
         )
         self.driver = SwimDriver(
             node,

@@ -13,6 +13,7 @@ from lictor_swim.events import (
     MemberSuspected,
     MemberTrusted,
     NameConflict,
+    PacketsBlocked,
     Refuted,
 )
 from lictor_swim.serf.wire import Query, UserEvent
@@ -196,6 +197,7 @@ SerfEvent = (
     | JoinFailed
     | InputRefused
     | NameConflict
+    | PacketsBlocked
     | Refuted
     | MemberSuspected
     | MemberTrusted

@@ -29,6 +29,7 @@ from lictor_swim.serf.events import (
     SerfMember,
     Status,
 )
+from lictor_swim.serf.filters import Matches, matches_plain
 from lictor_swim.serf.key_rotation import KeyRotation, answers
 from lictor_swim.serf.members import SerfMembers
 from lictor_swim.serf.name_conflict import CONFLICT, NameConflicts
@@ -65,6 +66,7 @@ class SerfNode:
         dice: the source of randomness; with keys it must be unpredictable.
         versions: announced protocol versions.
         clocks: where a snapshot says that this node's clocks were; events and queries of before are not shown again.
+        matches: evaluates the tag expressions of queries; the default understands the plain part of Go's language.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class SerfNode:
         serf: SerfConfig = SERF_LAN,
         versions: Versions = VERSIONS,
         clocks: Clocks | None = None,
+        matches: Matches = matches_plain,
     ) -> None:
         self._config = serf
         self._dice = dice
@@ -94,6 +97,7 @@ class SerfNode:
             self._random_members,
             swim.gossip_interval_s,
             dice,
+            matches,
         )
         self._positions = Positions(name, dice) if serf.coordinates else None
         self._delegate = SerfDelegate(

@@ -13,7 +13,7 @@ from lictor_swim.dice import Dice
 from lictor_swim.events import Member
 from lictor_swim.serf.asking import OPEN_MAX, Application, Asker, Asking, QueryParams, default_timeout_s
 from lictor_swim.serf.events import QueryId, QueryReceived, SerfEvent, Status
-from lictor_swim.serf.filters import matches_filters
+from lictor_swim.serf.filters import Matches, matches_filters
 from lictor_swim.serf.members import SerfMembers
 from lictor_swim.serf.recent import RecentRing
 from lictor_swim.serf.wire import (
@@ -62,6 +62,7 @@ class QueryExchange:
         random_members: gives up to so many other living members.
         gossip_interval_s: from which a query's default time follows.
         dice: numbers the queries.
+        matches: evaluates the expressions of tag filters.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class QueryExchange:
         random_members: Callable[[int], list[Member]],
         gossip_interval_s: float,
         dice: Dice,
+        matches: Matches,
     ) -> None:
         self.internal: dict[str, InternalAnswer] = {}
         self.recent: RecentRing[int] = RecentRing()
@@ -84,6 +86,7 @@ class QueryExchange:
         self._random_members = random_members
         self._gossip_interval_s = gossip_interval_s
         self._dice = dice
+        self._matches = matches
         self._asking = Asking()
 
     # Asking
@@ -158,7 +161,7 @@ class QueryExchange:
 
     def _take(self, query: Query, now: float) -> None:
         own = self._members.find(self._own().name)
-        if own is None or not matches_filters(query.filters, own.name, own.tags):
+        if own is None or not matches_filters(query.filters, own.name, own.tags, self._matches):
             return
         endpoint_of(query.address, query.port)  # refuses a query that nobody could answer
         if query.flags & FLAG_ACK:

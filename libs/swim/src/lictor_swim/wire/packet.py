@@ -44,8 +44,8 @@ class Framing(Struct, frozen=True):
         keyring: keys when the pool is encrypted; None leaves everything in the clear.
         label: the pool's label, at most 255 bytes; empty means no label header.
         compress: compress what is sent (what comes in is understood either way).
-        verify_incoming: with keys, refuse what is not encrypted; off only while a pool is being encrypted.
-        verify_outgoing: with keys, encrypt what is sent; off only while a pool is being encrypted.
+        verify_incoming: refuse what is not encrypted although there are keys; off while a pool gets its first key.
+        verify_outgoing: encrypt what is sent when there are keys; off until every member has the key.
     """
 
     keyring: Keyring | None = None
@@ -60,10 +60,15 @@ class Framing(Struct, frozen=True):
             raise ValueError(f"a label has at most {LABEL_BYTES_MAX} bytes, not {len(self.label)}")
 
     @property
+    def sealing(self) -> Keyring | None:
+        """The keys to encrypt with; None when what is sent stays in the clear."""
+        return self.keyring if self.verify_outgoing else None
+
+    @property
     def overhead_bytes(self) -> int:
         """What label and encryption add to a packet."""
         label = _LABEL_HEADER_BYTES + len(self.label) if self.label else 0
-        return label + (OVERHEAD_BYTES if self.keyring else 0)
+        return label + (OVERHEAD_BYTES if self.sealing else 0)
 
 
 def seal_packet(messages: Sequence[bytes], framing: Framing, *, nonce: bytes = b"", checksum: bool = False) -> bytes:
@@ -82,8 +87,8 @@ def seal_packet(messages: Sequence[bytes], framing: Framing, *, nonce: bytes = b
             packet = smaller
     if checksum:
         packet = bytes((MessageType.HAS_CRC,)) + zlib.crc32(packet).to_bytes(4, "big") + packet
-    if framing.keyring is not None and framing.verify_outgoing:
-        packet = framing.keyring.seal(packet, nonce, framing.label)
+    if framing.sealing is not None:
+        packet = framing.sealing.seal(packet, nonce, framing.label)
     return add_label(packet, framing.label)
 
 
@@ -98,12 +103,7 @@ def open_packet(data: bytes, framing: Framing) -> list[bytes]:
         raise WireError(f"packet of {len(data)} bytes is larger than {PACKET_BYTES_MAX}")
     data = strip_label(data, framing.label)
     if framing.keyring is not None:
-        try:
-            data = framing.keyring.open(data, framing.label)
-        except WireError:
-            # A packet in the clear cannot be told from one under a foreign key: what follows finds out.
-            if framing.verify_incoming:
-                raise
+        data = _decrypt(data, framing.keyring, framing)
     if len(data) >= _CRC_BYTES and data[0] == MessageType.HAS_CRC:
         expected = int.from_bytes(data[1:_CRC_BYTES], "big")
         data = data[_CRC_BYTES:]
@@ -114,6 +114,15 @@ def open_packet(data: bytes, framing: Framing) -> list[bytes]:
     if not messages:
         raise WireError("packet holds no message")
     return messages
+
+
+def _decrypt(data: bytes, keyring: Keyring, framing: Framing) -> bytes:
+    try:
+        return keyring.open(data, framing.label)
+    except WireError:
+        if framing.verify_incoming:
+            raise
+        return data  # not encrypted, as long as the pool is on its way to its first key
 
 
 def _unfold(data: bytes, messages: list[bytes], budget: list[int], depth: int) -> None:

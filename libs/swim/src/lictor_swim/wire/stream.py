@@ -110,10 +110,10 @@ def seal_stream(message: bytes, framing: Framing, *, nonce: bytes = b"") -> byte
     """All bytes of one direction of a stream for an encoded message."""
     if framing.compress:
         message = compress_message(message)
-    if framing.keyring is not None and framing.verify_outgoing:
+    if framing.sealing is not None:
         size = len(message) + OVERHEAD_BYTES
         header = bytes((MessageType.ENCRYPT,)) + size.to_bytes(_LENGTH_BYTES, "big")
-        message = header + framing.keyring.seal(message, nonce, header + framing.label)
+        message = header + framing.sealing.seal(message, nonce, header + framing.label)
     return add_label(message, framing.label)
 
 
@@ -140,9 +140,9 @@ def _decrypt(data: bytes, framing: Framing) -> bytes:
         if encrypted:
             raise WireError("Remote state is encrypted and encryption is not configured")
         return data
+    if not encrypted and not framing.verify_incoming:
+        return data
     if not encrypted:
-        if not framing.verify_incoming:
-            return data
         raise WireError("Encryption is configured but remote state is not encrypted")
     header, block = data[:_ENCRYPTED_HEADER_BYTES], data[_ENCRYPTED_HEADER_BYTES:]
     return framing.keyring.open(block, header + framing.label)

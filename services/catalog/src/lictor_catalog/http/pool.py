@@ -31,7 +31,7 @@ def router(gossip: GossipPort, view: ViewPort, operator: OperatorPort, node: str
     async def why(name: str, request: Request) -> Response:
         row = view.store.agent(name)
         stories = await gossip.stories(row.node if row else name)
-        if row is None and not any(one.known for one in stories):
+        if row is None and not stories and not await _is_member(gossip, node, name):
             raise ApiError(404, f"No node found with name '{name}'")
         return json_answer(request, _why(name, row, await _leader(operator), operator, stories))
 
@@ -43,6 +43,12 @@ async def _seen(gossip: GossipPort, node: str) -> tuple[PoolMembers | None, str]
         return await gossip.pool(node), ""
     except ApiError as error:
         return None, error.text
+
+
+async def _is_member(gossip: GossipPort, node: str, name: str) -> bool:
+    """Whether a node that has no row is a member all the same, as plain Serf agents are."""
+    seen, _ = await _seen(gossip, node)
+    return seen is not None and name.lower() in {one.name.lower() for one in seen.members}
 
 
 async def _leader(operator: OperatorPort) -> StatusAnswer | None:
