@@ -1,20 +1,17 @@
-"""Drivers on loopback addresses, with ports that are free."""
+"""Drivers on loopback addresses, with ports that are free; and this directory on the path for its own modules."""
 
 import random
-import socket
+import sys
 from collections.abc import Callable
-from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from serf_agents import free_endpoint
+
 from lictor_gossip.swim_driver import SwimDriver
 from lictor_swim import FAST, SERF_FAST, Endpoint, Framing, Keyring, SerfEvent, SerfNode, address_bytes
-
-
-def free_endpoint(host: str) -> Endpoint:
-    with closing(socket.socket()) as probe:
-        probe.bind((host, 0))
-        return Endpoint(host, probe.getsockname()[1])
 
 
 @pytest.fixture
