@@ -169,7 +169,8 @@ class Orders:
             if len(key) not in KEY_LENGTHS:
                 return self._refused_everywhere("key size must be 16, 24 or 32 bytes")
         done = await self._driver.rotate(_OPERATIONS[order.verb], key, relay_factor=order.relay_factor)
-        log.info("keys on order", verb=order.verb, members=done.members, answered=done.answered, failed=done.failed)
+        tell = log.debug if order.verb == "list" else log.info
+        tell("keys on order", verb=order.verb, members=done.members, answered=done.answered, failed=done.failed)
         return KeyringAnswer(done.error, done.messages, done.keys, done.primary_keys, done.members)
 
     def _refused_everywhere(self, reason: str) -> KeyringAnswer:
