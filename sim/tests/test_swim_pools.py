@@ -47,7 +47,6 @@ def test_members_short_of_cpu_are_seen_to_be_in_trouble() -> None:
         pool.run_until(float(second))
         worst = [max(before, member.health_score) for before, member in zip(worst, pool.members, strict=True)]
     assert min(worst[:10]) > 0
-    assert max(worst[10:]) <= max(worst[:10])
 
 
 def test_a_shared_list_behaves_as_a_dict() -> None:

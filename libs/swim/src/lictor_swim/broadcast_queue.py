@@ -40,10 +40,10 @@ class BroadcastQueue:
         depth_max: most entries; beyond it those that went out most are dropped, as they are known widest.
     """
 
-    __slots__ = ("_by_id", "_by_name", "_depth_max", "_entries", "_next_id")
+    __slots__ = ("_by_id", "_by_name", "_entries", "_next_id", "depth_max")
 
     def __init__(self, depth_max: int) -> None:
-        self._depth_max = depth_max
+        self.depth_max = depth_max
         self._entries: list[_Entry] = []
         self._by_name: dict[str, _Entry] = {}
         self._by_id: set[int] = set()
@@ -74,7 +74,7 @@ class BroadcastQueue:
         self._by_id.add(-entry.negative_id)
         if name:
             self._by_name[name] = entry
-        if len(self._entries) > self._depth_max:
+        if len(self._entries) > self.depth_max:
             self._forget(self._entries.pop())
         return -entry.negative_id
 

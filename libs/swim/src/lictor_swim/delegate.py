@@ -38,7 +38,7 @@ class Delegate(Protocol):
     def merge_state(self, state: bytes, now: float, *, joining: bool) -> None:
         """The peer's part of an exchange of state; the members are merged already.
 
-        `joining` tells that this node asked for the exchange in order to join.
+        `joining` tells that this node asked for the exchange in order to join, as a newcomer.
 
         Raises:
             WireError: the state is malformed.

@@ -50,6 +50,7 @@ class _Stream(NamedTuple):
     destination: Endpoint
     deadline: float
     join: bool = False
+    replay: bool = False
     ping_sequence: int | None = None
 
 
@@ -187,9 +188,12 @@ class SwimNode:
 
     # What the layer above calls
 
-    def join(self, seed: Endpoint, now: float) -> int:
-        """Exchange state with a seed; JoinSucceeded or JoinFailed with this stream id follows."""
-        return self._open_push_pull(seed, now, join=True)
+    def join(self, seed: Endpoint, now: float, *, replay: bool = False) -> int:
+        """Exchange state with a seed; JoinSucceeded or JoinFailed with this stream id follows.
+
+        With `replay` the layer above takes the seed's history for news: for a node that was here before.
+        """
+        return self._open_push_pull(seed, now, join=True, replay=replay)
 
     def leave(self, now: float) -> None:
         """Tell the pool that this node leaves; `has_left` says when enough of it has been told."""
@@ -345,7 +349,7 @@ class SwimNode:
             return ""
         if not isinstance(message, PushPull):
             return f"the answer is {type(message).__name__}, not an exchange of state"
-        self._merge(message, now, joining=stream.join)
+        self._merge(message, now, joining=stream.join and not stream.replay)
         return ""
 
     def _report_stream(self, stream_id: int, stream: _Stream, reason: str, now: float) -> None:
@@ -371,10 +375,10 @@ class SwimNode:
         for member in self.random_members(1):
             self._open_push_pull(member.endpoint, now, join=False)
 
-    def _open_push_pull(self, destination: Endpoint, now: float, *, join: bool) -> int:
+    def _open_push_pull(self, destination: Endpoint, now: float, *, join: bool, replay: bool = False) -> int:
         deadline = now + self._config.stream_timeout_s
         stream_id = self._outbox.open_stream(destination, self._local_state(join=join), deadline)
-        self._streams[stream_id] = _Stream(destination, deadline, join)
+        self._streams[stream_id] = _Stream(destination, deadline, join, replay)
         return stream_id
 
     def _open_ping(self, destination: Endpoint, ping: Ping, deadline: float) -> None:

@@ -44,6 +44,9 @@ from lictor_swim.wire.errors import WireError
 QUEUE_DEPTH_MAX = 4096
 """Most messages in one queue, as in Serf; those that went out most are dropped first."""
 
+INTENTS_PER_MEMBER = 2
+"""In pools of more than 2,048 members the queue of intents grows with them, as Consul has it."""
+
 USER_EVENT_BYTES_MAX = 9 * 1024
 """Largest user event taken in: Serf's own hard limit; it also bounds the ring of recent events."""
 
@@ -125,6 +128,8 @@ class SerfDelegate(NullDelegate):
         match event:
             case MemberJoined(member):
                 self._members.joined(member, now)
+                # An intent is lost for whoever has not heard it: half of a large pool may leave or join at once.
+                self.intents.depth_max = max(QUEUE_DEPTH_MAX, INTENTS_PER_MEMBER * self._members.count(*Status))
             case MemberUpdated(member):
                 self._members.updated(member)
             case MemberFailed(member) | MemberLeft(member):

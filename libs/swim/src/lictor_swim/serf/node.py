@@ -189,9 +189,13 @@ class SerfNode:
 
     # What the service calls
 
-    def join(self, seed: Endpoint, now: float) -> int:
-        """Join a pool through a seed; JoinSucceeded or JoinFailed with this stream id follows."""
-        return self._swim.join(seed, now)
+    def join(self, seed: Endpoint, now: float, *, replay: bool = False) -> int:
+        """Join a pool through a seed; JoinSucceeded or JoinFailed with this stream id follows.
+
+        User events of before are history to a newcomer. With `replay` those that are newer than this node's clock are
+        shown: for a node that comes back with the clocks of its snapshot.
+        """
+        return self._swim.join(seed, now, replay=replay)
 
     def leave(self, now: float) -> None:
         """Leave the pool; LeaveCompleted follows, at the latest after two broadcast timeouts and the delay."""
@@ -332,4 +336,4 @@ class SerfNode:
         if not failed or self._leave is not _Leave.NOT or self._dice.random() > len(failed) / max(1, len(alive)):
             return
         member = failed[self._dice.randrange(len(failed))]
-        self._reconnects.add(self._swim.join(member.endpoint, now))
+        self._reconnects.add(self._swim.join(member.endpoint, now, replay=True))

@@ -118,6 +118,7 @@ class Snapshot:
             case LeaveStarted():
                 # Nothing before this counts at the next start, and nothing that is seen while leaving.
                 self._members.clear()
+                self._clocks = Clocks()
                 self._lines = ["leave"]
                 self._left = self._leaving = True
             case _:

@@ -24,7 +24,7 @@ GRAVITY_RHO_S = 150.0
 """At this distance from the origin the pull is one second; at real distances it is almost nothing."""
 
 ROUND_TRIP_S_MAX = 10.0
-"""Longer round trips are no observation of the network."""
+"""Longer round trips are no observation of the network, and no peer is farther away than that."""
 
 PEERS_MAX = 16_384
 """Most peers whose last round trips are kept, as many as there are members."""
@@ -41,18 +41,17 @@ class Vivaldi:
         dice: gives a direction when two nodes are at one point.
     """
 
-    __slots__ = ("_adjustments", "_dice", "_round_trips", "coordinate", "resets")
+    __slots__ = ("_adjustments", "_dice", "_round_trips", "coordinate")
 
     def __init__(self, dice: Dice) -> None:
         self._dice = dice
         self._round_trips: dict[str, deque[float]] = {}
         self._adjustments: deque[float] = deque(maxlen=ADJUSTMENT_SAMPLES)
         self.coordinate = Coordinate()
-        self.resets = 0
 
     def observe(self, peer: str, other: Coordinate, round_trip_s: float) -> bool:
         """Take in one probe of a peer; whether it was a usable observation."""
-        if not 0.0 <= round_trip_s <= ROUND_TRIP_S_MAX or len(other.vector) != DIMENSIONS:
+        if not 0.0 <= round_trip_s <= ROUND_TRIP_S_MAX or not self._is_credible(other):
             return False
         round_trip_s = self._median(peer, round_trip_s)
         moved = self._attract(other, max(round_trip_s, _ZERO))
@@ -60,14 +59,18 @@ class Vivaldi:
         adjustment = sum(self._adjustments) / (2 * ADJUSTMENT_SAMPLES)
         moved = Coordinate(moved.vector, moved.error, adjustment, moved.height)
         pull = -((distance_s(_ORIGIN, moved) / GRAVITY_RHO_S) ** 2)
-        moved = self._push(moved, pull, _ORIGIN)
-        if is_finite(moved):
-            self.coordinate = moved
-        else:
-            self.coordinate = Coordinate()
-            self._adjustments.clear()
-            self.resets += 1
+        self.coordinate = self._push(moved, pull, _ORIGIN)
         return True
+
+    def _is_credible(self, other: Coordinate) -> bool:
+        """Whether a peer may be there: its numbers come from the network, and one absurd one would throw us far off."""
+        return (
+            len(other.vector) == DIMENSIONS
+            and other.error >= 0
+            and other.height >= 0
+            and raw_distance_s(self.coordinate, other) <= ROUND_TRIP_S_MAX
+            and distance_s(self.coordinate, other) <= ROUND_TRIP_S_MAX
+        )
 
     def forget(self, peer: str) -> None:
         """The peer is gone: its round trips mean nothing to whoever comes under its name."""
@@ -123,9 +126,3 @@ def distance_s(one: Coordinate, other: Coordinate) -> float:
     raw = raw_distance_s(one, other)
     adjusted = raw + one.adjustment + other.adjustment
     return adjusted if adjusted > 0 else raw
-
-
-def is_finite(coordinate: Coordinate) -> bool:
-    """Whether every number is one."""
-    numbers = (*coordinate.vector, coordinate.error, coordinate.adjustment, coordinate.height)
-    return all(math.isfinite(number) for number in numbers)
