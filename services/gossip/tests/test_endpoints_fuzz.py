@@ -25,7 +25,7 @@ from lictor_swim.wire import (
 from lictor_swim.wire.lzw import compress
 
 KEY = bytes(range(16))
-PACKETS = 2500
+PACKETS = 800
 STREAMS = 150
 
 
@@ -79,7 +79,12 @@ def test_packets_of_any_kind_are_counted_and_do_no_harm(driver, endpoint, key):
     async def story():
         framing = Framing(keyring=Keyring([key]) if key else None, compress=False)
         refusals, dice, bind = Refusals(), random.Random(7), endpoint(0)
-        one = driver(0, bind, keyring=framing.keyring, on_event=lambda event: isinstance(event, InputRefused) and refusals.refused(event))  # fmt: skip
+
+        def on_event(event):
+            if isinstance(event, InputRefused):
+                refusals.refused(event)
+
+        one = driver(0, bind, keyring=framing.keyring, on_event=on_event)
         async with one:
             valid = seeds(framing)
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

@@ -1,6 +1,7 @@
 """Events between store and pool: exactly one row and one event, whoever is lost, and one act when nobody is (ADR 0015)."""
 
 import random
+from typing import Any
 
 import pytest
 
@@ -89,6 +90,7 @@ def test_without_a_leader_it_is_tried_until_the_event_is_old():
     while exchange.next_at() < float("inf"):
         now = exchange.next_at()
         (act,) = exchange.due(now)
+        assert isinstance(act, Propose)
         tries += 1
         exchange.again(act, now)
     assert tries == pytest.approx(GIVE_UP_S / RETRY_S, abs=2)
@@ -115,7 +117,7 @@ def test_every_event_becomes_one_row_and_one_event_of_the_pool_though_messages_a
     rows: dict[str, int] = {}
     told: dict[str, int] = {}
     proposals = 0
-    queue: list[tuple[float, str, str, object]] = []
+    queue: list[tuple[float, str, str, Any]] = []
     present = list(gossips)
 
     def to_all(at, kind, what, *, lossy=True):

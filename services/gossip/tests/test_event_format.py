@@ -1,9 +1,12 @@
 """User events on the wire: what Consul 1.8.7's agents sent (captured), and what plain Serf agents send."""
 
+from typing import Any
+
 import pytest
 
 from lictor_bus.pool_frames import EventNotice
-from lictor_gossip.event_format import from_pool, to_pool
+from lictor_gossip import event_format
+from lictor_gossip.event_format import to_pool
 from lictor_state.commands import EventFire
 from lictor_swim import UserEvent, WireError
 
@@ -15,6 +18,11 @@ FULL = bytes.fromhex(
 EMPTY = bytes.fromhex(
     "83a24944d92437633633643161662d353133312d313063382d646664392d636165323230353836316238a16ea5656d707479a17601"
 )
+
+
+def from_pool(event) -> Any:
+    """The command, or None; loosely typed for the tests."""
+    return event_format.from_pool(event)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import stat
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,10 @@ KEY_TEXT = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 @pytest.fixture
 def file(tmp_path):
     return KeyringFile(tmp_path / "keyring.json")
+
+
+def founded(file: KeyringFile, key: bytes | None) -> tuple[Any, bool]:
+    return file.founded(key)
 
 
 def test_a_given_key_founds_a_file_as_serf_and_consul_write_it_for_the_owner_alone(file, tmp_path):
@@ -37,7 +42,7 @@ def test_without_key_and_file_the_pool_is_in_the_clear(file, tmp_path):
 def test_an_old_setting_does_not_undo_a_rotation(file, tmp_path):
     file.founded(KEY)
     file.save(Keyring([OTHER]))
-    ring, has_given = KeyringFile(tmp_path / "keyring.json").founded(KEY)
+    ring, has_given = founded(KeyringFile(tmp_path / "keyring.json"), KEY)
     assert (ring.keys, has_given) == ((OTHER,), False)
 
 

@@ -69,7 +69,6 @@ def test_members_and_stories_are_told_over_the_bus(driver, endpoint):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        for bus in (*buses, store.bus):
-            await bus.close()
+        await asyncio.gather(*(bus.close() for bus in (*buses, store.bus)))
 
     asyncio.run(story())

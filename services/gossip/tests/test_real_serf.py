@@ -5,9 +5,11 @@ import base64
 import itertools
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from serf_agents import SERF, RealAgent, free_endpoint, until
@@ -38,6 +40,8 @@ pytestmark = [
     pytest.mark.conformance,
     pytest.mark.skipif(SERF is None, reason="the serf binary is not installed"),
 ]
+
+E = TypeVar("E")
 
 KEY, NEW_KEY = bytes(range(32)), bytes(range(16))
 KEY_TEXT, NEW_TEXT = base64.b64encode(KEY).decode(), base64.b64encode(NEW_KEY).decode()
@@ -81,7 +85,7 @@ class Pool:
     def sees(self, name: str, status: Status) -> Callable[[], bool]:
         return lambda: any(one.name == name and one.status is status for one in self.driver.members())
 
-    def seen(self, kind: type[SerfEvent]) -> list[SerfEvent]:
+    def seen(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]
 
     @property
@@ -90,19 +94,25 @@ class Pool:
 
 
 @pytest.fixture(params=[None, KEY], ids=["plain", "encrypted"])
-def story(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Callable[[Pool], AsyncIterator[None]]], None]:
+def story(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Callable[[Callable[[Pool], Coroutine[Any, Any, None]]], None]:
     """Runs a story with a pool that holds our member only."""
 
-    def run(told: Callable[[Pool], AsyncIterator[None]]) -> None:
+    def run(told: Callable[[Pool], Coroutine[Any, Any, None]]) -> None:
         async def main() -> None:
             pool = Pool(tmp_path, request.param)
             async with pool.stack, pool.driver_stack:
                 await pool.driver_stack.enter_async_context(pool.driver)
-                await asyncio.wait_for(told(pool), 90)  # type: ignore[arg-type]
+                await asyncio.wait_for(told(pool), 90)
 
         asyncio.run(main())
 
     return run
+
+
+def _has_heard(agent: RealAgent, event: str) -> bool:
+    return f"messageUserEventType: {event}" in agent.log()
 
 
 @asynccontextmanager
@@ -115,7 +125,7 @@ async def joined(pool: Pool, *options: str) -> AsyncIterator[RealAgent]:
     yield theirs
 
 
-def test_joining_works_both_ways_with_tags_events_queries_and_distance(story):  # type: ignore[no-untyped-def]
+def test_joining_works_both_ways_with_tags_events_queries_and_distance(story):
     async def told(pool: Pool) -> None:
         handler = pool.folder / "answer.sh"
         handler.write_text("#!/bin/sh\necho hi from $SERF_SELF_NAME: $(cat)\n")
@@ -140,13 +150,13 @@ def test_joining_works_both_ways_with_tags_events_queries_and_distance(story):  
             await until(lambda: pool.seen(UserEventReceived), "their event")
             pool.driver.user_event("from-ours", b"x", coalesce=False)
             for agent in (theirs, second):
-                await until(lambda agent=agent: "messageUserEventType: from-ours" in agent.log(), "our event")
+                await until(partial(_has_heard, agent, "from-ours"), "our event")
 
             # We ask: every member acks, and who has a handler answers; only those that the filters name.
             asked = pool.driver.query(QueryParams(name="hello", payload=b"you", ack=True, timeout_s=2.0))
             await until(lambda: pool.seen(QueryDone), "our query ends")
-            acks = {event.member for event in pool.seen(QueryAck) if event.query == asked}  # type: ignore[attr-defined]
-            answers = {event.member: event.payload for event in pool.seen(QueryAnswer)}  # type: ignore[attr-defined]
+            acks = {event.member for event in pool.seen(QueryAck) if event.query == asked}
+            answers = {event.member: event.payload for event in pool.seen(QueryAnswer)}
             assert acks == {"ours", "theirs", "second"}
             assert answers == {"theirs": b"hi from theirs: you\n"}
 
@@ -156,7 +166,7 @@ def test_joining_works_both_ways_with_tags_events_queries_and_distance(story):  
                 theirs.run("query", "-format=json", "-timeout=2s", "-tag", "v=^[2-3]$", "what", "payload")
             )
             await until(lambda: pool.seen(QueryReceived), "their query")
-            pool.driver.respond(pool.seen(QueryReceived)[-1].query, b"ours says so")  # type: ignore[attr-defined]
+            pool.driver.respond(pool.seen(QueryReceived)[-1].query, b"ours says so")
             answer = json.loads(await command)
             assert (answer["Acks"], answer["Responses"]) == (["ours"], {"ours": "ours says so"})
 
@@ -168,7 +178,7 @@ def test_joining_works_both_ways_with_tags_events_queries_and_distance(story):  
 
 
 @pytest.mark.parametrize("story", [None], indirect=True, ids=["plain"])
-def test_failure_is_seen_both_ways_and_whoever_returns_under_its_name_is_alive(story):  # type: ignore[no-untyped-def]
+def test_failure_is_seen_both_ways_and_whoever_returns_under_its_name_is_alive(story):
     async def told(pool: Pool) -> None:
         async with joined(pool) as theirs:
             await theirs.kill()
@@ -188,7 +198,7 @@ def test_failure_is_seen_both_ways_and_whoever_returns_under_its_name_is_alive(s
 
 
 @pytest.mark.parametrize("story", [KEY], indirect=True, ids=["encrypted"])
-def test_leaving_is_seen_both_ways_and_whoever_left_may_return(story):  # type: ignore[no-untyped-def]
+def test_leaving_is_seen_both_ways_and_whoever_left_may_return(story):
     async def told(pool: Pool) -> None:
         async with joined(pool) as theirs:
             second = await pool.agent("second")

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -52,6 +53,7 @@ class World:
     def __init__(self, monkeypatch, names):
         self.names, self.answering, self.alive = names, set(), []
         self.tries, self.said, self.slept = [], [], []
+        self.on_sleep: Callable[[int], None] = lambda _number: None
         monkeypatch.setattr(seeds, "addresses_of", self.look_up)
 
     async def look_up(self, host, _port):
@@ -73,12 +75,9 @@ class World:
             wanted, list(remembered), {OWN}, lambda: self.alive, self.join, self.said.append, random.Random(3)
         )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(seeds.asyncio, "sleep", sleep)
+            patch.setattr(asyncio, "sleep", sleep)
             with pytest.raises(asyncio.CancelledError):
                 await joining.run()
-
-    def on_sleep(self, round_number):
-        """Overridden by stories."""
 
 
 def test_all_seeds_may_be_down_for_long_and_the_pool_is_found_when_one_is_up(monkeypatch):

@@ -19,12 +19,18 @@ def joined(number):
     return MemberEvent(MemberChange.JOINED, member(number))
 
 
+class Disk(SnapshotFile):
+    """A file that remembers what it said."""
+
+    def __init__(self, path):
+        self.said: list[str] = []
+        self.path = path
+        super().__init__(path, self.said.append)
+
+
 @pytest.fixture
 def disk(tmp_path):
-    said = []
-    file = SnapshotFile(tmp_path / "pool.snapshot", said.append)
-    file.said, file.path = said, tmp_path / "pool.snapshot"
-    return file
+    return Disk(tmp_path / "pool.snapshot")
 
 
 def reopened(disk):
@@ -110,7 +116,7 @@ def test_a_disk_that_takes_nothing_is_told_and_the_pool_goes_on(disk, monkeypatc
     def full(*_args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(snapshot_file.os, "write", full)
+    monkeypatch.setattr(os, "write", full)
     disk.close(snapshot, Clocks(1, 0, 0))
     assert "No space left on device" in disk.said[-1]
     assert disk.failures == 1
@@ -121,7 +127,7 @@ def test_a_disk_that_takes_nothing_is_told_and_the_pool_goes_on(disk, monkeypatc
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path):
-    said = []
+    said: list[str] = []
     (tmp_path / "pool.snapshot").mkdir()
     assert SnapshotFile(tmp_path / "pool.snapshot", said.append).load().members == {}
     assert "cannot be read" in said[-1]

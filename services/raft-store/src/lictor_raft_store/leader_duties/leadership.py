@@ -117,6 +117,8 @@ class Leadership:
             self.judge = None
             self.members.follow()
             self._metrics.session_timers.set(0)
+            self._metrics.decisions_held.set(0)
+            self._metrics.disputed.set(0)
         self._wake.set()
 
     def _on_applied(self, batch: AppliedBatch) -> None:
@@ -192,6 +194,8 @@ class Leadership:
         present = self._present()
         nodes = [row for row in rows if row.role == "node"]
         decisions = judge.judge(nodes, present, self._clock())
+        self._metrics.disputed.set(len(judge.disputed))
+        self._metrics.decisions_held.set(bool(self.hold_reason()))
         asks = [one for one in decisions if isinstance(one, Ask)]
         if asks:
             await asyncio.gather(*(self._ask(judge, one) for one in asks))
