@@ -40,7 +40,12 @@ class Table:
         self.awareness = Awareness(8)
         identity = Identity(name="me", address=bytes([10, 0, 0, 1]), port=7946, meta=b"m", versions=VERSIONS)
         self.members = Membership(
-            identity, config, random.Random(1), self.awareness, lambda event, now: self.events.append(event)
+            identity,
+            config,
+            random.Random(1),
+            self.awareness,
+            lambda event, now: self.events.append(event),
+            lambda name, meta: "",
         )
         self.members.bootstrap(0.0)
         self.apply(alive(5))

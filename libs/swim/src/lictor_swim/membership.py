@@ -111,6 +111,7 @@ class Membership:
         dice: where new members enter the order of probes.
         awareness: raised when this node must refute.
         emit: told of every event.
+        refusal: why a node with this name and metadata may not be in the pool; empty when it may.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Membership:
         dice: Dice,
         awareness: Awareness,
         emit: Callable[[Event, float], None],
+        refusal: Callable[[str, bytes], str],
     ) -> None:
         self.identity = identity
         self.records: MutableMapping[str, Record] = {}
@@ -132,6 +134,7 @@ class Membership:
         self._dice = dice
         self._awareness = awareness
         self._emit = emit
+        self._refusal = refusal
         self.suspicions: dict[str, Suspicion] = {}
 
     @property
@@ -163,6 +166,11 @@ class Membership:
             return
         port = claim.port or self.identity.port
         record = self.records.get(claim.node)
+        if not own and (record is None or claim.meta != record.meta):
+            fault = self._refusal(claim.node, claim.meta)
+            if fault:
+                self._emit(InputRefused(claim.node, fault), now)
+                return
         moved = False
         if record is None:
             record = self._enter(claim, port, now)
@@ -278,6 +286,8 @@ class Membership:
     def merge(self, states: Iterable[NodeState], now: float) -> None:
         """Take in a peer's whole list. A remote death is never believed outright: it raises a suspicion here."""
         for state in states:
+            if self._is_old_news(state):
+                continue
             match state.state:
                 case MemberState.ALIVE:
                     claim = Alive(state.incarnation, state.name, state.address, state.port, state.meta, state.versions)
@@ -288,6 +298,18 @@ class Membership:
                     self.dead(Dead(state.incarnation, state.name, state.name), now)
                 case unknown:
                     self._emit(InputRefused(state.name, f"node state {unknown} is unknown"), now)
+
+    def _is_old_news(self, state: NodeState) -> bool:
+        """Whether a row says that a member is alive where and as it is known to be: most rows of most exchanges do."""
+        record = self.records.get(state.name)
+        return (
+            record is not None
+            and state.state == MemberState.ALIVE
+            and state.incarnation <= record.incarnation
+            and state.address == record.address
+            and state.port == record.port
+            and state.name != self.identity.name
+        )
 
     def snapshot(self) -> tuple[NodeState, ...]:
         """This node's whole list, as it goes to a peer."""

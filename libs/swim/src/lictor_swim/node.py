@@ -15,7 +15,7 @@ from lictor_swim.broadcast_queue import QueueMeasure, retransmit_limit
 from lictor_swim.config import SwimConfig
 from lictor_swim.delegate import Delegate, NullDelegate
 from lictor_swim.dice import Dice
-from lictor_swim.events import Event, InputRefused, JoinFailed, JoinSucceeded, Member
+from lictor_swim.events import Event, InputRefused, JoinFailed, JoinSucceeded, Member, MemberState
 from lictor_swim.history import HistoryEntry
 from lictor_swim.membership import Identity, Membership
 from lictor_swim.outbox import Effect, Outbox
@@ -32,6 +32,7 @@ from lictor_swim.wire.messages import (
     Message,
     MessageType,
     Nack,
+    NodeState,
     Ping,
     Suspect,
     User,
@@ -79,7 +80,9 @@ class SwimNode:
         self._delegate: Delegate = delegate or NullDelegate()
         self._events: list[Event] = []
         self._awareness = Awareness(config.awareness_max)
-        self._membership = self.membership_type(identity, config, dice, self._awareness, self._emit)
+        self._membership = self.membership_type(
+            identity, config, dice, self._awareness, self._emit, self._delegate.refusal
+        )
         self._outbox = self.outbox_type(framing, config.packet_bytes, dice, self._take_broadcasts)
         self._detector = FailureDetector(
             self._membership, config, self._outbox, self._awareness, dice, self._delegate, self._open_ping
@@ -365,11 +368,22 @@ class SwimNode:
 
     def _merge(self, remote: PushPull, now: float, *, joining: bool) -> None:
         reason = incompatibility(remote.nodes, self._membership.snapshot())
+        if not reason and remote.join:
+            reason = self._stranger_among(remote.nodes)
         if reason:
             raise WireError(reason)
         self._membership.merge(remote.nodes, now)
         if remote.user_state:
             self._delegate.merge_state(remote.user_state, now, joining=joining)
+
+    def _stranger_among(self, nodes: tuple[NodeState, ...]) -> str:
+        """Two pools that join by mistake must not: one living member that does not belong here refuses them all."""
+        living = (MemberState.ALIVE, MemberState.SUSPECT)
+        for node in nodes:
+            reason = self._delegate.refusal(node.name, node.meta) if node.state in living else ""
+            if reason:
+                return reason
+        return ""
 
     def _push_pull_with_someone(self, now: float) -> None:
         for member in self.random_members(1):

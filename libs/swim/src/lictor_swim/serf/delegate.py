@@ -26,6 +26,7 @@ from lictor_swim.serf.positions import Positions
 from lictor_swim.serf.query_exchange import QueryExchange
 from lictor_swim.serf.recent import RecentRing
 from lictor_swim.serf.snapshot import Clocks
+from lictor_swim.serf.tags import decode_tags
 from lictor_swim.serf.wire import (
     EventSlot,
     JoinIntent,
@@ -51,6 +52,10 @@ USER_EVENT_BYTES_MAX = 9 * 1024
 """Largest user event taken in: Serf's own hard limit; it also bounds the ring of recent events."""
 
 
+Accepts = Callable[[str, dict[str, str]], str]
+"""Why a node with this name and these tags may not be in the pool; empty when it may (Serf's merge delegate)."""
+
+
 class SerfDelegate(NullDelegate):
     """Serf's state and rules; `members`, the clocks and the queues are shared with the node that owns it.
 
@@ -61,6 +66,7 @@ class SerfDelegate(NullDelegate):
         retransmit_mult: as for SWIM's own updates.
         queries: asked and heard here.
         positions: coordinates; None sends none and learns none.
+        accepts: judges a node by its name and tags.
     """
 
     def __init__(
@@ -71,6 +77,7 @@ class SerfDelegate(NullDelegate):
         retransmit_mult: int,
         queries: QueryExchange,
         positions: Positions | None,
+        accepts: Accepts | None,
     ) -> None:
         self.clock = LamportClock()
         self.intents = BroadcastQueue(QUEUE_DEPTH_MAX)
@@ -83,6 +90,7 @@ class SerfDelegate(NullDelegate):
         self.event_queue = BroadcastQueue(QUEUE_DEPTH_MAX)
         self._queries = queries
         self._positions = positions
+        self._accepts = accepts
 
     @property
     def clocks(self) -> Clocks:
@@ -122,6 +130,10 @@ class SerfDelegate(NullDelegate):
         self.event_queue.enqueue(encoded, now=now)
 
     # What SWIM asks for
+
+    def refusal(self, name: str, meta: bytes) -> str:
+        """What whoever drives this node says of such a member."""
+        return "" if self._accepts is None else self._accepts(name, decode_tags(meta))
 
     def notify(self, event: Event, now: float) -> None:
         """Follow SWIM's members."""

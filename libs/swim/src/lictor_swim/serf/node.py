@@ -18,7 +18,7 @@ from lictor_swim.outbox import Effect
 from lictor_swim.serf.asking import QueryParams
 from lictor_swim.serf.config import SERF_LAN, SerfConfig
 from lictor_swim.serf.coordinates import Coordinate
-from lictor_swim.serf.delegate import SerfDelegate
+from lictor_swim.serf.delegate import Accepts, SerfDelegate
 from lictor_swim.serf.events import (
     LeaveCompleted,
     LeaveStarted,
@@ -66,6 +66,8 @@ class SerfNode:
         dice: the source of randomness; with keys it must be unpredictable.
         versions: announced protocol versions.
         clocks: where a snapshot says that this node's clocks were; events and queries of before are not shown again.
+        accepts: says why a node with these tags may not be in this pool (another datacenter's), or nothing. One such
+            node refuses a whole join; by gossip it is refused alone.
         matches: evaluates the tag expressions of queries; the default understands the plain part of Go's language.
     """
 
@@ -83,6 +85,7 @@ class SerfNode:
         versions: Versions = VERSIONS,
         clocks: Clocks | None = None,
         matches: Matches = matches_plain,
+        accepts: Accepts | None = None,
     ) -> None:
         self._config = serf
         self._dice = dice
@@ -101,7 +104,7 @@ class SerfNode:
         )
         self._positions = Positions(name, dice) if serf.coordinates else None
         self._delegate = SerfDelegate(
-            name, self._members, self._events_append, swim.retransmit_mult, self._queries, self._positions
+            name, self._members, self._events_append, swim.retransmit_mult, self._queries, self._positions, accepts
         )
         if clocks is not None:
             self._delegate.restore(clocks)

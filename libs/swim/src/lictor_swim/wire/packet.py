@@ -44,6 +44,10 @@ class Framing(Struct, frozen=True):
         keyring: keys when the pool is encrypted; None leaves everything in the clear.
         label: the pool's label, at most 255 bytes; empty means no label header.
         compress: compress what is sent (what comes in is understood either way).
+        compress_from_bytes: a shorter packet goes as it is. LZW takes 0.2 µs for each byte here, a probe's answer has
+            150 bytes and is mostly a coordinate, which does not get shorter.
+        compress_to_bytes: a longer stream goes as it is: the loop that would compress it answers probes, and an
+            exchange of a large pool's state would make it late.
         verify_incoming: refuse what is not encrypted although there are keys; off while a pool gets its first key.
         verify_outgoing: encrypt what is sent when there are keys; off until every member has the key.
     """
@@ -51,6 +55,8 @@ class Framing(Struct, frozen=True):
     keyring: Keyring | None = None
     label: bytes = b""
     compress: bool = True
+    compress_from_bytes: int = 256
+    compress_to_bytes: int = 16_384
     verify_incoming: bool = True
     verify_outgoing: bool = True
 
@@ -81,7 +87,7 @@ def seal_packet(messages: Sequence[bytes], framing: Framing, *, nonce: bytes = b
         checksum: whether the receiver is known to understand the CRC layer (protocol 5 or newer).
     """
     packet = messages[0] if len(messages) == 1 else make_compound(messages)
-    if framing.compress:
+    if framing.compress and len(packet) >= framing.compress_from_bytes:
         smaller = compress_message(packet)
         if len(smaller) < len(packet):
             packet = smaller
