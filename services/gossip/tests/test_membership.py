@@ -161,6 +161,19 @@ def test_two_nodes_of_one_name_and_another_version_are_told(tmp_path):
     run(story())
 
 
+def test_the_pools_of_two_datacenters_stay_apart(tmp_path):
+    async def story():
+        a, b = Node(tmp_path, "a", 1), Node(tmp_path, "b", 2)
+        b.settings = b.settings.model_copy(update={"datacenter": "dc2"})
+        async with running(a) as member, running(b) as other:
+            await other.driver.join([a.endpoint])
+            await until(lambda: member.refusals.counts["stranger"] and other.refusals.counts["stranger"], "both say so")
+            assert not sees(member, "b")
+            assert not sees(other, "a")
+
+    run(story())
+
+
 def _stranger():
     """A member that speaks a version of Serf's that nobody here does."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import structlog
 from msgspec.structs import replace
 
+from lictor_gossip.admission import Admission
 from lictor_gossip.identity import CONSUL_VERSIONS, tags
 from lictor_gossip.keyring_file import KeyringError, KeyringFile
 from lictor_gossip.node_slot import NodeSlot
@@ -77,6 +78,7 @@ class Membership:
         self.snapshot_file = SnapshotFile(slot.folder / SNAPSHOT_NAME, lambda reason: note("snapshot", reason))
         self.remembered = self.snapshot_file.load()
         self.snapshot = self.snapshot_file.snapshot(slot.node, self.remembered)
+        self._admission = Admission(slot.node, slot.node_id, settings.datacenter)
         profile = PROFILES[settings.gossip_profile]
         node = SerfNode(
             name=slot.node,
@@ -94,6 +96,7 @@ class Membership:
             versions=CONSUL_VERSIONS,
             clocks=self.remembered.clocks,
             matches=matches,
+            accepts=self._admission,
         )
         self.driver = SwimDriver(
             node,
@@ -111,6 +114,7 @@ class Membership:
         self.snapshot.observe(event)
         match event:
             case MemberEvent():
+                self._admission.observe(event)
                 log.info("member", name=event.member.name, status=event.member.status.name.lower())
                 for listener in self.on_members:
                     listener()

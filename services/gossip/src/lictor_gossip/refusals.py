@@ -25,6 +25,8 @@ HINTS = {
     "key": "its gossip key is not among ours: compare LICTOR_GOSSIP_KEY, or install the key in the pool",
     "clear": "one side encrypts and the other does not: give both the key",
     "version": "its protocol version and ours have no overlap: upgrade the older one",
+    "stranger": "it is of another datacenter or segment: point its seeds at its own pool",
+    "identity": "two nodes bear one id: one of them was copied from the other; give it a data directory of its own",
     "label": "it belongs to a pool with another label",
     "name": "two nodes bear one name: set LICTOR_NODE on one of them",
     "full": "this member's list is full",
@@ -42,6 +44,9 @@ _MARKS = (
     ("incompatible", "version"),
     ("version vector", "version"),
     ("protocol version", "version"),
+    ("of datacenter", "stranger"),
+    ("of segment", "stranger"),
+    ("has the node id", "identity"),
     ("label", "label"),
     ("list is full", "full"),
 )
