@@ -66,6 +66,7 @@ def story(monkeypatch):
 
     def run(told, every_s):
         monkeypatch.setattr(leader_link, "REPORT_EVERY_S", every_s)
+        monkeypatch.setattr(leader_link, "SPACING_S", 0.01)
 
         async def main():
             link = Link(Hub())
@@ -108,6 +109,20 @@ def test_it_reports_at_once_when_something_changes(story):
         link.link.changed()
         await until(lambda: len(link.reports) > before, "a report on change")
         assert (link.reports[-1].failed, link.reports[-1].left) == ({"n2": 3}, ("n3",))
+
+    story(told, 60)
+
+
+def test_many_changes_at_once_are_one_report_and_large_pools_are_reported_too(story):
+    async def told(link):
+        link.driver.listed = [member(f"n{number}") for number in range(400)]
+        await asyncio.sleep(0.03)
+        before = len(link.reports)
+        for _ in range(100):
+            link.link.changed()
+        await until(lambda: len(link.reports) > before, "a report of the large pool")
+        assert len(link.reports) == before + 1
+        assert 1 <= len(link.reports[-1].watched) <= 20
 
     story(told, 60)
 

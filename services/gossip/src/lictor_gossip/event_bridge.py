@@ -60,7 +60,7 @@ class EventBridge:
             log.debug("event of the pool not understood", name=event.name, reason=str(error))
             return
         if command is not None:
-            self._exchange.heard(command, self._present(), self._loop.time())
+            self._exchange.heard(command, self._present, self._loop.time())
             self._nudge.set()
 
     def _present(self) -> list[str]:
@@ -72,7 +72,7 @@ class EventBridge:
         except FrameError as error:
             log.warning("notice of an event not understood", reason=str(error))
             return
-        self._exchange.noticed(notice, self._present(), self._loop.time())
+        self._exchange.noticed(notice, self._present, self._loop.time())
         self._nudge.set()
 
     async def run(self) -> None:

@@ -14,12 +14,15 @@ process, and what two do after all changes nothing: the store drops an id that i
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from lictor_bus.pool_frames import EventNotice
 from lictor_state.commands import EventFire
+
+Present = Callable[[], Iterable[str]]
+"""Gives the gossips that are present on the bus; called only for what is new."""
 
 TURNS = 3
 """Gossips that stand ready for one event."""
@@ -73,7 +76,7 @@ class EventExchange:
         self._in_pool: OrderedDict[str, None] = OrderedDict()
         self._turns: dict[str, _Turn] = {}
 
-    def heard(self, command: EventFire, present: Iterable[str], now: float) -> None:
+    def heard(self, command: EventFire, present: Present, now: float) -> None:
         """The pool has this event."""
         event_id = command.event_id
         _remember(self._in_pool, event_id)
@@ -83,7 +86,7 @@ class EventExchange:
         if event_id not in self._in_store:
             self._plan(event_id, Propose(command, now), present, now, FIRST_TURN_S)
 
-    def noticed(self, notice: EventNotice, present: Iterable[str], now: float) -> None:
+    def noticed(self, notice: EventNotice, present: Present, now: float) -> None:
         """The store has this event."""
         event_id = notice.event_id
         _remember(self._in_store, event_id)
@@ -116,9 +119,11 @@ class EventExchange:
         """When `due` has something; infinite when nothing waits."""
         return min((turn.at for turn in self._turns.values()), default=float("inf"))
 
-    def _plan(self, event_id: str, act: Propose | Tell, present: Iterable[str], now: float, first_s: float) -> None:
-        rank = turn_of(event_id, self._own, present)
-        if rank >= TURNS or event_id in self._turns:
+    def _plan(self, event_id: str, act: Propose | Tell, present: Present, now: float, first_s: float) -> None:
+        if event_id in self._turns:
+            return
+        rank = turn_of(event_id, self._own, present())
+        if rank >= TURNS:
             return
         if len(self._turns) >= PENDING_MAX:
             self.dropped += 1
