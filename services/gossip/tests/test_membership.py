@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,13 +10,17 @@ import pytest
 from serf_agents import free_endpoint, until
 from structlog.testing import capture_logs
 
+from lictor_bus import FakeBus, Hub, frames
 from lictor_gossip.keyring_file import KeyringError, text_of
 from lictor_gossip.membership import Membership
 from lictor_gossip.node_slot import claim
+from lictor_gossip.pool_answers import PoolAnswers
+from lictor_gossip.reporting import report
 from lictor_gossip.settings import GossipSettings
 from lictor_gossip.swim_driver import SwimDriver
 from lictor_kit.settings import load
 from lictor_swim import FAST, SERF_FAST, Framing, KeyOperation, SerfNode, Status, Versions, address_bytes
+from lictor_swim.wire import Alive, Suspect, encode_message
 
 KEY, OTHER_KEY = text_of(bytes(range(16))), text_of(bytes(range(1, 17)))
 
@@ -170,6 +175,36 @@ def test_the_pools_of_two_datacenters_stay_apart(tmp_path):
             await until(lambda: member.refusals.counts["stranger"] and other.refusals.counts["stranger"], "both say so")
             assert not sees(member, "b")
             assert not sees(other, "a")
+
+    run(story())
+
+
+def test_hostile_names_and_accusers_reach_neither_log_nor_bus_as_they_are(tmp_path):
+    async def story():
+        a, b = Node(tmp_path, "a", 1), Node(tmp_path, "b", 2)
+        async with running(a) as member, running(b):
+            assert await member.driver.join([b.endpoint]) == 1
+            await until(lambda: sees(member, "b"), "b is in")
+            versions = bytes((1, 5, 2, 2, 5, 4))
+            tags = b"\xff\x82\xa6lictor\xa11\xa1x\xa2\xff\xfe"  # bytes that are no text in a tag of a Lictor member
+            hostile: list[Any] = [
+                Alive(incarnation=1, node=name, address=b"\x7f\0\0\x63", port=1, meta=meta, versions=versions)
+                for name, meta in (("w\udcff", b"\xff\x80"), ("esc\x1b[2J\n", b"\xff\x80"), ("fine", tags))
+            ]
+            accusers: list[Any] = [Suspect(0, "b", "\udcff" * 5), Suspect(1, "b", "x\x1b[31m" * 80)]
+            with capture_logs() as lines, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                for message in (*hostile, *accusers):
+                    sender.sendto(encode_message(message), a.endpoint)
+                sender.sendto(b"\x08\x09" + b"\x82\xa8DestAddr\xa1\xff" * 3, a.endpoint)
+                await until(lambda: sum(member.refusals.counts.values()) >= 4, "all were judged")
+            assert {one.name for one in member.driver.members()} == {"a", "b"}
+            for line in lines:
+                assert all(str(value).isprintable() and len(str(value)) < 400 for value in line.values()), line
+            bus, view = FakeBus(Hub()), Any
+            answers = PoolAnswers(bus, view, member.driver, "a", "run", asyncio.get_running_loop().time)  # type: ignore[arg-type]
+            told = [answers.members(), answers.story("b"), report("c", "a", "run", 0, member.driver.members())]
+            assert all(frames.encode(one) for one in told)
+            await bus.close()
 
     run(story())
 

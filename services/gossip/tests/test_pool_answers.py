@@ -1,6 +1,7 @@
 """What a member tells of its pool: the list, and what it holds against one of them."""
 
 import asyncio
+from typing import Any
 
 from serf_agents import until
 
@@ -11,7 +12,25 @@ from lictor_bus.pool_frames import PoolMembers, Story, StoryAsk
 from lictor_bus.subjects import node_order, pool_stories
 from lictor_gossip.pool_answers import PoolAnswers
 from lictor_gossip.reporting import LICTOR_TAG
-from lictor_swim import Status
+from lictor_swim import SerfMember, Status
+
+
+def test_an_answer_fits_the_bus_however_large_the_pool_and_its_tags():
+    def answered(count, tags):
+        members = [
+            SerfMember(f"member-{number:055}", bytes(16), 8301, tags, Status.ALIVE, 0, bytes(6), 1, 0.0)
+            for number in range(count)
+        ]
+        driver: Any = type("D", (), {"members": lambda _: members, "health_score": 0, "keyring": None})()
+        view: Any = None
+        told = PoolAnswers(FakeBus(Hub()), view, driver, "n0", "run", lambda: 5.0).members()
+        assert len(frames.encode(told)) < frames.MESSAGE_BYTES_MAX
+        assert len(told.members) + told.left_out == count
+        return len(told.members)
+
+    assert answered(4000, {LICTOR_TAG: "1"}) == 4000
+    assert 500 < answered(16_384, {f"tag-{number}": "v" * 40 for number in range(10)}) < 4000
+    assert answered(0, {}) == 0
 
 
 def test_members_and_stories_are_told_over_the_bus(driver, endpoint):

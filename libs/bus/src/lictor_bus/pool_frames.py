@@ -19,8 +19,12 @@ STORY_WINDOW_S = 0.4
 """How long answers about a node are gathered. Its reporters are at most five, and each answers from memory."""
 
 STORIES_MAX = 64
-MEMBERS_MAX = 8_192
-"""Members that one answer holds: below the bus's message limit with names of 60 characters."""
+MEMBERS_BYTES_MAX = 700 * 1024
+"""What the members of one answer may take together: below the bus's message limit. The others are left out, and
+counted; some 6,000 of ours fit, and 1,200 plain agents with as many tags as a packet holds."""
+
+MEMBER_BYTES = 64
+"""What a member takes besides its texts, at most."""
 
 
 class EventNotice(msgspec.Struct, frozen=True, gc=False, array_like=True):

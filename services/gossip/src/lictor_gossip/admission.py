@@ -1,10 +1,12 @@
 """Who may be in this pool: the rules by which Consul's LAN pools keep strangers out (`agent/consul/merge.go`).
 
 An agent of another datacenter or segment, and a second node under one id, would make one pool of two that are not.
-Plain Serf agents carry no tags of Consul's and are welcome. Everybody who says to be alive is judged, so the ids of the
-members are kept by id, from what the node tells of them.
+Plain Serf agents carry no tags of Consul's and are welcome. Names and tags become rows, lines and messages, so they
+must be text. Everybody who says to be alive is judged, so the ids of the members are kept by id, from what the node
+tells of them.
 """
 
+from lictor_gossip.shown_text import is_text, shown
 from lictor_swim import MemberChange, MemberEvent
 
 ROLES = ("node", "consul")
@@ -36,6 +38,8 @@ class Admission:
 
     def __call__(self, name: str, tags: dict[str, str]) -> str:
         """Why a node with these tags may not be in the pool; empty when it may."""
+        if not name.isprintable() or not all(is_text(key) and is_text(value) for key, value in tags.items()):
+            return f"Node '{shown(name)}' has a name that cannot be printed, or tags that are no text"
         if tags.get("role") in ROLES and tags.get("dc", "") != self._datacenter:
             return f"Node '{name}' is of datacenter '{tags.get('dc', '')}', this pool is of '{self._datacenter}'"
         if tags.get("segment", ""):

@@ -11,6 +11,7 @@ from lictor_bus.frames import FrameError
 from lictor_bus.pool_frames import EventNotice
 from lictor_gossip.event_exchange import EventExchange, Propose, Tell
 from lictor_gossip.event_format import from_pool, to_pool
+from lictor_gossip.shown_text import shown
 from lictor_state.commands import EventFire
 from lictor_swim import UserEvent, WireError
 
@@ -57,7 +58,7 @@ class EventBridge:
             command = from_pool(event)
         except WireError as error:
             self.malformed += 1
-            log.debug("event of the pool not understood", name=event.name, reason=str(error))
+            log.debug("event of the pool not understood", name=shown(event.name), reason=str(error))
             return
         if command is not None:
             self._exchange.heard(command, self._present, self._loop.time())

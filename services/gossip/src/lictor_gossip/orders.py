@@ -28,6 +28,7 @@ from lictor_bus.gossip_orders import (
 )
 from lictor_gossip.keyring_file import KEY_LENGTHS
 from lictor_gossip.seeds import ADDRESSES_MAX, addresses_of, host_and_port
+from lictor_gossip.shown_text import shown
 from lictor_gossip.swim_driver import SwimDriver
 from lictor_state.commands import AgentDecision
 from lictor_state.rows import AgentRow
@@ -38,6 +39,13 @@ PROPOSE_TIMEOUT_S = 5.0
 
 JOIN_TIMEOUT_S = 4.0
 """For each address, all at once, and half of it for a name: together below what the catalog waits."""
+
+KEY_TEXT_MAX = 44
+"""A key of 32 bytes in base64."""
+
+MESSAGES_MAX = 1000
+MESSAGE_LENGTH_MAX = 400
+"""Members whose remarks about a key operation are passed on, and how much of each: together they fit one message."""
 
 Order = TypeVar("Order", JoinOrder, ForceLeaveOrder, KeyringOrder)
 
@@ -171,13 +179,20 @@ class Orders:
         done = await self._driver.rotate(_OPERATIONS[order.verb], key, relay_factor=order.relay_factor)
         tell = log.debug if order.verb == "list" else log.info
         tell("keys on order", verb=order.verb, members=done.members, answered=done.answered, failed=done.failed)
-        return KeyringAnswer(done.error, done.messages, done.keys, done.primary_keys, done.members)
+        said = sorted(done.messages.items())[:MESSAGES_MAX]
+        messages = {shown(name): shown(text, MESSAGE_LENGTH_MAX) for name, text in said}
+        return KeyringAnswer(done.error, messages, _counts(done.keys), _counts(done.primary_keys), done.members)
 
     def _refused_everywhere(self, reason: str) -> KeyringAnswer:
         """What every member would say: nobody needs to be asked."""
         alive = [one.name for one in self._driver.members() if one.status is Status.ALIVE]
-        told = dict.fromkeys(alive, reason)
+        told = dict.fromkeys(sorted(alive)[:MESSAGES_MAX], reason)
         return KeyringAnswer(f"{len(alive)}/{len(alive)} nodes reported failure", told, nodes=len(alive))
+
+
+def _counts(keys: dict[str, int]) -> dict[str, int]:
+    """How many members have each key; what cannot be one, as far as text goes, is a liar's."""
+    return {key: count for key, count in keys.items() if len(key) <= KEY_TEXT_MAX and key.isascii()}
 
 
 def _errors(reasons: list[str]) -> str:

@@ -1,15 +1,16 @@
 """Answers over the bus about the pool as this member sees it: its members, and what it holds against one of them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import structlog
 
 from lictor_bus import Bus, View, frames, subjects
 from lictor_bus.frames import FrameError
 from lictor_bus.gossip_orders import POOL
-from lictor_bus.pool_frames import MEMBERS_MAX, PoolMember, PoolMembers, Story, StoryAsk, StoryLine
+from lictor_bus.pool_frames import MEMBER_BYTES, MEMBERS_BYTES_MAX, PoolMember, PoolMembers, Story, StoryAsk, StoryLine
 from lictor_gossip.reporting import LICTOR_TAG, watched
+from lictor_gossip.shown_text import shown
 from lictor_gossip.swim_driver import SwimDriver
 from lictor_swim import HistoryEntry, SerfMember
 
@@ -40,14 +41,14 @@ class PoolAnswers:
     def members(self) -> PoolMembers:
         """The pool now."""
         members, now = self._driver.members(), self._now()
-        shown = tuple(_shown(member, now) for member in members[:MEMBERS_MAX])
+        fitting = tuple(_fitting(members, now))
         return PoolMembers(
             self._node,
             self._run_id,
             self._driver.health_score,
             self._driver.keyring is not None,
-            shown,
-            len(members) - len(shown),
+            fitting,
+            len(members) - len(fitting),
         )
 
     async def _on_story(self, _subject: str, data: bytes, reply: str) -> None:
@@ -84,6 +85,18 @@ class PoolAnswers:
         )
 
 
+def _fitting(members: Iterable[SerfMember], now: float) -> Iterator[PoolMember]:
+    """As many members as one answer holds."""
+    room = MEMBERS_BYTES_MAX
+    for member in members:
+        one = _shown(member, now)
+        texts = (one.name, one.address, one.status, *one.tags.keys(), *one.tags.values())
+        room -= MEMBER_BYTES + sum(len(text.encode("utf-8", "replace")) + 3 for text in texts)
+        if room < 0:
+            return
+        yield one
+
+
 def _shown(member: SerfMember, now: float) -> PoolMember:
     lictor = LICTOR_TAG in member.tags
     return PoolMember(
@@ -102,9 +115,9 @@ def _line(entry: HistoryEntry, now: float) -> StoryLine:
     return StoryLine(
         now - entry.at,
         entry.what.name.lower(),
-        entry.by,
+        shown(entry.by),
         entry.incarnation,
         entry.own_health,
         entry.after_s,
-        entry.detail,
+        shown(entry.detail),
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import structlog
 
+from lictor_gossip.shown_text import shown
 from lictor_swim import InputRefused, JoinFailed, NameConflict
 
 MINUTE_S = 60.0
@@ -88,6 +89,7 @@ class Refusals:
 
     def _note(self, kind: str, source: str, reason: str) -> None:
         self.counts[kind] += 1
+        source, reason = shown(source), shown(reason)
         if (kind, source) in self._told:
             self._told.move_to_end((kind, source))
             return
