@@ -10,7 +10,7 @@ from lictor_sim.swim.detection import detect
 from lictor_sim.swim.member import SharedRecords, identities, shared_list
 from lictor_sim.swim.pool import SwimPool
 from lictor_swim import LAN, MemberState
-from lictor_swim.membership import Record
+from lictor_swim.record import Record
 
 
 def test_crashes_among_300_are_known_to_all_in_the_formulas_time_and_nobody_else_is_accused() -> None:

@@ -1,54 +1,14 @@
 """Nodes: four gossips on addresses of their own; one is killed, one leaves and returns."""
 
 import contextlib
-import os
 import signal
-import socket
 import subprocess
-import sys
 
 import pytest
 
+from tests.running_gossip import Gossip, serf_health
+
 pytestmark = pytest.mark.e2e
-
-
-class Gossip:
-    """One gossip process on an address of its own."""
-
-    def __init__(self, suite, number, folder):
-        self.suite, self.number, self.folder = suite, number, folder
-        self.name = f"worker-{number}"
-        self.address = f"127.0.0.{10 + number}"
-        self.process = None
-
-    def start(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            operations = probe.getsockname()[1]
-        environment = {
-            **os.environ,
-            "LICTOR_NODE": self.name,
-            "LICTOR_NATS_URL": f"nats://127.0.0.1:{self.suite.port(4222)}",
-            "LICTOR_BIND": self.address,
-            "LICTOR_DATA_DIR": str(self.folder / self.name),
-            "LICTOR_GOSSIP_PORT": str(self.suite.port(8301)),
-            "LICTOR_GOSSIP_SEEDS": "127.0.0.11,127.0.0.12",
-            "LICTOR_GOSSIP_PROFILE": "fast",
-            "LICTOR_OPERATIONS_PORT": str(operations),
-        }
-        with (self.folder / f"{self.name}.log").open("a") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "lictor_gossip"], env=environment, stdout=log)
-        return self
-
-    def end(self, number=signal.SIGTERM):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(number)
-            self.process.wait(15)
-
-
-def serf_health(suite, name):
-    checks = suite.get(f"/v1/health/node/{name}?stale").json() or []
-    return next((check["Status"] for check in checks if check["CheckID"] == "serfHealth"), None)
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_large_pools_exchange_state_less_often(pool: int, factor: int) -> None:
 
 
 def test_updates_that_went_out_least_go_first_and_longer_before_shorter() -> None:
-    queue = BroadcastQueue(10)
+    queue = BroadcastQueue(10, 1400)
     queue.enqueue(b"old", now=0.0)
     assert queue.take(0, 10, 9) == [b"old"]
     queue.enqueue(b"new", now=0.0)
@@ -97,7 +97,7 @@ def test_updates_that_went_out_least_go_first_and_longer_before_shorter() -> Non
 
 
 def test_an_update_that_does_not_fit_waits_while_shorter_ones_go() -> None:
-    queue = BroadcastQueue(10)
+    queue = BroadcastQueue(10, 1400)
     queue.enqueue(b"x" * 50, now=0.0)
     queue.enqueue(b"short", now=0.0)
     assert queue.take(2, 20, 9) == [b"short"]
@@ -106,7 +106,7 @@ def test_an_update_that_does_not_fit_waits_while_shorter_ones_go() -> None:
 
 
 def test_an_update_is_done_after_its_last_transmission() -> None:
-    queue = BroadcastQueue(10)
+    queue = BroadcastQueue(10, 1400)
     broadcast = queue.enqueue(b"news", now=0.0)
     for _ in range(3):
         assert queue.is_pending(broadcast)
@@ -116,7 +116,7 @@ def test_an_update_is_done_after_its_last_transmission() -> None:
 
 
 def test_an_update_about_a_node_replaces_the_one_before() -> None:
-    queue = BroadcastQueue(10)
+    queue = BroadcastQueue(10, 1400)
     first = queue.enqueue(b"a is suspect", "a", now=0.0)
     queue.enqueue(b"b is suspect", "b", now=0.0)
     second = queue.enqueue(b"a is alive", "a", now=0.0)
@@ -132,7 +132,7 @@ def test_an_update_about_a_node_replaces_the_one_before() -> None:
 def test_a_queue_stays_within_its_depth_and_every_packet_within_its_budget(
     updates: list[tuple[bytes, str]], budget: int
 ) -> None:
-    queue = BroadcastQueue(8)
+    queue = BroadcastQueue(8, 1400)
     for message, name in updates:
         queue.enqueue(message, name, now=0.0)
         assert len(queue) <= 8

@@ -17,7 +17,7 @@ def test_every_get_route_is_a_fast_read_or_one_of_the_rare_ones() -> None:
         "/v1/agent/health/service/id/", "/v1/agent/health/service/name/", "/v1/agent/host", "/v1/agent/metrics",
         "/v1/agent/metrics/stream", "/v1/agent/monitor",
         "/v1/catalog/datacenters", "/v1/status/leader", "/v1/status/peers",
-        "/v1/operator/keyring", "/v1/internal/store", "/v1/operator/raft/configuration", "/v1/snapshot", "/v1/query/",
+        "/v1/operator/keyring", "/v1/internal/store", "/v1/internal/pool", "/v1/internal/pool/why/", "/v1/operator/raft/configuration", "/v1/snapshot", "/v1/query/",
             "/v1/operator/autopilot/configuration", "/v1/operator/autopilot/health", "/v1/operator/autopilot/state",
     }  # fmt: skip
     # (Below /v1/acl/ everything answers 401.)

@@ -17,10 +17,11 @@ from lictor_swim.delegate import Delegate, NullDelegate
 from lictor_swim.dice import Dice
 from lictor_swim.events import Event, InputRefused, JoinFailed, JoinSucceeded, Member, MemberState
 from lictor_swim.history import HistoryEntry
-from lictor_swim.membership import Identity, Membership
+from lictor_swim.membership import Membership
 from lictor_swim.outbox import Effect, Outbox
 from lictor_swim.probe import FailureDetector
 from lictor_swim.push_pull import incompatibility, push_pull_interval_s
+from lictor_swim.record import Identity
 from lictor_swim.wire.errors import EnvelopeError, WireError
 from lictor_swim.wire.keyring import Keyring
 from lictor_swim.wire.messages import (

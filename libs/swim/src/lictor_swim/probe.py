@@ -19,8 +19,9 @@ from lictor_swim.delegate import Delegate
 from lictor_swim.dice import Dice
 from lictor_swim.events import MemberState
 from lictor_swim.history import HistoryKind
-from lictor_swim.membership import Membership, Record
+from lictor_swim.membership import Membership
 from lictor_swim.outbox import Outbox
+from lictor_swim.record import Record
 from lictor_swim.wire.errors import WireError
 from lictor_swim.wire.messages import Ack, IndirectPing, Nack, Ping, Suspect, encode_message
 

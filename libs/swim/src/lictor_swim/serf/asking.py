@@ -10,6 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from lictor_swim.record import NAME_BYTES_MAX
 from lictor_swim.serf.events import QueryAck, QueryAnswer, QueryDone, QueryId, SerfEvent
 from lictor_swim.serf.members import MEMBERS_MAX
 from lictor_swim.serf.wire import FLAG_ACK, QueryResponse
@@ -121,7 +122,7 @@ class Asking:
         if waiting is None or now >= waiting.deadline:
             return
         heard = waiting.acks if response.flags & FLAG_ACK else waiting.answers
-        if response.responder in heard or len(heard) >= MEMBERS_MAX:
+        if response.responder in heard or len(heard) >= MEMBERS_MAX or len(response.responder) > NAME_BYTES_MAX:
             return
         heard.add(response.responder)
         if response.flags & FLAG_ACK:
