@@ -11,8 +11,11 @@ from lictor_dns.replies import ReplySettings
 from lictor_dns.responder import Responder
 from lictor_dns.zone import Zone, ZoneSettings
 from lictor_state import Envelope, Store, apply
-from lictor_state.commands import AgentJoin, CatalogRegister, CheckSpec, ServiceSpec
+from lictor_state.commands import AgentJoin, CatalogRegister, CheckSpec, PreparedQuerySet, ServiceSpec
+from lictor_state.mesh_commands import GatewayServiceSpec, GatewayServicesSet
+from lictor_state.prepared_query_rows import QueryDefinition, QueryService, QueryTemplate
 from lictor_state.queries.usable import AnswerLimits
+from lictor_state.rows import ProxyDefinition
 
 CLIENT = bytes((127, 0, 0, 1))
 
@@ -48,6 +51,31 @@ class World:
         node = f"n{number}"
         self.apply(CatalogRegister(node, node_address or f"10.1.0.{number}", "dc1", service=service, checks=(check,)))
 
+    def proxy(self, number, destination="web", name="web-sidecar-proxy"):
+        service = ServiceSpec(
+            f"{name}-{number}",
+            name,
+            kind="connect-proxy",
+            address=f"10.2.0.{number}",
+            port=21000 + number,
+            proxy=ProxyDefinition(destination),
+        )
+        self.apply(CatalogRegister(f"n{number}", f"10.1.0.{number}", "dc1", service=service))
+
+    def gateway(self, number, *served, name="edge"):
+        service = ServiceSpec(f"{name}-{number}", name, kind="ingress-gateway", address=f"10.3.0.{number}", port=8443)
+        self.apply(
+            CatalogRegister(f"n{number}", f"10.1.0.{number}", "dc1", service=service),
+            GatewayServicesSet(name, "ingress-gateway", tuple(GatewayServiceSpec(one, 8080) for one in served)),
+        )
+
+    def query(self, name, service="web", *, query_id=None, dns_ttl="", template=False, **more):
+        kind = QueryTemplate("name_prefix_match") if template else QueryTemplate()
+        definition = QueryDefinition(name, QueryService(service, **more), template=kind, dns_ttl=dns_ttl)
+        key = query_id or f"id-of-{name}"
+        known = self.store.prepared_query(key) is not None
+        self.apply(PreparedQuerySet(key, definition, create=not known))
+
     def servers(self, count=3):
         for number in range(1, count + 1):
             self.apply(
@@ -63,12 +91,17 @@ class World:
                 )
             )
 
-    def ask(self, name, rtype="A", *, tcp=False, edns=None, message_id=None):
-        query = dns.message.make_query(name, rtype, use_edns=edns is not None, payload=edns or 0)
+    def outcome(self, name, rtype="A", *, tcp=False, edns=None, client=CLIENT, options=None):
+        query = dns.message.make_query(name, rtype, use_edns=edns is not None, payload=edns or 0, options=options)
+        answer = self.responder.answer_tcp if tcp else self.responder.answer_udp
+        return answer(query.to_wire(), client)
+
+    def ask(self, name, rtype="A", *, tcp=False, edns=None, message_id=None, options=None, client=CLIENT):
+        query = dns.message.make_query(name, rtype, use_edns=edns is not None, payload=edns or 0, options=options)
         if message_id is not None:
             query.id = message_id
         answer = self.responder.answer_tcp if tcp else self.responder.answer_udp
-        wire = answer(query.to_wire(), CLIENT)
+        wire = answer(query.to_wire(), client)
         assert isinstance(wire, bytes)
         reply = dns.message.from_wire(wire)
         assert reply.id == query.id
