@@ -144,7 +144,7 @@ def test_a_view_is_saved_when_it_has_changed_or_some_time_has_passed(in_world, u
         assert found is not None
         assert (found.header.index, found.header.cluster) == (view.index, view.store.meta.cluster_id)
         assert clock.now - 60 < found.header.true_at <= clock.now
-        assert [one.name for one in path.parent.iterdir()] == ["view"]
+        assert sorted(one.name for one in path.parent.iterdir()) == ["view", "view.lock"]
 
     in_world(story)
 
@@ -174,6 +174,21 @@ def test_a_view_that_is_not_complete_is_never_saved(in_world, tmp_path):
         await saver.close()
         assert saver.saves == 0
         assert not (tmp_path / "view").exists()
+
+    in_world(story)
+
+
+def test_one_of_several_processes_saves_and_another_goes_on_after_its_end(in_world, tmp_path):
+    async def story(world):
+        view, path, clock = await world.view("discovery"), tmp_path / "view", Clock()
+        first, second = ViewSaver(view, path, clock), ViewSaver(view, path, clock)
+        await first.save()
+        await second.save()
+        assert (first.saves, second.saves) == (1, 0)
+        await first.close()
+        await second.save()
+        assert second.saves == 1
+        await second.close()
 
     in_world(story)
 

@@ -22,7 +22,7 @@ import msgspec
 from lictor_state import Store
 from lictor_state.errors import CodecError
 from lictor_state.rows import Table
-from lictor_state.snapshot import StreamRestore
+from lictor_state.snapshot import Narrow, StreamRestore
 from lictor_state.streams import Stream
 
 SAVED_BYTES_MAX: Final = 512 * 1024 * 1024
@@ -85,25 +85,28 @@ def _pieces(header: SavedHeader, parts: Iterable[bytes]) -> Iterator[bytes]:
     yield bytes(_LENGTH_BYTES)
 
 
-def decode(data: bytes | mmap.mmap, stream: Stream, wanted: Iterable[Table] = Table) -> SavedView:
+def decode(
+    data: bytes | mmap.mmap, stream: Stream, wanted: Iterable[Table] = Table, narrow: Narrow | None = None
+) -> SavedView:
     """Read a saved view; nothing of it is looked at before its digest was found to be right.
 
     Args:
         data: its bytes.
         stream: the one that it must be of.
         wanted: the tables whose rows are kept.
+        narrow: what is kept of a row, as in `View`.
 
     Raises:
         SavedViewError: damaged, cut off, of another stream, or of a format that this build does not read.
     """
     view = memoryview(data)
     try:
-        return _decode(view, stream, wanted)
+        return _decode(view, stream, wanted, narrow)
     finally:
         view.release()
 
 
-def _decode(data: memoryview, stream: Stream, wanted: Iterable[Table]) -> SavedView:
+def _decode(data: memoryview, stream: Stream, wanted: Iterable[Table], narrow: Narrow | None) -> SavedView:
     magic = bytes(data[: len(_MAGIC)])
     if magic[:-1] != _MAGIC[:-1]:
         raise SavedViewError("it is no saved view")
@@ -114,7 +117,7 @@ def _decode(data: memoryview, stream: Stream, wanted: Iterable[Table]) -> SavedV
             raise SavedViewError("damaged: its digest is wrong")
         parts = _parts(body)
         tables: Mapping[int, Table] = {int(table): table for table in (Table.META, *wanted)}
-        restoring = StreamRestore(tables, keeps_digest=False)
+        restoring = StreamRestore(tables, keeps_digest=False, narrow=narrow)
         try:
             header = _headers.decode(next(parts))
             if header.stream != stream:

@@ -1,11 +1,12 @@
 """Keeps a view on disk and reads it back: the driver of `saved_view`.
 
 The file is written beside the old one, synced, and takes its name; so there is always a whole one. Writing goes on in
-the loop's pauses, from a cut of the view. A process that shares the folder with others of its role lets one of them
-save. Who reads a file back decides whether it may still be used: see `SavedHeader.true_at`.
+the loop's pauses, from a cut of the view. Of several processes that share a file, the one that locks it saves. Who
+reads a file back decides whether it may still be used: see `SavedHeader.true_at`.
 """
 
 import asyncio
+import fcntl
 import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,7 @@ from lictor_bus import saved_view
 from lictor_bus.saved_view import SAVED_BYTES_MAX, SavedHeader, SavedView, SavedViewError
 from lictor_bus.view import View
 from lictor_state.rows import Table
-from lictor_state.snapshot import dump_stream_slices
+from lictor_state.snapshot import Narrow, dump_stream_slices
 from lictor_state.streams import Stream
 
 SAVE_EVERY_S: Final = 30.0
@@ -33,10 +34,12 @@ TRUE_EVERY_S: Final = 300.0
 log = structlog.get_logger()
 
 
-async def load(path: Path, stream: Stream, wanted: Iterable[Table] = Table) -> SavedView | None:
+async def load(
+    path: Path, stream: Stream, wanted: Iterable[Table] = Table, narrow: Narrow | None = None
+) -> SavedView | None:
     """The view that is saved there, or None: there is none, or a log line says why it cannot be used."""
     try:
-        found = await asyncio.to_thread(_read, path, stream, tuple(wanted))
+        found = await asyncio.to_thread(_read, path, stream, tuple(wanted), narrow)
     except FileNotFoundError:
         return None
     except (OSError, SavedViewError) as error:
@@ -54,7 +57,9 @@ class ViewSaver:
         """Save `view` at `path`, which is the saver's alone; `clock` tells seconds since 1970."""
         self._view, self._path, self._clock = view, path, clock
         self._changed = True
+        self._lock: int | None = None
         self._saved_at = float("-inf")
+        self.saved_true_at = 0.0
         self._saving = asyncio.Lock()
         self.saves = self.failures = 0
         view.on_load(self._note_change)
@@ -73,15 +78,18 @@ class ViewSaver:
             await asyncio.sleep(max(SAVE_EVERY_S, (loop.time() - began) * REST))
 
     async def close(self) -> None:
-        """Save for the last time."""
+        """Save for the last time, and leave the file to another."""
         if self._view.ready.is_set():
             await self.save()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     async def save(self) -> None:
         """Save what is held now, unless that is what the file holds; a failure is logged, and tried again next time."""
         async with self._saving:
             store, now = self._view.store, self._clock()
-            if not self._changed and now - self._saved_at < TRUE_EVERY_S:
+            if (not self._changed and now - self._saved_at < TRUE_EVERY_S) or not self._is_ours():
                 return
             self._changed = False
             true_at = now - self._view.last_contact_s()
@@ -94,10 +102,28 @@ class ViewSaver:
                 log.warning("view not saved", path=str(self._path), reason=str(error))
                 return
             self.saves += 1
-            self._saved_at = now
+            self._saved_at, self.saved_true_at = now, true_at
+
+    def _is_ours(self) -> bool:
+        """Whether this process saves, of all that share the file; the lock ends with the process that holds it."""
+        if self._lock is not None:
+            return True
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            lock = os.open(
+                self._path.with_name(self._path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644
+            )
+        except OSError:
+            return True  # the write will meet the same error, and tell it
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return False
+        self._lock = lock
+        return True
 
     async def _write(self, pieces: Iterator[bytes]) -> None:
-        await asyncio.to_thread(self._path.parent.mkdir, parents=True, exist_ok=True)
         fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
         try:
             file = await asyncio.to_thread(fresh.open, "wb")
@@ -125,7 +151,7 @@ def _rename(fresh: Path, path: Path) -> None:
         os.close(folder)
 
 
-def _read(path: Path, stream: Stream, wanted: tuple[Table, ...]) -> SavedView:
+def _read(path: Path, stream: Stream, wanted: tuple[Table, ...], narrow: Narrow | None) -> SavedView:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > SAVED_BYTES_MAX:
@@ -133,4 +159,4 @@ def _read(path: Path, stream: Stream, wanted: tuple[Table, ...]) -> SavedView:
         if not size:
             raise SavedViewError("it is empty")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # never shortened: a new one takes its name
-            return saved_view.decode(data, stream, wanted)
+            return saved_view.decode(data, stream, wanted, narrow)

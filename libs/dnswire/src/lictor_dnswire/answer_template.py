@@ -35,6 +35,8 @@ _SRV_NUMBERS: Final = struct.Struct(">HHIHHHH")
 _SRV_NUMBERS_BYTES: Final = 6
 _SOA_NUMBERS: Final = struct.Struct(">5I")
 _ROOT_OWNER_BYTES: Final = 1
+_SRV_TARGET_AT: Final = 2 + _SRV_NUMBERS.size
+"""Where the target of an SRV record begins: behind the pointer to its owner and the numbers."""
 QUESTION_POINTER: Final = (POINTER_BASE | HEADER_BYTES).to_bytes(2, "big")
 """As an owner: the name that was asked for, where it stands in every reply."""
 
@@ -56,15 +58,18 @@ class AnswerTemplate(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         record: the whole record, usually owned by the name that was asked for.
-        target: the wire name of an SRV target with addresses, else empty.
-        additional: records of the target without their owner name.
+        additional: records of an SRV's target without their owner name.
         extra: what else is told about this answer while everything fits.
     """
 
     record: bytes
-    target: bytes = b""
     additional: tuple[bytes, ...] = ()
     extra: tuple[RecordGroup, ...] = ()
+
+    @property
+    def target(self) -> bytes:
+        """The wire name of an SRV target with addresses, else empty."""
+        return self.record[_SRV_TARGET_AT:] if self.additional else b""
 
 
 def answer_template(
@@ -86,8 +91,7 @@ def answer_template(
     record = QUESTION_POINTER + _without_owner(rdata, ttl)
     if not isinstance(rdata, SRV) or not target_rdata:
         return AnswerTemplate(record, extra=extra)
-    additional = tuple(_without_owner(data, ttl) for data in target_rdata)
-    return AnswerTemplate(record, rdata.target.to_wire(), additional, extra)
+    return AnswerTemplate(record, tuple(_without_owner(data, ttl) for data in target_rdata), extra)
 
 
 def srv_template(
@@ -117,7 +121,7 @@ def srv_template(
     record = QUESTION_POINTER + fixed + target
     if not target_rdata:
         return AnswerTemplate(record, extra=extra)
-    return AnswerTemplate(record, target, tuple(_without_owner(data, ttl) for data in target_rdata), extra)
+    return AnswerTemplate(record, tuple(_without_owner(data, ttl) for data in target_rdata), extra)
 
 
 def owned_template(record: Record) -> AnswerTemplate:

@@ -94,6 +94,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         ports=ports,
         version=settings.consul_version,
         allow_by_default=settings.default_intention_policy == "allow",
+        domain=settings.domain,
         view=view,
         gate=gate,
         writes=writes,

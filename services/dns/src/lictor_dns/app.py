@@ -2,7 +2,8 @@
 
 The ports open at once; until the view is complete for the first time, every answer is SERVFAIL: an empty answer that
 is not true would be worse. One of several workers joins their ports only then, since the others can answer meanwhile.
-When the store is gone, answers go on from the view (fail static).
+When the store is gone, answers go on from the view; when it is not there at the start, from the one that was saved
+(fail static).
 """
 
 import asyncio
@@ -14,10 +15,11 @@ from functools import partial
 
 import structlog
 
-from lictor_bus import Bus, LeaderTracker, Presence, View, connect, tell_contact
+from lictor_bus import Bus, LeaderTracker, NatsBus, Presence, View, ViewSaver, tell_contact
 from lictor_dns.bound_sockets import addresses_of
 from lictor_dns.configured import reply_settings, zone_settings
 from lictor_dns.cookie_secrets import CookieSecrets
+from lictor_dns.fail_static import FailStatic
 from lictor_dns.guard import Clocks, Guard
 from lictor_dns.kept_rows import TABLES, narrow
 from lictor_dns.metrics import Counted, DnsMetrics
@@ -75,11 +77,14 @@ async def build_worker(context: Context, settings: DnsSettings, descriptor: int)
 
 
 async def build(context: Context, settings: DnsSettings) -> None:
-    """Start one dns: ports, bus, view, zone."""
-    context.readiness.set("view", ok=False, reason="no complete view of the catalog yet")
+    """Start one dns: ports, zone, and what keeps it true, as soon as the bus is reached."""
     dice = random.Random(secrets.randbits(64))  # noqa: S311  shuffles answers, nothing here is secret
-    store_of: list[View] = []
-    zone = Zone(zone_settings(settings), lambda: store_of[0].store, dice)
+    bus = NatsBus()
+    context.on_stop(bus.close)
+    view = View(bus, LeaderTracker(bus, settings.cluster), "discovery", tables=TABLES, narrow=narrow)
+    zone = Zone(zone_settings(settings), lambda: view.store, dice)
+    view.on_load(lambda _index, changes: zone.load(changes))
+    view.on_reset(zone.reset)
     recursion = _recursion(settings, dice)
     context.on_stop(recursion.close)
     replies = reply_settings(settings, recursion=bool(recursion.recursors.addresses))
@@ -91,6 +96,7 @@ async def build(context: Context, settings: DnsSettings) -> None:
     )
     if settings.dns_cookies:
         guard.cookies = secrets_of.cookies
+        context.spawn("cookie secrets", secrets_of.follow())
     servers = Servers(
         UdpServer(guard.answer_udp, recursion.ask_udp, guard.ready),
         TcpServer(
@@ -103,33 +109,50 @@ async def build(context: Context, settings: DnsSettings) -> None:
     context.on_stop(servers.close)
     if settings.workers == 1:
         await servers.open(settings)
-
-    bus = await connect(settings.nats_url, f"{ROLE} {settings.node}")
-    context.on_stop(bus.close)
-    leader = LeaderTracker(bus, settings.cluster)
-    await leader.start()
-    view = View(bus, leader, "discovery", tables=TABLES, narrow=narrow)
-    store_of.append(view)
-    view.on_load(lambda _index, changes: zone.load(changes))
-    view.on_reset(zone.reset)
+    fresh = _keep_fresh(context, settings, view, responder)
     presence = Presence(
         bus, ROLE, settings.node, f"{settings.node}-{dice.getrandbits(64):x}", {"port": settings.dns_port}
     )
-    context.spawn("view", view.run())
-    context.spawn("presence", presence.run())
+    context.spawn("following", _follow(context, settings, bus, view, presence), may_end=True)
     context.on_stop(presence.close)
-
-    await view.ready.wait()
-    responder.complete = True
-    if settings.workers > 1:
-        await servers.open(settings)
-    spare_the_collector()
-    view.on_reset(give_back)
-    context.readiness.set("view", ok=True)
-    context.spawn("cookie secrets", secrets_of.follow())
+    context.spawn("first answers", _begin(context, settings, servers, fresh, view), may_end=True)
     counted = Counted(responder, guard, limit, servers.udp, servers.tcp, view)
     metrics, asked = DnsMetrics(context.metrics), RecursionMetrics(context.metrics)
     context.spawn("contact", _watch(context, bus, view, counted, metrics, recursion, asked))
+
+
+def _keep_fresh(context: Context, settings: DnsSettings, view: View, responder: Responder) -> FailStatic:
+    """Answer while what is held is fresh enough, and keep it on disk if that is wanted."""
+    fresh = FailStatic(view, responder, context.readiness, context.metrics, settings.dns_stale_max_s, time.time)
+    path = settings.data_dir / ROLE / "view" if settings.dns_save_view else None
+    context.readiness.set("view", ok=False, reason="no complete view of the catalog yet")
+    context.spawn("fail static", fresh.run())
+    if path is not None:
+        context.spawn("start from saved view", fresh.start_from(path, TABLES, narrow), may_end=True)
+        saver = ViewSaver(view, path, time.time)
+        context.spawn("saved view", fresh.save_with(saver))
+        context.on_stop(saver.close)
+    return fresh
+
+
+async def _begin(context: Context, settings: DnsSettings, servers: Servers, fresh: FailStatic, view: View) -> None:
+    """What waits for the first true answers, and for the first complete view."""
+    if settings.workers > 1:
+        context.readiness.set("ports", ok=False, reason="no answers yet: the other workers have the ports")
+        await fresh.answering.wait()
+        await servers.open(settings)
+        context.readiness.set("ports", ok=True)
+    await view.ready.wait()
+    spare_the_collector()
+    view.on_reset(give_back)
+
+
+async def _follow(context: Context, settings: DnsSettings, bus: NatsBus, view: View, presence: Presence) -> None:
+    """Join the bus, however long that takes, and follow the store; the ports answer meanwhile."""
+    await bus.open(list(settings.nats_urls), f"{ROLE} {settings.node}")
+    await view.leader.start()
+    context.spawn("view", view.run())
+    context.spawn("presence", presence.run())
 
 
 def _recursion(settings: DnsSettings, dice: random.Random) -> Recursion:

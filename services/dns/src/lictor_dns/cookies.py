@@ -64,7 +64,7 @@ class Cookies:
     def __init__(self, secrets: Sequence[bytes]) -> None:
         """Begin with at least one secret."""
         self._secrets: tuple[bytes, ...] = ()
-        self._known: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
+        self._known: OrderedDict[tuple[bytes, bytes], bool] = OrderedDict()
         self._second = 0
         self._hashes = 0
         self.replace(secrets)
@@ -89,30 +89,35 @@ class Cookies:
         """
         if len(option) != CLIENT_BYTES and not CLIENT_BYTES + 8 <= len(option) <= FOREIGN_BYTES_MAX:
             raise CookieError(f"a COOKIE option has 8 or 16 to 40 bytes, not {len(option)}")
-        made_at = self._made_at(option, client, now)
-        if made_at is not None and now - made_at < RENEW_S:
+        age_s = self._age_s(option, now)
+        by_first = self._made_by_first(option, client, now) if age_s is not None else None
+        if by_first and age_s is not None and age_s < RENEW_S:
             return Judged(option, good=True)
         head = option[:CLIENT_BYTES] + _HEAD + _TIME.pack(now & 0xFFFFFFFF)
         hashed = self._hash(self._secrets[0], head, client, now)
-        return Judged(head + hashed if hashed else b"", good=made_at is not None)
+        return Judged(head + hashed if hashed else b"", good=by_first is not None)
 
-    def _made_at(self, option: bytes, client: bytes, now: int) -> int | None:
-        """When a cookie was made by one of us for this client; None if it was not, or is not good now."""
-        if len(option) != FULL_BYTES or option[8:9] != VERSION:
+    def _age_s(self, option: bytes, now: int) -> int | None:
+        """How long ago a cookie of our form says that it was made; None for others, and if it is not good now."""
+        if len(option) != FULL_BYTES or option[CLIENT_BYTES : CLIENT_BYTES + 1] != VERSION:
             return None
         made_at: int = _TIME.unpack_from(option, 12)[0]
         age_s = (now - made_at + 2**31) % 2**32 - 2**31  # serial number arithmetic (RFC 1982)
-        if not -FUTURE_S <= age_s <= LIFE_S:
-            return None
-        known = (client, option)
-        if known not in self._known:
-            head, hashed = option[: CLIENT_BYTES + 8], option[CLIENT_BYTES + 8 :]
-            if not any(self._hash(secret, head, client, now) == hashed for secret in self._secrets):
-                return None
-            if len(self._known) >= KNOWN_MAX:
-                self._known.popitem(last=False)
-            self._known[known] = None
-        return now - age_s
+        return age_s if -FUTURE_S <= age_s <= LIFE_S else None
+
+    def _made_by_first(self, option: bytes, client: bytes, now: int) -> bool | None:
+        """Whether the first secret made a cookie for this client, or another of ours did; None: none did."""
+        known = self._known.get((client, option))
+        if known is not None:
+            return known
+        head, hashed = option[:-CLIENT_BYTES], option[-CLIENT_BYTES:]
+        for place, secret in enumerate(self._secrets):
+            if self._hash(secret, head, client, now) == hashed:
+                if len(self._known) >= KNOWN_MAX:
+                    self._known.popitem(last=False)
+                self._known[client, option] = place == 0
+                return place == 0
+        return None
 
     def _hash(self, secret: bytes, head: bytes, client: bytes, now: int) -> bytes:
         """The hash, or nothing when this second has had its share."""

@@ -90,7 +90,7 @@ class Guard:
         allowed = self._within_rate(reply, client) if udp and self._limit.limits and not judged.good else reply
         if allowed is None or not judged.option:
             return allowed
-        whole = with_cookie(allowed, judged.option)
+        whole = with_cookie(allowed, judged.option, asked.repeated_bytes)
         if udp and len(whole) > asked.udp_bytes:
             return with_cookie(truncated(allowed), judged.option)
         return whole

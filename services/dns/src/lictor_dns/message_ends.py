@@ -35,12 +35,14 @@ class Query:
         plain: the query without the options that make no difference to its answer; if it has a cookie, with that much
             less room for the reply, so that our cookie fits too.
         cookie: the COOKIE option's data, None without one.
+        repeated_bytes: of the options that are left in `plain`.
         udp_bytes: the largest reply that the client takes over UDP.
         asks: whether there is a question; without one, only a cookie is asked for (RFC 7873, section 5.4).
     """
 
     plain: bytes
     cookie: bytes | None
+    repeated_bytes: int
     udp_bytes: int
     asks: bool
 
@@ -97,18 +99,24 @@ def read_options(query: bytes) -> Query | None:
     if cookie is not None and payload_bytes - COOKIE_ROOM_BYTES > UDP_BYTES_MIN:
         payload_bytes -= COOKIE_ROOM_BYTES
     plain = query[:at] + _OPT.pack(0, kind, payload_bytes, flags, len(kept)) + kept
-    return Query(plain, cookie, udp_bytes, bool(questions))
+    return Query(plain, cookie, len(kept), udp_bytes, bool(questions))
 
 
-def with_cookie(reply: bytes, cookie: bytes) -> bytes:
-    """A reply whose OPT record has no options, with a COOKIE option; a reply of another shape as it is."""
-    if len(reply) < HEADER_BYTES + _OPT.size:
-        return reply
-    root, kind, _, _, length = _OPT.unpack_from(reply, len(reply) - _OPT.size)
-    if root or kind != _OPT_TYPE or length:
-        return reply
-    option = _OPTION.pack(_COOKIE, len(cookie)) + cookie
-    return reply[:-2] + len(option).to_bytes(2, "big") + option
+def with_cookie(reply: bytes, cookie: bytes, repeated_bytes: int = 0) -> bytes:
+    """A reply with a COOKIE option behind what its OPT record has; a reply of another shape as it is.
+
+    `repeated_bytes` are those of the query's options that a reply may repeat, all or none of them.
+    """
+    for held in (0, repeated_bytes):
+        at = len(reply) - held - _OPT.size
+        if at < HEADER_BYTES:
+            continue
+        root, kind, payload_bytes, flags, length = _OPT.unpack_from(reply, at)
+        if not root and kind == _OPT_TYPE and length == held:
+            option = _OPTION.pack(_COOKIE, len(cookie)) + cookie
+            opt = _OPT.pack(root, kind, payload_bytes, flags, length + len(option))
+            return reply[:at] + opt + reply[at + _OPT.size :] + option
+    return reply
 
 
 def only_cookie(query: bytes, cookie: bytes) -> bytes:

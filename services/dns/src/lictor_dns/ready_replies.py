@@ -18,8 +18,9 @@ from dataclasses import dataclass
 QUERIES_MAX = 16_384
 """Queries whose replies are kept ready: a thousand services in several spellings, types and sizes."""
 
-BYTES_MAX = 12 * 1024 * 1024
-"""For keys and replies together, with what Python needs around them: a twelfth of a worker's memory."""
+BYTES_MAX = 10 * 1024 * 1024
+"""For keys and replies together, with what Python needs around them: one part in fifteen of a worker's memory, and
+enough for the usual replies to a thousand services of a hundred instances."""
 
 SLOTS_MAX = 16
 """Replies kept of one query at a time."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
+from lictor_dns.client_networks import PRIVATE, Networks
 from lictor_dns.client_query import ClientQuery
 from lictor_dns.zone import RecordSet
 from lictor_dnswire import (
@@ -48,12 +49,14 @@ class ReplySettings:
         enable_truncate: TC tells that instances were left out.
         compress: names are compressed.
         recursion: RA; there are recursors.
+        recursion_for: the clients who may have them asked.
     """
 
     limits: AnswerLimits = field(default_factory=AnswerLimits)
     enable_truncate: bool = False
     compress: bool = True
     recursion: bool = False
+    recursion_for: Networks = field(default_factory=lambda: Networks.from_text(PRIVATE))
 
 
 def reply_of(

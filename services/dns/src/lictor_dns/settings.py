@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from lictor_dns.client_networks import PRIVATE, Networks
 from lictor_dns.rate_limit import RATE_MAX
 from lictor_dns.recursor import Strategy, parse_recursors
 from lictor_dns.zone.settings import ServiceTtls
@@ -120,10 +121,33 @@ class DnsSettings(Settings):
         default="sequential", description="sequential or random; which recursor is asked first; as in Consul"
     )
 
+    dns_recursion_from: str = Field(
+        default=PRIVATE,
+        description="networks, comma separated; whose questions go to recursors, others are refused; loopback, private "
+        "ones, so that a port that is open to the world is no open resolver",
+    )
+    dns_stale_max_s: float = Field(
+        default=315_360_000,
+        gt=0,
+        description="seconds; the age of what is held up to which answers go on without the store, then SERVFAIL; ten "
+        "years, as Consul's max_stale: an outage of the store is to be none of the services",
+    )
+    dns_save_view: bool = Field(
+        default=False,
+        description="true or false; keep the view in LICTOR_DATA_DIR/dns, for a start without the store; off, because "
+        "a dns needs no disk otherwise",
+    )
+
     @field_validator("dns_service_ttls")
     @classmethod
     def _check_ttls(cls, text: str) -> str:
         ServiceTtls.from_text(text)
+        return text
+
+    @field_validator("dns_recursion_from")
+    @classmethod
+    def _check_networks(cls, text: str) -> str:
+        Networks.from_text(text)
         return text
 
     @field_validator("dns_recursors")
