@@ -8,6 +8,7 @@ instances of a service any are a good answer, so leaving some out sets TC only w
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final
 
 from lictor_dns.client_networks import PRIVATE, Networks
@@ -100,6 +101,7 @@ def reply_of(
         answers_max=few,
         mark_truncated=settings.enable_truncate or not found.sampled,
         compress=settings.compress,
+        recompress=found.recompress,
     )
 
 
@@ -119,7 +121,12 @@ def completed(found: RecordSet, upstream: bytes | None, *, edns: bool) -> Record
     templates: tuple[AnswerTemplate, ...] = found.templates
     additional: tuple[RecordGroup, ...] = found.additional
     if found.in_additional:
-        additional = (*additional, record_group(records))
+        by_name = groupby(records, key=lambda record: record.name)
+        groups = ((owner, list(group)) for owner, group in by_name)
+        additional = (
+            *additional,
+            *(record_group(owner, [one.rdata for one in group], group[0].ttl) for owner, group in groups),
+        )
     else:
         templates = (*templates, *map(owned_template, records))
     return RecordSet(
@@ -127,6 +134,7 @@ def completed(found: RecordSet, upstream: bytes | None, *, edns: bool) -> Record
         soa=found.soa,
         sampled=found.sampled,
         alias=found.alias,
+        recompress=True,
         additional=additional,
         authority=found.authority,
     )

@@ -145,9 +145,9 @@ class Responder:
         if not found.exists:
             if recursion and isinstance(lookup, ReverseLookup):
                 return pass_on(question, query.max_bytes, query.opt(), self._count)
-            return self._negative(query, found, Rcode.NXDOMAIN, domain)
+            return self._negative(query, lookup, found, Rcode.NXDOMAIN, domain)
         if not found.templates:
-            return self._negative(query, found, Rcode.NOERROR, domain)
+            return self._negative(query, lookup, found, Rcode.NOERROR, domain)
         opt = query.opt(for_subnet_only=by_client)
         self._count(Rcode.NOERROR)
         first = self._dice.randrange(found.turns)
@@ -172,10 +172,12 @@ class Responder:
             return finish(None)
         return Recurse(question_about(found.outside, question.qtype), finish)
 
-    def _negative(self, query: ClientQuery, found: RecordSet, rcode: int, domain: Name) -> bytes:
+    def _negative(self, query: ClientQuery, lookup: Lookup, found: RecordSet, rcode: int, domain: Name) -> bytes:
         """NXDOMAIN for a name that has nothing, NODATA for a type that it lacks (RFC 2308)."""
         self._count(rcode)
-        authority = (self._zone.soa_record(domain),) if found.soa else ()
+        ours = not isinstance(lookup, ReverseLookup) and self._settings.compress
+        name_bytes = len(query.question.raw_name) if ours else 0
+        authority = (self._zone.soa_record(domain, name_bytes),) if found.soa else ()
         reply = reply_of(query, found, self._settings, rcode=rcode, authority=authority, opt=query.opt())
         # What recursors complete for one client is not kept for another without them.
         if not query.udp or not found.kept or (self._settings.recursion and found.outside is not None):
