@@ -6,6 +6,7 @@ The same for services, proxies, gateways and what a prepared query finds (Consul
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from lictor_dns.zone.addresses import address, families, host, meta, node_name
@@ -18,7 +19,6 @@ from lictor_dnswire import (
     AnswerTemplate,
     Name,
     Rdata,
-    Record,
     RecordGroup,
     RRType,
     answer_template,
@@ -101,7 +101,7 @@ class _Target(NamedTuple):
 
     wire: bytes
     addresses: Sequence[Rdata] = ()
-    extra: RecordGroup | None = None
+    extra: tuple[RecordGroup, ...] = ()
 
 
 class _Targets:
@@ -110,7 +110,7 @@ class _Targets:
     def __init__(self, work: Compilation, ttl: int) -> None:
         self._work, self._ttl = work, ttl
         self._suffix = Name((work.settings.datacenter.encode(), *work.asked.domain.labels)).to_wire()
-        self._metas: dict[str, RecordGroup | None] = {}
+        self._metas: dict[str, tuple[RecordGroup, ...]] = {}
         self.outside: dict[Name, None] = {}
         """Host names that only recursors know."""
 
@@ -118,7 +118,7 @@ class _Targets:
         """A node's name where the node's address is used, an address written into a name, or a host name."""
         text = one.service.address
         rdata = address(text) if text else None
-        extra = self._meta(one.node) if one.node.meta and self._work.settings.node_meta_txt else None
+        extra = self._meta(one.node) if one.node.meta and self._work.settings.node_meta_txt else ()
         if rdata is not None:
             digits = rdata.address.hex().encode()
             return _Target(bytes((len(digits),)) + digits + b"\4addr" + self._suffix, (rdata,), extra)
@@ -129,32 +129,34 @@ class _Targets:
         name = host(text or one.node.address)
         return None if name is None else self._host(name, extra)
 
-    def _host(self, name: Name, extra: RecordGroup | None) -> _Target:
+    def _host(self, name: Name, extra: tuple[RecordGroup, ...]) -> _Target:
         found = behind(self._work, name)
         if found.outside is not None:
             self.outside[found.outside] = None
         own = [record.rdata for record in found.records if record.name == name]
-        further = [Record(one.name, self._ttl, one.rdata) for one in found.records if one.name != name]
-        if further:
-            more = record_group(further)
-            extra = more if extra is None else RecordGroup(more.data + extra.data, more.count + extra.count)
-        return _Target(name.to_wire(), own, extra)
+        further = groupby((one for one in found.records if one.name != name), key=lambda record: record.name)
+        more = tuple(record_group(owner, [one.rdata for one in records], self._ttl) for owner, records in further)
+        return _Target(name.to_wire(), own, (*more, *extra))
 
-    def _meta(self, node: NodeRow) -> RecordGroup | None:
-        if node.node not in self._metas:
+    def _meta(self, node: NodeRow) -> tuple[RecordGroup, ...]:
+        made = self._metas.get(node.node)
+        if made is None:
             wire = node_name(node.node, NODE_LABEL + self._suffix)
-            texts = [] if wire is None else meta(node.meta)
-            self._metas[node.node] = (
-                record_group([Record(Name.from_wire(wire), self._ttl, text) for text in texts]) if wire else None
-            )
-        return self._metas[node.node]
+            made = () if wire is None else (record_group(Name.from_wire(wire), meta(node.meta), self._ttl),)
+            self._metas[node.node] = made
+        return made
 
 
 def weight_of(one: Instance) -> int:
-    """An instance's weight by the worst of its checks; 1 where a status says nothing."""
+    """An instance's weight by the worst of its checks; 1 where a status says nothing.
+
+    One with a critical check is only ever answered by a query that ignores the check; it weighs nothing, as in Consul.
+    """
     statuses = {check.status for check in one.checks}
     weights = one.service.weights
     if statuses - _STATUSES:
         return UNKNOWN_WEIGHT
+    if "critical" in statuses:
+        return 0
     weight = weights.warning if "warning" in statuses else weights.passing
     return min(max(weight, 0), SRV_WEIGHT_MAX)
