@@ -21,6 +21,15 @@ DEFAULT_LIMITS: Final = AnswerLimits()
 EVERY_FAMILY: Final = frozenset({"ANY", "TXT"})
 """Types that are answered with addresses of both families (TXT: Consul's quirk, kept)."""
 
+EDNS_BYTES: Final = 1_232
+"""What clients that know EDNS mostly take over UDP (DNS flag day 2020)."""
+
+FIXED_BYTES: Final = 12 + 4 + 11
+"""Of a reply: header, type and class of the question, OPT record."""
+
+ADDRESS_BYTES: Final = {"A": 16, "AAAA": 28}
+"""Of one record that points back at the question's name."""
+
 Status = Literal["in", "in turns", "out"]
 
 
@@ -81,6 +90,8 @@ class Case:
     store: Store
     rules: DnsRules
     qtype: str
+    name_bytes: int
+    """Of the name that is asked for, on the wire."""
     index: int = 0
     tokens: dict[Token, None] = field(default_factory=dict)
 
@@ -148,6 +159,9 @@ def _limit_notes(case: Case, held: int, count: int) -> tuple[str, ...]:
     plain = case.rules.limits.of(held, addresses=case.qtype != "SRV", plain_udp=True)
     if plain < count:
         found.append(f"over UDP without EDNS an answer has at most {plain} of the {held} records; they take turns")
+    fitting = (EDNS_BYTES - FIXED_BYTES - case.name_bytes) // ADDRESS_BYTES.get(case.qtype, 1)
+    if case.qtype in ADDRESS_BYTES and fitting < count:
+        found.append(f"a datagram of {EDNS_BYTES} bytes, as most clients take, holds {fitting} of them; TCP all")
     return tuple(found)
 
 
