@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, ip_address
 from typing import Final, Literal, NamedTuple
 
 from lictor_state.queries.answer import Answer, Instance
-from lictor_state.queries.usable import CRITICAL, AnswerLimits
+from lictor_state.queries.usable import CRITICAL, AnswerLimits, srv_weight
 from lictor_state.rows import CheckRow, NodeRow, ServiceRow
 from lictor_state.store import Store
 from lictor_state.watches import Token
@@ -188,9 +188,7 @@ def _addresses(qtype: str, usable: list[Instance]) -> tuple[list[tuple[Instance,
 
 
 def _srv_record(one: Instance) -> str:
-    warning = any(check.status == "warning" for check in one.checks)
-    weight = one.service.weights.warning if warning else one.service.weights.passing
-    return f"1 {weight} {one.service.port} {one.service.address or one.node.node}"
+    return f"1 {srv_weight(one)} {one.service.port} {one.service.address or one.node.node}"
 
 
 def family_of(text: str) -> str:

@@ -26,17 +26,15 @@ from lictor_dnswire import (
     srv_template,
 )
 from lictor_state.queries.answer import Instance
+from lictor_state.queries.usable import srv_weight
 from lictor_state.rows import NodeRow
 
 SRV_PRIORITY: Final = 1
-SRV_WEIGHT_MAX: Final = 65_535
 PORT_MAX: Final = 65_535
 WAYS_MAX: Final = 16
 """Host names of one service that take turns; more are left out, for each is followed at every change."""
 
-UNKNOWN_WEIGHT: Final = 1
 NODE_LABEL: Final = b"\4node"
-_STATUSES: Final = frozenset({"passing", "warning", "critical"})
 
 
 def instance_set(work: Compilation, found: Sequence[Instance], ttl: int, *, ordered: bool) -> RecordSet:
@@ -70,7 +68,9 @@ def instance_set(work: Compilation, found: Sequence[Instance], ttl: int, *, orde
     ways = tuple(alias_set(work, target, ttl, ttl_behind=ttl, sampled=True) for target in targets)
     if not ways:
         return RecordSet()
-    return ways[0] if len(ways) == 1 else replace(ways[0], ways=ways)
+    if len(ways) == 1:
+        return ways[0]
+    return replace(ways[0], ways=ways, outside=next((way.outside for way in ways if way.outside is not None), None))
 
 
 def _srv_set(work: Compilation, found: Sequence[Instance], ttl: int, *, ordered: bool) -> RecordSet:
@@ -81,7 +81,7 @@ def _srv_set(work: Compilation, found: Sequence[Instance], ttl: int, *, ordered:
         if target is None:
             continue  # a name that DNS cannot carry leads nowhere
         port = min(one.service.port, PORT_MAX)
-        key = (weight_of(one), port, target.wire)
+        key = (srv_weight(one), port, target.wire)
         if key not in made:  # an RRset has no record twice (RFC 2181, section 5)
             numbers = (SRV_PRIORITY, key[0], port)
             made[key] = srv_template(numbers, target.wire, ttl, target.addresses, extra=target.extra)
@@ -145,18 +145,3 @@ class _Targets:
             made = () if wire is None else (record_group(Name.from_wire(wire), meta(node.meta), self._ttl),)
             self._metas[node.node] = made
         return made
-
-
-def weight_of(one: Instance) -> int:
-    """An instance's weight by the worst of its checks; 1 where a status says nothing.
-
-    One with a critical check is only ever answered by a query that ignores the check; it weighs nothing, as in Consul.
-    """
-    statuses = {check.status for check in one.checks}
-    weights = one.service.weights
-    if statuses - _STATUSES:
-        return UNKNOWN_WEIGHT
-    if "critical" in statuses:
-        return 0
-    weight = weights.warning if "warning" in statuses else weights.passing
-    return min(max(weight, 0), SRV_WEIGHT_MAX)
