@@ -291,6 +291,11 @@ class Membership:
             self.note(name, HistoryKind.STREAM_ONLY, name, now)
             self._emit(PacketsBlocked(record.member()), now)
 
+    def postpone(self, seconds: float) -> None:
+        """Give every suspicion so much longer."""
+        for suspicion in self.suspicions.values():
+            suspicion.postpone(seconds)
+
     def expire(self, now: float) -> None:
         """Declare dead whoever did not refute in time."""
         due = [name for name, suspicion in self.suspicions.items() if suspicion.deadline <= now]

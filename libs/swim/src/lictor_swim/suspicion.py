@@ -46,6 +46,11 @@ class Suspicion:
         )
         return True
 
+    def postpone(self, seconds: float) -> None:
+        """End so much later: the observer stood still for that long and heard nothing."""
+        self._started += seconds
+        self.deadline += seconds
+
 
 def shortest_suspicion_s(config: SwimConfig, pool_size: int) -> float:
     """Multiplier x log10 of the pool's size x probe interval."""

@@ -203,9 +203,9 @@ class SwimPool:
         waiting.append((kind, what))
 
     def _resume(self, index: int) -> None:
-        """The member runs again, with all that waited: what came in before the timers, as in an event loop."""
+        """The member runs again, with all that waited: timers before what came in, as libuv does it, which is worse."""
         waiting = self._waiting.pop(index, deque())
-        for kind, what in sorted(waiting, key=lambda one: one[0] == TIMER):
+        for kind, what in sorted(waiting, key=lambda one: one[0] != TIMER):
             self._handle(kind, index, what)
 
     # The heap
