@@ -180,12 +180,9 @@ class SwimNode:
 
     def next_deadline(self) -> float:
         """When `handle_timer` is next needed; it may change with every call."""
-        # Only the detector's times lie ahead when they are asked for: others may be due long before there is work.
-        self._due = self._detector.deadline()
+        # These two lie ahead when they are asked for; gossip may be due long before there is something to gossip.
+        self._due = min(self._detector.deadline(), self._membership.suspicion_deadline())
         deadlines = [self._due, self._next_push_pull_at]
-        suspicion = self._membership.suspicion_deadline()
-        if suspicion is not None:
-            deadlines.append(suspicion)
         if len(self._membership.records) > 1 and self._has_broadcasts():
             deadlines.append(self._next_gossip_at)
         deadlines.extend(stream.deadline for stream in self._streams.values())
