@@ -226,7 +226,7 @@ async def test_a_client_that_leaves_before_its_answer_has_written_and_is_counted
     held = Held(catalog)
     counted: list[tuple[str, int]] = []
     metrics = catalog.api.hot_writes._metrics
-    metrics.request = lambda route, status, _seconds: counted.append((route, status))  # type: ignore[method-assign]
+    metrics.request = lambda route, status, _seconds: counted.append((route, status))  # type: ignore[method-assign, assignment]
     async with Served(catalog) as served:
         _, writer = await served.open()
         writer.write(_request("PUT", "kv/a", (), b"1"))
