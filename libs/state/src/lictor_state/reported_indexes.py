@@ -57,10 +57,8 @@ def of_node(name: str) -> str:
 
 def raise_index(store: Store, name: str, index: int) -> None:
     """Move one index row to the present index."""
-    key = (name,)
-    row = store.get(Table.INDEXES, key)
-    if row is None or row.index != index:  # type: ignore[union-attr]  # rows of INDEXES are IndexRows
-        store.put(Table.INDEXES, key, IndexRow(name, index))
+    if store.index_of(name) != index:
+        store.put(Table.INDEXES, (name,), IndexRow(name, index))
 
 
 def _drop_index(store: Store, name: str) -> None:

@@ -224,6 +224,8 @@ class SecondaryIndexes:
             self.kv_keys.add(name)
         elif new is None:
             self.kv_keys.discard(name)
+        elif old.session == new.session:
+            return  # a write of a key that is there, which nearly all are
         was = old.session if old is not None else ""
         now = new.session if new is not None else ""
         if was != now:

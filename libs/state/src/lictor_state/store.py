@@ -29,7 +29,6 @@ from lictor_state.rows import (
     Change,
     CheckRow,
     ConfigEntryRow,
-    IndexRow,
     Key,
     KVRow,
     LockDelayRow,
@@ -214,7 +213,7 @@ class Store:
     def index_of(self, name: str) -> int:
         """A reported index by its name; 0 if there is none."""
         row = self._tables[Table.INDEXES].get((name,))
-        return row.index if isinstance(row, IndexRow) else 0
+        return row.index if row is not None else 0  # type: ignore[union-attr]  # by its table
 
     # writing: apply only
 
