@@ -262,7 +262,8 @@ class SecondaryIndexes:
             self._count_tags(was, old.tags, -1)
             self._count_kind(old, -1)
         if new is not None:
-            self._count_tags(now, new.tags, 1)
+            if new.tags:
+                self._count_tags(now, new.tags, 1)
             self._count_kind(new, 1)
         was = destination_of(old) if old is not None else ""
         now = destination_of(new) if new is not None else ""
@@ -273,12 +274,13 @@ class SecondaryIndexes:
                 _enter(self.proxies_of, now, key)
 
     def _count_kind(self, row: ServiceRow, by: int) -> None:
+        kinds = self.instances_of_kind
         for kind in (row.kind, NATIVE) if row.native else (row.kind,):
-            count = self.instances_of_kind.get(kind, 0) + by
+            count = kinds.get(kind, 0) + by
             if count:
-                self.instances_of_kind[kind] = count
+                kinds[kind] = count
             else:
-                del self.instances_of_kind[kind]
+                del kinds[kind]
 
     def _count_tags(self, name: str, tags: tuple[str, ...], by: int) -> None:
         if not tags:

@@ -29,6 +29,7 @@ from lictor_state.rows import (
     Change,
     CheckRow,
     ConfigEntryRow,
+    IndexRow,
     Key,
     KVRow,
     LockDelayRow,
@@ -226,6 +227,14 @@ class Store:
             return
         key, old = self._write(table, key, row)
         self._before.setdefault((table, key), old)
+
+    def move_index(self, name: str, index: int) -> None:
+        """Put an index row, unless it is there already: what nearly every command does several times."""
+        rows, key = self._tables[Table.INDEXES], (name,)
+        row = rows.get(key)
+        if row is None or row.index != index:  # type: ignore[union-attr]  # by its table
+            self._before.setdefault((Table.INDEXES, key), row)
+            rows[key] = IndexRow(name, index)
 
     def _write(self, table: Table, key: Key, row: Row) -> tuple[Key, Row | None]:
         """Put a row that has secondary indexes in its place; its key from now on, and what was there."""
