@@ -6,6 +6,7 @@ import random
 import pytest
 
 from lictor_bus import frames, subjects
+from lictor_state import dump, restore
 from lictor_state.commands import CatalogRegister, KVSet, RaiseLevel, ServiceSpec
 
 
@@ -133,6 +134,28 @@ def test_a_view_whose_snapshot_is_gone_at_the_member_asks_again(in_world, until)
         await world.store.apply(KVSet("last", b"x"))
         await until(lambda: view.index == world.store.store.index)
         assert view.store.digest() == world.store.store.digest()
+
+    in_world(story)
+
+
+def test_a_snapshot_that_is_older_than_the_view_is_not_taken(in_world, until):
+    async def story(world):
+        view = await world.view()
+        older = restore(dump(world.store.store))
+        await world.store.apply(KVSet("a", b"1"))
+        await until(lambda: view.index == world.store.store.index)
+        newest, world.store.store = world.store.store, older
+        world.store.keep_changes = False
+        indexes = []
+        view.on_reset(lambda: indexes.append(view.index))
+        offered = len(world.store._snapshots)
+        announced = frames.Feed(world.store.cluster, view.store.epoch, view.index, view.index + 1, [], resume=True)
+        await world.bus.publish(subjects.feed(world.store.cluster, "all"), frames.encode(announced))
+        await until(lambda: len(world.store._snapshots) > offered + 1)
+        assert view.store.kv("a").value == b"1"
+        world.store.store = newest
+        await until(lambda: bool(indexes))
+        assert set(indexes) == {newest.index}
 
     in_world(story)
 

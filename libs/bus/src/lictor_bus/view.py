@@ -21,7 +21,7 @@ from lictor_bus.leader import LeaderTracker
 from lictor_state import Store
 from lictor_state.codec import decode_group
 from lictor_state.rows import Change, Table
-from lictor_state.snapshot import StreamRestore
+from lictor_state.snapshot import Narrow, StreamRestore
 from lictor_state.streams import Stream
 
 BUFFER_BYTES_MAX = 32 * 1024 * 1024
@@ -71,20 +71,26 @@ class View:
         stream: Stream,
         dice: random.Random | None = None,
         tables: Iterable[Table] = Table,
+        narrow: Narrow | None = None,
     ) -> None:
-        """Follow a stream; rows of other `tables` than these are neither decoded nor kept."""
+        """Follow a stream; rows of other `tables` than these are neither decoded nor kept.
+
+        `narrow` takes every change before anything sees it, and gives what is kept of it: a row with less in it, or a
+        deletion for a row that the reader can do without.
+        """
         self._bus = bus
         self._leader = leader
         self.stream: Stream = stream
         self._dice = dice or random.Random()  # noqa: S311  spreads load over members, nothing secret
         self._tables = {int(table): table for table in (Table.META, *tables)}
+        self._narrow = narrow
         self.store = Store("", keeps_digest=False)
         self.ready = asyncio.Event()
         self.resumes = 0
         self._order = FeedOrder()
         self._behind = asyncio.Event()
         self._behind.set()
-        self._resuming = False
+        self._resuming = True  # until the first resume has ended: nothing of the feed may be taken before
         self._buffer: list[Feed] = []
         self._buffer_bytes = 0
         self._overdue = 0
@@ -121,6 +127,16 @@ class View:
     def on_reset(self, listener: Callable[[], None]) -> None:
         """Call `listener()` after a snapshot has replaced `store`."""
         self._on_reset.append(listener)
+
+    def start_from(self, saved: Store) -> bool:
+        """Hold a saved store until the first complete one is here (fail static); False if that is here already.
+
+        The view does not become `ready` by it. A saved store of the same cluster is a floor: no older one replaces it.
+        """
+        if self.ready.is_set():
+            return False
+        self._replace(saved)
+        return True
 
     async def wait_for(self, index: int, timeout_s: float) -> bool:
         """Wait until the view's index is at least `index`; whether it got there in time."""
@@ -235,6 +251,8 @@ class View:
             index, changes = decode_group(encoded, self._tables)
             if index <= self.store.index:
                 continue
+            if self._narrow is not None:
+                changes = tuple(map(self._narrow, changes))
             self.store.load(index, changes)
             for listener in self._on_load:
                 listener(index, changes)
@@ -315,7 +333,7 @@ class View:
         target = beacon.stream_last.get(self.stream, 0) if beacon else 0
         known = self.store.meta.epoch if self.ready.is_set() else 0
         while True:
-            ask = ResumeAsk(self.cluster, self.stream, known, self.store.index, target)
+            ask = ResumeAsk(self.cluster, self.stream, known, self.store.index if known else 0, target)
             answer = await self._ask(member, ask, ASK_TIMEOUT_S)
             if answer.status == "snapshot":
                 await self._fetch(member, ask, answer)
@@ -337,8 +355,13 @@ class View:
             fresh = await self._fetch_parts(member, ask, offer)
         except* (BusError, FrameError, _ResumeFailedError) as failed:  # a group has gathered what its tasks raised
             raise _ResumeFailedError(str(failed.exceptions[0])) from failed
-        if (fresh.epoch, fresh.index) < (self.store.epoch, self.store.index):
+        held = self.store
+        same_cluster = fresh.meta.cluster_id == held.meta.cluster_id  # it is not, if ours was saved in another one
+        if same_cluster and (fresh.epoch, fresh.index) < (held.epoch, held.index):
             raise _ResumeFailedError("the snapshot is older than this view")
+        self._replace(fresh)
+
+    def _replace(self, fresh: Store) -> None:
         replaced, self.store = self.store, fresh
         replaced.watches.fire_all()
         for listener in self._on_reset:
@@ -346,7 +369,7 @@ class View:
 
     async def _fetch_parts(self, member: int, ask: ResumeAsk, offer: ResumeAnswer) -> Store:
         """The store made of an offered snapshot's parts, fetched four at a time."""
-        restore = StreamRestore(self._tables, keeps_digest=False)
+        restore = StreamRestore(self._tables, keeps_digest=False, narrow=self._narrow)
         fetching: list[asyncio.Task[ResumeAnswer]] = []
         async with asyncio.TaskGroup() as group:
 

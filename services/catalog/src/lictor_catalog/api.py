@@ -73,6 +73,7 @@ class Api:
         ports: Ports,
         version: str,
         allow_by_default: bool = True,
+        domain: str = "consul",
         view: ViewPort,
         gate: GatePort,
         writes: Writes,
@@ -118,7 +119,7 @@ class Api:
                 new_id=chance.new_id,
             )
         )
-        who = Identity(node.name, node.datacenter, version, allow_by_default)
+        who = Identity(node.name, node.datacenter, version, allow_by_default, domain)
         rare.include_router(query.router(who, writes, view, consistency, chance.new_id, chance.dice))
         rare.include_router(txn.router(writes, view, consistency, node.datacenter))
         rare.include_router(snapshot.router(Snapshots(writes, chance.new_id), view, consistency))

@@ -38,10 +38,10 @@ from lictor_catalog.settings import CatalogSettings
 from lictor_catalog.store_operator import OperatorOverBus
 from lictor_catalog.telemetry import Telemetry
 from lictor_catalog.ttl_client import TtlClient
-from lictor_catalog.workers import Workers, command, obey_parent
 from lictor_catalog.writes import Writes
 from lictor_kit import Context
 from lictor_kit.garbage import give_back, spare_the_collector
+from lictor_kit.workers import Workers, command, obey_parent
 
 ROLE = "catalog"
 LISTEN_BACKLOG = 2048
@@ -52,7 +52,7 @@ log = structlog.get_logger()
 
 async def build_workers(context: Context, settings: CatalogSettings) -> None:
     """Start the processes that answer requests; this one looks after them."""
-    Workers(context, settings.workers, command).start()
+    Workers(context, settings.workers, command("lictor_catalog")).start()
 
 
 async def build_worker(context: Context, settings: CatalogSettings, descriptor: int) -> None:
@@ -94,6 +94,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         ports=ports,
         version=settings.consul_version,
         allow_by_default=settings.default_intention_policy == "allow",
+        domain=settings.domain,
         view=view,
         gate=gate,
         writes=writes,

@@ -40,6 +40,7 @@ _KINDS = {
     "dc",
     "filter",
     "keys",
+    "merge-central-config",
     "near",
     "node-meta",
     "passing",
