@@ -212,8 +212,35 @@ async def test_compare_and_set() -> None:
     assert (await catalog.put("config?cas=0", entry)).json() is False
     index = await catalog.index("config/proxy-defaults/global")
     assert (await catalog.put("config?cas=x", entry)).status_code == 500
+    assert (await catalog.put("config?cas=", entry)).json() is True, "as without it"
     assert (await catalog.http.delete(f"config/proxy-defaults/global?cas={index + 1}")).json() is False
     assert (await catalog.http.delete(f"config/proxy-defaults/global?cas={index}")).json() is True
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"", "EOF"),
+        (b"{", "unexpected EOF"),
+        (b"null", "Payload does not contain a kind/Kind key at the top level"),
+        (b"[]", "'' expected a map"),
+        (b"{x", "invalid JSON"),
+    ],
+)
+def test_a_body_is_read_as_every_other(body: bytes, text: str) -> None:
+    with pytest.raises(ApiError, match=f"^Request decoding failed: {text}") as refused:
+        body_of(body)
+    assert refused.value.status == 400
+
+
+@story
+async def test_what_follows_the_first_value_of_a_body_is_not_looked_at_and_deleting_no_name_deletes_nothing() -> None:
+    catalog = Catalog()
+    answer = await catalog.put("config", content=b'{"Kind":"service-defaults","Name":"web"} and more')
+    assert answer.json() is True
+    assert (await catalog.http.delete("config/service-defaults/")).json() == {}
+    assert (await catalog.http.delete("config/service-defaults")).status_code == 404
+    assert len((await catalog.get("config/service-defaults")).json()) == 1
 
 
 @story
@@ -252,7 +279,7 @@ PREFIX = "Request decoding failed: "
     ("entry", "text"),
     [
         (b"", PREFIX + "EOF"),
-        (b"{", PREFIX + "invalid JSON"),
+        (b"{x", PREFIX + "invalid JSON"),
         (b"[]", PREFIX + "'' expected a map"),
         ({"Name": "x"}, PREFIX + "Payload does not contain a kind/Kind key at the top level"),
         ({"Kind": 5}, PREFIX + "Kind value in payload is not a string"),

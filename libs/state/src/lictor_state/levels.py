@@ -11,7 +11,8 @@ refuses it below, in case an earlier leader was less careful.
 | 2 | sessions, locks and lock delays; restores; reaping of tombstones; deregistration of services critical for long; |
 |   | the time of decisions about nodes; autopilot's settings; configuration changes of several members at once |
 | 3 | transactions; prepared queries; coordinates; user events; virtual addresses, which instances of the mesh are |
-|   | given with it; what gateways serve; what definition files have registered; checks that do not replace others |
+|   | given with it; what gateways serve; what definition files have registered; checks that do not replace others; |
+|   | a floor under the index of lists when tombstones are forgotten because there are too many |
 
 A new command gets the next level here, and so does a change of what an existing command does.
 """
@@ -31,6 +32,9 @@ VIRTUAL_IPS_LEVEL = THIRD
 
 KEPT_CHECKS_LEVEL = THIRD
 """Below it a check that is registered replaces one that is there."""
+
+TOMBSTONE_FLOOR_LEVEL = THIRD
+"""Below it tombstones beyond the most that are kept go without raising the floor: some member would not raise it."""
 
 JOINT_CHANGES_LEVEL = SECOND
 """Below it a log entry that changes several members at once could not be read by some member."""

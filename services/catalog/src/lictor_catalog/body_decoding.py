@@ -114,27 +114,28 @@ class Shape:
 def body_object(raw: bytes, shape: DecodeObject, prefix: str = "Request decode failed: ") -> dict[str, Any]:
     """Decode a whole body; raises `BodyError` (400) with `prefix` before the reason."""
     try:
-        return shape(_parse(raw), "")
+        return shape(parse(raw), "")
     except BodyError as error:
         raise BodyError(error.reason, prefix) from None
     except RecursionError:
         raise BodyError("json: exceeded max depth", prefix) from None
 
 
-def _parse(raw: bytes) -> Any:
+def parse(raw: bytes) -> Any:
+    """A whole body as Go's decoder reads it, null as an empty object; raises `BodyError`."""
     if not raw.strip():
         raise BodyError("EOF")
     try:
         value = msgspec.json.decode(raw)
     except UnicodeDecodeError:  # as Go: what is no UTF-8 becomes the replacement character
-        return _parse(raw.decode(errors="replace").encode())
+        return parse(raw.decode(errors="replace").encode())
     except RecursionError as error:
         raise BodyError(f"invalid JSON: {error}") from None
     except msgspec.DecodeError as error:
         reason = str(error)
         trailing = _TRAILING.fullmatch(reason)
         if trailing:  # Go's decoder reads one value and looks no further
-            return _parse(raw[: int(trailing[1]) - 1])
+            return parse(raw[: int(trailing[1]) - 1])
         if reason == "Input data was truncated":
             raise BodyError("unexpected EOF") from None
         raise BodyError(f"invalid JSON: {reason}") from None

@@ -10,7 +10,7 @@ from typing import Any
 from lictor_catalog.body_decoding import ListOf, MapOf, Shape, body_object, flag, text
 from lictor_catalog.check_definition import CATALOG_CHECK, catalog_check
 from lictor_catalog.errors import ApiError
-from lictor_catalog.service_definition import CATALOG_SERVICE, catalog_service
+from lictor_catalog.service_definition import CATALOG_SERVICE, catalog_service, judge_catalog_meta
 from lictor_state.commands import CatalogDeregister, CatalogRegister
 
 REGISTER = Shape(
@@ -50,6 +50,9 @@ def register(raw: bytes, datacenter: str) -> CatalogRegister:
     node_id = judged_node_id(given.get("ID", ""))
     if given.get("Locality"):
         raise ApiError(500, "a node's Locality is not supported by this version")
+    service = catalog_service(given["Service"]) if "Service" in given else None
+    if service is not None:
+        judge_catalog_meta(node, service, "failed inserting service: ")
     checks = [given["Check"]] if "Check" in given else []
     checks += given.get("Checks", ())
     return CatalogRegister(
@@ -59,7 +62,7 @@ def register(raw: bytes, datacenter: str) -> CatalogRegister:
         node_id=node_id,
         tagged_addresses=given.get("TaggedAddresses", {}),
         node_meta=given.get("NodeMeta", {}),
-        service=catalog_service(given["Service"]) if "Service" in given else None,
+        service=service,
         checks=tuple(catalog_check(one, node) for one in checks),
         skip_node_update=skip,
     )

@@ -104,6 +104,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/v1/health/service/": (GET,),
     "/v1/health/state/": (GET,),
     "/v1/kv/": (GET, PUT, DELETE),
+    "/v1/internal/dns/explain": (GET,),
     "/v1/internal/store": (GET,),
     "/v1/internal/store/confirm-failures": (PUT,),
     "/v1/operator/autopilot/configuration": (GET, PUT),

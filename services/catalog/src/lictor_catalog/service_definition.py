@@ -276,6 +276,13 @@ def _judge_meta(meta: dict[str, str], refusal: str = "Invalid Service Meta: ") -
         raise ApiError(400, f"{refusal}{fault}")
 
 
+def judge_catalog_meta(node: str, spec: ServiceSpec, prefix: str = "") -> None:
+    """Refuse what metadata may not be, also where no agent has looked at it; raises `ApiError` 500."""
+    fault = meta_fault(spec.meta)
+    if fault:
+        raise ApiError(500, f"{prefix}Invalid Service Meta for node {node} and serviceID {spec.service_id}: {fault}")
+
+
 def meta_fault(meta: dict[str, str], reserved: str = META_RESERVED) -> str:
     """The first rule that metadata breaks, in Consul's words; keys that begin with `reserved` are not the user's."""
     if len(meta) > META_PAIRS_MAX:

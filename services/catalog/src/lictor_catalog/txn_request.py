@@ -16,7 +16,7 @@ from lictor_catalog.body_decoding import Around, MapOf, Shape, body_object, text
 from lictor_catalog.catalog_registration import judged_node_id
 from lictor_catalog.check_definition import CATALOG_CHECK, catalog_check
 from lictor_catalog.errors import ApiError, BodyError
-from lictor_catalog.service_definition import CATALOG_SERVICE, catalog_service
+from lictor_catalog.service_definition import CATALOG_SERVICE, catalog_service, judge_catalog_meta
 from lictor_state.apply_txn import OPS_MAX
 from lictor_state.commands import CatalogRegister, ServiceSpec, TxnCheck, TxnKV, TxnNode, TxnOp, TxnService
 from lictor_state.txn_outcome import TxnError
@@ -184,6 +184,7 @@ def _service_op(given: dict[str, Any], _datacenter: str) -> TxnService:
         spec = catalog_service(service)
         if verb in {"set", "cas"} and not spec.service_id:
             raise ApiError(500, f"failed inserting service: {_NO_KEY}")
+        judge_catalog_meta(node, spec)
     return TxnService(verb, node, spec, service.get("ModifyIndex", 0))
 
 
