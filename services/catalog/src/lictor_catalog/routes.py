@@ -161,8 +161,13 @@ def find(path: str) -> Found | None:
 
 
 def of_agent(route: str) -> bool:
-    """Whether a route speaks for the agent of this process's node alone, which is never asked for another one."""
-    return route.startswith("/v1/agent/")
+    """Whether a route speaks for the agent of this process's node alone, and looks at no datacenter.
+
+    Certificates come from the servers, whoever passes them on.
+    """
+    return route == "/v1/event/list" or (
+        route.startswith("/v1/agent/") and not route.startswith("/v1/agent/connect/ca/")
+    )
 
 
 def methods(found: Found) -> tuple[str, ...]:
