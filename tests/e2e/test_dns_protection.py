@@ -41,8 +41,7 @@ def flood(port, queries):
                 client.send(query.to_wire())
             client.settimeout(1 if first + AT_ONCE >= len(queries) else 0.05)
             with contextlib.suppress(TimeoutError):
-                for _ in queries:
-                    replies.append(client.recv(4096))
+                replies.extend(client.recv(4096) for _ in queries)
     return [dns.message.from_wire(reply) for reply in replies]
 
 
