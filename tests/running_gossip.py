@@ -103,7 +103,7 @@ class SerfAgent:
         arguments = [SERF, "agent", f"-node={self.name}", f"-bind={self.host}:{self.port}", f"-rpc-addr={self.rpc}"]
         with self.log_path.open("a") as log:
             self.process = subprocess.Popen([*arguments, "-log-level=debug", *self.options], stdout=log, stderr=log)
-        wait_until(lambda: "Serf agent starting" in self.log(), 10, f"{self.name} starts")
+        wait_until(lambda: "Serf agent starting" in self.log(), 60, f"{self.name} starts")
         return self
 
     def end(self, number=signal.SIGKILL):

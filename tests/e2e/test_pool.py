@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ CONSUL = os.environ.get("CONSUL_BIN") or shutil.which("consul")
 KEY = base64.b64encode(bytes(range(32))).decode()
 NEW_KEY = base64.b64encode(bytes(range(16))).decode()
 WORKERS = 3
+WAIT_S = 90
+"""For processes on a busy machine; how long things take is measured elsewhere."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def all_in(pool, wait_until):
         names = {"node-1", *(one.name for one in workers)}
         return all(members.get(name, {}).get("PoolStatus") == "alive" == members[name]["Status"] for name in names)
 
-    wait_until(complete, 20, "every worker is a member")
+    wait_until(complete, WAIT_S, "every worker is a member")
     return suite, workers
 
 
@@ -65,7 +68,7 @@ def agent(pool):
 @pytest.fixture
 def serf(all_in, agent, wait_until):
     """That agent, once it sees the others."""
-    wait_until(lambda: agent.members().get("node-1") == "alive", 20, "the agent is in the pool")
+    wait_until(lambda: agent.members().get("node-1") == "alive", WAIT_S, "the agent is in the pool")
     return agent
 
 
@@ -94,11 +97,11 @@ def test_events_go_both_ways_exactly_once(all_in, serf, wait_until):
         return suite.get(f"/v1/event/list?name={name}").json()
 
     assert suite.put("/v1/event/fire/deploy?node=worker", b"v1").status == 200
-    wait_until(lambda: "consul:event:deploy" in serf.log(), 10, "the agent hears of the event")
+    wait_until(lambda: "consul:event:deploy" in serf.log(), WAIT_S, "the agent hears of the event")
     serf.run("event", "-coalesce=false", "restart", "now")
-    wait_until(lambda: listed("restart"), 10, "the agent's event is listed")
+    wait_until(lambda: listed("restart"), WAIT_S, "the agent's event is listed")
     serf.run("event", "-coalesce=false", "last", "one")
-    wait_until(lambda: listed("last"), 10, "another one")
+    wait_until(lambda: listed("last"), WAIT_S, "another one")
     assert [(one["Payload"], one["NodeFilter"]) for one in listed("restart")] == [
         (base64.b64encode(b"now").decode(), "")
     ]
@@ -112,7 +115,7 @@ def test_events_go_both_ways_exactly_once(all_in, serf, wait_until):
 def test_keys_are_rotated_through_the_api_and_by_consuls_command(all_in, serf, wait_until, tmp_path):
     suite, workers = all_in
     members = WORKERS + 2
-    assert keyring(suite) == {
+    founded = {
         "WAN": False,
         "Datacenter": "dc1",
         "Segment": "",
@@ -120,50 +123,80 @@ def test_keys_are_rotated_through_the_api_and_by_consuls_command(all_in, serf, w
         "PrimaryKeys": {KEY: members},
         "NumNodes": members,
     }
+    wait_until(lambda: keyring(suite) == founded, WAIT_S, "all have the key that the pool was founded with")
 
     def consul(*arguments):
         environment = {**os.environ, "CONSUL_HTTP_ADDR": suite.http}
-        return subprocess.run(
-            [CONSUL, "keyring", *arguments], env=environment, capture_output=True, text=True, check=True
+        done = subprocess.run(
+            [CONSUL, "keyring", *arguments], env=environment, capture_output=True, text=True, check=False
         )
+        return done.stdout if done.returncode == 0 else ""
 
+    def step(method, key):
+        return suite.call(method, "/v1/operator/keyring?relay-factor=2", {"Key": key})
+
+    # every step may be repeated, and is, should a member have been too busy to answer in time
     if CONSUL:
-        consul("-install", NEW_KEY, "-relay-factor", "2")
-        consul("-use", NEW_KEY)
-        shown = consul("-list").stdout
-        assert f"  {NEW_KEY} [{members}/{members}]" in shown
+        wait_until(lambda: consul("-install", NEW_KEY, "-relay-factor", "2"), WAIT_S, "the key is installed")
+        wait_until(lambda: consul("-use", NEW_KEY), WAIT_S, "the key is used")
+        listed = f"  {NEW_KEY} [{members}/{members}]"
+        shown = wait_until(lambda: listed in consul("-list") and consul("-list"), WAIT_S, "the keys are listed")
         assert "dc1 (LAN)" in shown
     else:
-        assert suite.call("POST", "/v1/operator/keyring?relay-factor=2", {"Key": NEW_KEY}).status == 200
-        assert suite.put("/v1/operator/keyring", {"Key": NEW_KEY}).status == 200
-    refused = suite.call("DELETE", "/v1/operator/keyring", {"Key": NEW_KEY})
-    assert refused.status == 500
-    assert refused.text.startswith(f"{members + 1} errors occurred:\n\t* dc1 (LAN) error: {members}/{members} nodes")
-    assert "worker-1: Removing the primary key is not allowed" in refused.text
-    assert suite.call("DELETE", "/v1/operator/keyring", {"Key": KEY}).status == 200
-    assert (keyring(suite)["Keys"], keyring(suite)["PrimaryKeys"]) == ({NEW_KEY: members}, {NEW_KEY: members})
+        wait_until(lambda: step("POST", NEW_KEY).status == 200, WAIT_S, "the key is installed")
+        wait_until(lambda: step("PUT", NEW_KEY).status == 200, WAIT_S, "the key is used")
+    refusal = f"{members + 1} errors occurred:\n\t* dc1 (LAN) error: {members}/{members} nodes reported failure\n"
+
+    def refused():
+        answer = step("DELETE", NEW_KEY)
+        assert answer.status == 500
+        return answer.text if answer.text.startswith(refusal) else ""
+
+    text = wait_until(refused, WAIT_S, "all refuse to remove the key in use")
+    assert "worker-1: Removing the primary key is not allowed" in text
+    wait_until(lambda: step("DELETE", KEY).status == 200, WAIT_S, "the old key is removed")
+    only = ({NEW_KEY: members}, {NEW_KEY: members})
+    wait_until(
+        lambda: (keyring(suite).get("Keys"), keyring(suite).get("PrimaryKeys")) == only, WAIT_S, "one key is left"
+    )
     # a restart with the old key in its settings comes back with the new one: the file has the say
     workers[2].end()
     workers[2].start()
-    wait_until(lambda: keyring(suite).get("Keys") == {NEW_KEY: members}, 20, "back")
+    wait_until(lambda: keyring(suite).get("Keys") == {NEW_KEY: members}, WAIT_S, "back")
     assert any("not in the keyring file" in line["event"] for line in workers[2].log())
     # nobody who has only the old key gets in, and both sides say why
     late = Gossip(suite, 9, tmp_path)
     with ended(late):
         late.start()
-        wait_until(lambda: any(line.get("kind") == "key" for line in late.log()), 10, "the late one is told why")
+        wait_until(lambda: any(line.get("kind") == "key" for line in late.log()), WAIT_S, "the late one is told why")
     for one in (*workers, late):
         assert KEY not in one.log_path.read_text()
         assert NEW_KEY not in one.log_path.read_text()
     assert any(line.get("kind") == "key" for line in workers[0].log() + workers[1].log())
 
 
+def distance(one, other):
+    """Serf's distance of two coordinates, seconds."""
+    raw = math.dist(one["Vec"], other["Vec"]) + one["Height"] + other["Height"]
+    adjusted = raw + one["Adjustment"] + other["Adjustment"]
+    return adjusted if adjusted > 0 else raw
+
+
 def test_coordinates_reach_the_catalog_and_sort_by_distance(all_in, wait_until):
     suite, workers = all_in
     names = {"node-1", *(one.name for one in workers)}
-    wait_until(lambda: names <= {one["Node"] for one in suite.get("/v1/coordinate/nodes").json()}, 40, "coordinates")
-    nearest = [one["Node"] for one in suite.get("/v1/catalog/nodes?near=worker-2").json()]
-    assert nearest[0] == "worker-2"
+    wait_until(
+        lambda: names <= {one["Node"] for one in suite.get("/v1/coordinate/nodes").json()}, WAIT_S, "coordinates"
+    )
+
+    def is_sorted():
+        """Whether the order is that of the distances; coordinates may move between the two questions."""
+        coords = {one["Node"]: one["Coord"] for one in suite.get("/v1/coordinate/nodes").json()}
+        nearest = [one["Node"] for one in suite.get("/v1/catalog/nodes?near=worker-2").json() if one["Node"] in coords]
+        far = [distance(coords["worker-2"], coords[name]) for name in nearest]
+        return far == sorted(far) and names <= set(nearest)
+
+    wait_until(is_sorted, WAIT_S, "nodes are sorted by their distance")
     if CONSUL:
         shown = subprocess.run(
             [CONSUL, "rtt", "worker-1", "worker-2"],
@@ -178,7 +211,7 @@ def test_coordinates_reach_the_catalog_and_sort_by_distance(all_in, wait_until):
 def test_it_is_told_why_a_node_failed(all_in, wait_until):
     suite, workers = all_in
     workers[2].kill()
-    wait_until(lambda: suite.get("/v1/internal/pool/why/worker-3").json()["Status"] == "failed", 15, "it is failed")
+    wait_until(lambda: suite.get("/v1/internal/pool/why/worker-3").json()["Status"] == "failed", WAIT_S, "it is failed")
     told = suite.get("/v1/internal/pool/why/worker-3").json()
     reporters = [one for one in told["Stories"] if one["Reports"]]
     assert len(reporters) >= 2
@@ -190,13 +223,15 @@ def test_it_is_told_why_a_node_failed(all_in, wait_until):
     assert "worker-3: failed" in text
     assert "a reporter for it" in text
     workers[2].start()
-    wait_until(workers[2].is_registered, 15, "it is back")
+    wait_until(workers[2].is_registered, WAIT_S, "it is back")
 
 
 def test_the_pool_is_found_again_after_everything_was_down_and_no_seed_is_given(all_in, wait_until):
     _, workers = all_in
     wait_until(
-        lambda: all("alive: worker-1 " in snapshot_of(one) for one in workers[1:]), 5, "the snapshots name the members"
+        lambda: all("alive: worker-1 " in snapshot_of(one) for one in workers[1:]),
+        WAIT_S,
+        "the snapshots name the members",
     )
     for one in workers:
         one.kill()
@@ -204,7 +239,7 @@ def test_the_pool_is_found_again_after_everything_was_down_and_no_seed_is_given(
     for one in workers[1:]:
         one.start(seeds="")
     wait_until(
-        lambda: all(one.metric('members_count{status="alive"}') >= 3 for one in workers[1:]), 20, "they meet again"
+        lambda: all(one.metric('members_count{status="alive"}') >= 3 for one in workers[1:]), WAIT_S, "they meet again"
     )
     assert not any("no seed" in line["event"] for line in workers[1].log())
 

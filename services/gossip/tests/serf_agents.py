@@ -12,7 +12,7 @@ from pathlib import Path
 from lictor_swim import Endpoint
 
 SERF = shutil.which("serf")
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 def free_endpoint(host: str) -> Endpoint:
