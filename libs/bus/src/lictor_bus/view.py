@@ -41,9 +41,24 @@ class _ResumeFailedError(Exception):
     """This member could not help; ask another."""
 
 
-def _end(wait: asyncio.Future[bool], reached: bool) -> None:
-    if not wait.done():
-        wait.set_result(reached)
+Reached = Callable[[bool], None]
+"""Told, once, whether the view has come to an index in time; must not raise."""
+
+
+class _Wait:
+    """Somebody who waits for an index; `reached` is None once it was told."""
+
+    __slots__ = ("deadline", "reached")
+
+    def __init__(self, reached: Reached, deadline: float) -> None:
+        self.reached: Reached | None = reached
+        self.deadline = deadline
+
+
+def _tell(wait: _Wait, there: bool) -> None:
+    reached, wait.reached = wait.reached, None
+    if reached is not None:
+        reached(there)
 
 
 class View:
@@ -79,7 +94,9 @@ class View:
         self._buffer: list[Feed] = []
         self._buffer_bytes = 0
         self._overdue = 0
-        self._waits: list[tuple[int, int, asyncio.Future[bool]]] = []  # a heap: index, order of coming, its end
+        self._waits: list[tuple[int, int, _Wait]] = []  # a heap: index, order of coming
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._wait_order = itertools.count()
         self._on_load: list[LoadListener] = []
         self._on_reset: list[Callable[[], None]] = []
@@ -125,14 +142,43 @@ class View:
         """Wait until the view's index is at least `index`; whether it got there in time."""
         if self.store.index >= index:
             return True
+        ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def reached(there: bool) -> None:
+            if not ended.done():
+                ended.set_result(there)
+
+        self.when(index, timeout_s, reached)
+        return await ended
+
+    def when(self, index: int, timeout_s: float, reached: Reached) -> None:
+        """Have `reached` told when the view's index is at least `index`; at once if it is, False after `timeout_s`."""
+        if self.store.index >= index:
+            reached(True)
+            return
         loop = asyncio.get_running_loop()
-        reached: asyncio.Future[bool] = loop.create_future()
-        heapq.heappush(self._waits, (index, next(self._wait_order), reached))
-        timer = loop.call_later(timeout_s, _end, reached, False)
-        try:
-            return await reached
-        finally:
-            timer.cancel()
+        deadline = loop.time() + timeout_s
+        heapq.heappush(self._waits, (index, next(self._wait_order), _Wait(reached, deadline)))
+        if self._timer is None or deadline < self._timer_at:
+            self._expire_at(deadline)
+
+    def _expire_at(self, deadline: float) -> None:
+        """One timer for all who wait, at the earliest deadline that was heard of."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = asyncio.get_running_loop().call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        late = [entry for entry in self._waits if entry[2].deadline <= now]
+        self._waits = [entry for entry in self._waits if entry[2].deadline > now]
+        heapq.heapify(self._waits)
+        if self._waits:
+            self._expire_at(min(wait.deadline for _, _, wait in self._waits))
+        for _, _, wait in sorted(late, key=lambda entry: entry[1]):
+            _tell(wait, False)
 
     def reached(self, answer: ReadAnswer) -> bool:
         """Whether a strong read may be answered from this view now; moves the index to what the answer allows."""
@@ -163,6 +209,18 @@ class View:
             await self._resume()
 
     # -- the feed
+
+    def offer(self, data: bytes) -> None:
+        """A feed message that came by a faster road than the feed's: taken if it is the next one, else left to that."""
+        if self._resuming or not self.ready.is_set():
+            return
+        try:
+            feed = frames.decode(data, Feed)
+        except FrameError:
+            return  # the feed brings it too, and is where it is judged
+        whole = feed.parts == 1 and not feed.resume
+        if whole and feed.epoch == self.store.meta.epoch and feed.prev <= self.store.index < feed.last:
+            self._load(feed.groups)
 
     def _on_feed(self, _subject: str, data: bytes, _reply: str) -> None:
         try:
@@ -230,7 +288,7 @@ class View:
 
     def _wake(self) -> None:
         while self._waits and self._waits[0][0] <= self.store.index:
-            _end(heapq.heappop(self._waits)[2], True)
+            _tell(heapq.heappop(self._waits)[2], True)
 
     # -- resume
 

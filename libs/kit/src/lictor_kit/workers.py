@@ -68,7 +68,7 @@ class Worker:
         pauses = Backoff(RESTART_FIRST_S, RESTART_MAX_S, random.random)
         while not stopping():
             began = loop.time()
-            code = await self._run()
+            code = await self._run(stopping)
             if stopping():
                 return
             if loop.time() - began > STEADY_S:
@@ -78,7 +78,7 @@ class Worker:
             log.error("worker died", worker=self.number, code=code, restart_in_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)
 
-    async def _run(self) -> int:
+    async def _run(self, stopping: Callable[[], bool]) -> int:
         ours, theirs = socket.socketpair()
         reader, writer = await asyncio.open_connection(sock=ours)
         try:
@@ -86,6 +86,8 @@ class Worker:
                 self._child = await asyncio.create_subprocess_exec(
                     *self._command(self.number, theirs.fileno()), pass_fds=(theirs.fileno(),)
                 )
+            if stopping():  # the signal for all was sent while this one was being born
+                self.send(signal.SIGTERM)
             with contextlib.suppress(ValueError, OSError):
                 self.operations_port = int(await reader.readline() or b"0")
             return await self._child.wait()

@@ -73,7 +73,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     await leader.start()
     view = View(bus, leader, "all")
     lane = _lane(context, bus, leader, settings)
-    proposer = Proposer(bus, leader, f"{ROLE} {settings.node}", lane=lane)
+    proposer = Proposer(bus, leader, f"{ROLE} {settings.node}", lane=lane, feed=view.offer if settings.direct else None)
     gate = ReadGate(bus, leader, lane=lane)
     metrics = CatalogMetrics(context.metrics)
     writes = Writes(proposer, view)
@@ -123,7 +123,9 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     context.spawn("definition files", _load(context, config_dir), may_end=True)
     listener = _listen(settings)
     limits = ClientLimits(settings.catalog_connections_per_client, settings.catalog_requests_per_client)
-    server = http_server(api.app, api.hot, limits, settings.catalog_connections_max, settings.catalog_response_headers)
+    server = http_server(
+        api.app, api.hot, api.hot_writes, limits, settings.catalog_connections_max, settings.catalog_response_headers
+    )
     serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
     context.spawn("coordinates", api.coordinates.run())
     context.spawn("contact", _watch_contact(context, bus, view, api, limits, metrics))

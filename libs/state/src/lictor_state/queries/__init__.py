@@ -3,6 +3,7 @@
 from lictor_state.queries import (
     agent,
     ca,
+    central_config,
     config,
     coordinates,
     dns_explain,
@@ -31,6 +32,7 @@ __all__ = [
     "NodeServices",
     "agent",
     "ca",
+    "central_config",
     "config",
     "coordinates",
     "dns_explain",
