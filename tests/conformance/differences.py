@@ -229,22 +229,6 @@ RULES: tuple[Rule, ...] = (
         ("general",),
     ),
     Rule(
-        "moved",
-        ("body",),
-        lambda theirs, ours: theirs == "" and str(ours).endswith("Moved Permanently</a>.\n\n"),
-        "no client shows it",
-        "a redirect has a page",
-        ("kv",),
-    ),
-    Rule(
-        "moved type",
-        ("headers.content-type",),
-        either(MISSING, "text/html; charset=utf-8"),
-        "no client shows it",
-        "a redirect has a page",
-        ("kv",),
-    ),
-    Rule(
         "array for a query",
         ("body",),
         lambda theirs, ours: "cannot unmarshal array" in str(theirs) and "cannot unmarshal array" in str(ours),
@@ -501,7 +485,11 @@ LISTED: tuple[Listed, ...] = (
         "set `LockIndex` back to 0",
     ),
     Listed(
-        "catalog", ("GET catalog/node-services/a",), ("body.Services",), "a list is a list", "a node without services"
+        "catalog",
+        ("GET catalog/node-services/node-1",),
+        ("body.Services",),
+        "the node that answers is no server: it has no service `consul`, and so none",
+        "nodes `server-<slot>`",
     ),
     Listed(
         "catalog",

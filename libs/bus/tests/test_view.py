@@ -217,3 +217,71 @@ def test_a_view_learns_the_feature_level_from_beacons(in_world, until):
         assert view.store.digest() == world.store.store.digest()
 
     in_world(story)
+
+
+def test_what_comes_by_a_faster_road_is_taken_in_its_turn_only_and_once(in_world, until):
+    async def story(world):
+        view = await world.view()
+        seen = []
+        view.on_load(lambda index, _changes: seen.append(index))
+        messages = []
+        publish = world.store.bus.publish
+
+        async def keep(subject, data, reply=""):
+            if subject == subjects.feed(world.store.cluster, "all"):
+                messages.append(data)
+            else:
+                await publish(subject, data, reply)
+
+        world.store.bus.publish = keep
+        for number in range(3):
+            await world.store.apply(KVSet(f"k{number}", b"x"))
+        assert len(messages) == 3
+        resumes = view.resumes
+        view.offer(messages[1])  # the one before it is still on its way: no gap, no resume
+        view.offer(b"no feed")
+        assert seen == []
+        view.offer(messages[0])
+        view.offer(messages[1])
+        assert len(seen) == 2
+        for message in messages:  # and then it comes by the feed
+            view._on_feed("", message, "")
+        assert view.index == world.store.store.index
+        assert seen == sorted(set(seen))
+        assert view.resumes == resumes
+
+    in_world(story)
+
+
+def test_waits_for_an_index_end_in_the_order_of_their_indexes_or_at_their_time(in_world):
+    async def story(world):
+        view = await world.view()
+        told: list[object] = []
+        index = view.index
+        for number in (3, 1, 2):
+            view.when(index + number, 5.0, lambda there, number=number: told.append((number, there)))
+        view.when(index + 9, 0.01, lambda there: told.append((9, there)))
+        view.when(index, 0.0, lambda there: told.append((0, there)))
+        assert told == [(0, True)]
+        await asyncio.sleep(0.05)
+        assert told == [(0, True), (9, False)]
+        for number in range(3):
+            await world.store.apply(KVSet(f"k{number}", b"x"))
+        assert await view.wait_for(index + 3, 2.0)
+        assert told[2:] == [(1, True), (2, True), (3, True)]
+        assert not view._waits
+
+    in_world(story)
+
+
+def test_waits_that_are_over_are_not_kept(in_world):
+    async def story(world):
+        view = await world.view()
+        told: list[object] = []
+        for _ in range(500):
+            view.when(view.index + 1, 0.01, told.append)
+        await asyncio.sleep(0.05)
+        assert told == [False] * 500
+        assert not view._waits
+
+    in_world(story)

@@ -302,7 +302,12 @@ def _agent_deregister(model: NaiveModel, command: c.AgentServiceDeregister) -> b
 
 
 def _agent_check_register(model: NaiveModel, command: c.AgentCheckRegister) -> bool:
-    model.put_check(model.any_node(command.node, command.address), command.check, agent=True)
+    node = model.any_node(command.node, command.address)
+    if command.keep and (command.node.lower(), command.check.check_id) in model.checks:
+        if command.check.service_id and (command.node.lower(), command.check.service_id) not in model.services:
+            raise RefusedError
+        return False
+    model.put_check(node, command.check, agent=True)
     return True
 
 

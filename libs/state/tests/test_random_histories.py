@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,8 +18,10 @@ from lictor_state.prepared_query_rows import QueryDefinition, QueryService, Quer
 from lictor_state.queries import (
     agent,
     ca,
+    central_config,
     config,
     coordinates,
+    dns_explain,
     events,
     gateways,
     health,
@@ -32,6 +35,8 @@ from lictor_state.queries import (
     sessions,
     usage,
 )
+from lictor_state.queries.answer import Answer, Instance
+from lictor_state.queries.dns_verdicts import DnsRules, Explanation
 from lictor_state.rows import CARootRow, CheckDefinition, ProxyDefinition, ServiceCheck
 from lictor_state.secondary_indexes import ChecksOfService
 from lictor_state.staging import RestoreDigest
@@ -146,7 +151,7 @@ agent_commands = st.one_of(
         sidecar_port_max=st.just(21001),
     ),
     st.builds(c.AgentServiceDeregister, NODES, st.sampled_from(["s1", "s2"])),
-    st.builds(c.AgentCheckRegister, NODES, st.just("1.1.1.1"), st.just("dc1"), checks),
+    st.builds(c.AgentCheckRegister, NODES, st.just("1.1.1.1"), st.just("dc1"), checks, keep=st.booleans()),
     st.builds(c.AgentCheckDeregister, NODES, CHECK_IDS),
     st.builds(c.CheckTransition, NODES, CHECK_IDS, st.integers(1, 8), STATUSES, st.sampled_from(["", "out"])),
     st.builds(
@@ -345,8 +350,28 @@ def _queries() -> Any:
     for name in ("web", "db"):
         yield f"gateway {name}", "m", lambda s, n=name: gateways.services(s, n)
         yield f"ingress {name}", "m", lambda s, n=name: gateways.ingress(s, n)
+    yield "merged proxies", "m", lambda s: _merged(s, "proxy")
+    yield "merged sidecars", "m", lambda s: _merged(s, "sidecar")
+    for name, qtype in (("web.service", "A"), ("n1.node", "TXT"), ("db.connect", "SRV"), ("web.ingress", "A")):
+        yield f"explain {name}", "d", lambda s, n=name, t=qtype: _explained(s, n, t)
+    yield "explain a query", "d", lambda s: _explained(s, "geo-web.query", "SRV")
+    yield "explain an address", "d", lambda s: _explained(s, "web.virtual", "A")
     for name in ("n1", "n2"):
         yield f"events of {name}", "", lambda s, n=name: events.events(s, n)
+
+
+def _merged(store: Store, name: str) -> Answer[list[Instance]]:
+    return central_config.merged(
+        store,
+        health.service(store, name),
+        lambda one: one.service,
+        lambda one, service: msgspec.structs.replace(one, service=service),
+    )
+
+
+def _explained(store: Store, name: str, qtype: str) -> Answer[Explanation]:
+    labels = (*name.encode().split(b"."), b"consul")
+    return dns_explain.explain(store, labels, qtype, DnsRules())
 
 
 QUERIES = list(_queries())

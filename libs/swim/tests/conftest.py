@@ -36,6 +36,7 @@ def serf_node() -> Callable[..., SerfNode]:
         swim: SwimConfig = FAST,
         seed: int = 0,
         tags: dict[str, str] | None = None,
+        accepts: Callable[[str, dict[str, str]], str] | None = None,
     ) -> SerfNode:
         return SerfNode(
             name=name,
@@ -46,6 +47,7 @@ def serf_node() -> Callable[..., SerfNode]:
             serf=SERF_FAST,
             framing=Framing(compress=False),
             dice=random.Random(seed),
+            accepts=accepts,
         )
 
     return build

@@ -49,8 +49,8 @@ from lictor_swim.wire import (
 from lictor_swim.wire.packet import strip_label
 
 KEY = bytes(range(32))
-PLAIN = Framing()
-ENCRYPTED = Framing(keyring=Keyring([KEY]))
+PLAIN = Framing(compress_from_bytes=0)
+ENCRYPTED = Framing(keyring=Keyring([KEY]), compress_from_bytes=0)
 
 
 def _captured() -> dict[str, tuple[str, bytes]]:

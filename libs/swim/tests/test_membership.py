@@ -40,7 +40,12 @@ class Table:
         self.awareness = Awareness(8)
         identity = Identity(name="me", address=bytes([10, 0, 0, 1]), port=7946, meta=b"m", versions=VERSIONS)
         self.members = Membership(
-            identity, config, random.Random(1), self.awareness, lambda event, now: self.events.append(event)
+            identity,
+            config,
+            random.Random(1),
+            self.awareness,
+            lambda event, now: self.events.append(event),
+            lambda name, meta: "",
         )
         self.members.bootstrap(0.0)
         self.apply(alive(5))
@@ -299,7 +304,7 @@ def test_random_claims_keep_the_invariants(claims: list[Claim]) -> None:
         table.apply(claim, now=float(now))
         for name, record in table.members.records.items():
             assert record.incarnation >= incarnations.get(name, 0), "an incarnation never goes back"
-            assert (record.suspicion is not None) == (record.state == S), "a timer runs exactly while suspected"
+            assert (name in table.members.suspicions) == (record.state == S), "a timer runs exactly while suspected"
         assert table.members.own.state == A, "nobody can talk a living node out of its own list"
         assert table.members.own.incarnation >= own_before
         own_before = table.members.own.incarnation

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lictor_swim.serf.wire import UserEvent, decode_serf
+from lictor_swim.serf.wire import EventSlot, SeenEvent, SerfState, UserEvent, decode_serf
 from lictor_swim.wire import Ack, Alive, Ping, TruncatedError, WireError, decode_message, encode_message, msgpack
 from lictor_swim.wire.msgpack import Reader
 
@@ -144,3 +144,28 @@ def test_what_we_write_an_independent_reader_understands(alive: Alive) -> None:
         assert fields["Incarnation"] == alive.incarnation
         assert fields["Node"] == alive.node
         assert fields["Meta"].encode() == alive.meta
+
+
+@pytest.mark.parametrize(
+    ("encoded", "expected"),
+    [
+        (b"\x95\x07\xa4peer\xa4\x0a\0\0\x01\xcd\x1f\x0a\xa2me", Ping(7, "peer", b"\x0a\0\0\x01", 7946, "me")),
+        (b"\x92\x07\xa4peer", Ping(7, "peer")),
+        (b"\x90", Ping()),
+        (b"\x97\x07\xa4peer\xa0\x00\xa2me\x81\xa1x\x01\xc3", Ping(7, "peer", b"", 0, "me")),
+        (b"\xdc\x00\x01\x07", Ping(7)),
+    ],
+)
+def test_a_struct_may_come_as_an_array_of_its_fields_in_their_order(encoded: bytes, expected: Ping) -> None:
+    assert decode_message(b"\x00" + encoded) == expected
+
+
+def test_structs_within_structs_may_be_arrays_too() -> None:
+    events = b"\x91\x92\x05\x91\x92\xa6deploy\xa2v1"
+    state = decode_serf(b"\x02\x96\x09\x81\xa1a\x03\x90\x06" + events + b"\x02")
+    assert state == SerfState(9, {"a": 3}, (), 6, (EventSlot(5, (SeenEvent("deploy", b"v1"),)),), 2)
+
+
+def test_a_fault_in_an_array_names_the_field() -> None:
+    with pytest.raises(WireError, match=r"Ping\.Node"):
+        decode_message(b"\x00\x92\x07\x05")

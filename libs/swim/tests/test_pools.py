@@ -44,7 +44,7 @@ from lictor_swim.serf.wire import (
     encode_serf,
 )
 from lictor_swim.simulated import SimulatedNetwork
-from lictor_swim.wire import Suspect, User, decode_message, encode_message, open_packet, seal_packet
+from lictor_swim.wire import Alive, Suspect, User, decode_message, encode_message, open_packet, seal_packet
 
 Agents = list[tuple[Endpoint, SerfNode]]
 MakePool = Callable[..., tuple[SimulatedNetwork, Agents]]
@@ -254,7 +254,7 @@ def test_a_user_event_is_delivered_once_everywhere_and_late_joiners_do_not_hear_
 ) -> None:
     network, agents = serf_pool(8)
     network.run_for(2.0)
-    agents[3][1].user_event("deploy", b"v1")
+    agents[3][1].user_event("deploy", b"v1", now=network.now)
     network.settle(agents[3][0])
     network.run_for(3.0)
     late = Endpoint("10.0.9.9", 7946)
@@ -266,7 +266,7 @@ def test_a_user_event_is_delivered_once_everywhere_and_late_joiners_do_not_hear_
     heard = [where for _, where, event in network.log if isinstance(event, UserEventReceived)]
     assert sorted(heard) == sorted(endpoint for endpoint, _ in agents)
     with pytest.raises(ValueError, match="user event"):
-        agents[0][1].user_event("big", bytes(10_000))
+        agents[0][1].user_event("big", bytes(10_000), now=network.now)
 
 
 def test_a_stale_leave_intent_about_this_node_is_outbid(serf_pool: MakePool) -> None:
@@ -307,12 +307,12 @@ def test_a_query_is_acknowledged_delivered_once_and_can_be_answered(serf_pool: M
     assert tell(agent, QUERY, 5.0) == []
     (received,) = [event for event in agent.events() if isinstance(event, QueryReceived)]
     assert received.deadline == 6.0
-    agent.respond(received.query, b"hi")
+    agent.respond(received.query, b"hi", 5.0)
     (effect,) = agent.outgoing()
     assert isinstance(effect, Datagram)
     assert effect.destination == STRANGER
     with pytest.raises(ValueError, match="1024"):
-        agent.respond(received.query, bytes(1024))
+        agent.respond(received.query, bytes(1024), 5.0)
 
 
 @pytest.mark.parametrize(
@@ -464,3 +464,37 @@ def test_this_nodes_own_row_follows_its_refutations(serf_pool: MakePool) -> None
     accusation = encode_message(Suspect(41, "n0", "liar"))
     agent.receive_datagram(seal_packet([accusation], PLAIN), STRANGER, network.now)
     assert agent.own.incarnation == 42
+
+
+def of_datacenter(datacenter: str) -> Callable[[str, dict[str, str]], str]:
+    def accepts(name: str, tags: dict[str, str]) -> str:
+        theirs = tags.get("dc", datacenter)
+        return "" if theirs == datacenter else f"Member '{name}' part of wrong datacenter '{theirs}'"
+
+    return accepts
+
+
+def test_pools_of_two_datacenters_do_not_merge_by_mistake(serf_node: MakeNode) -> None:
+    network = SimulatedNetwork(random.Random(3))
+    agents: Agents = []
+    for index, datacenter in enumerate(("dc1", "dc1", "dc2", "dc2", "")):
+        endpoint = Endpoint(f"10.6.0.{index + 1}", 7946)
+        tags = {"dc": datacenter} if datacenter else {}
+        agent = serf_node(f"m{index}", endpoint.host, seed=index, tags=tags, accepts=of_datacenter(datacenter or "dc1"))
+        network.add(endpoint, agent)
+        agents.append((endpoint, agent))
+    for joiner, seed in ((1, 0), (3, 2), (4, 0), (2, 0)):
+        agents[joiner][1].join(agents[seed][0], network.now)
+        network.settle(agents[joiner][0])
+        network.run_for(1.0)
+    # The plain agent without tags is welcome, the other pool is not, from either side.
+    assert [{m.name for m in agent.members} for _, agent in agents] == [
+        {"m0", "m1", "m4"}, {"m0", "m1", "m4"}, {"m2", "m3"}, {"m2", "m3"}, {"m0", "m1", "m4"},
+    ]  # fmt: skip
+    (failure,) = [event for _, _, event in network.log if isinstance(event, JoinFailed)]
+    assert "wrong datacenter 'dc1'" in failure.reason
+    # By gossip: a stray claim about one of the others.
+    stray = agents[2][1]._swim.own
+    claim = Alive(9, stray.name, stray.address, stray.port, stray.meta, stray.versions)
+    agents[0][1].receive_datagram(seal_packet([encode_message(claim)], PLAIN), STRANGER, network.now)
+    assert "m2" not in {member.name for member in agents[0][1].members}

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from lictor_swim import VERSIONS, Member, MemberChange, MemberEvent, MemberState, Status, WireError
 from lictor_swim.serf import Coordinate, SerfConfig, decode_coordinate, decode_tags, encode_coordinate, encode_tags
+from lictor_swim.serf.filters import matches_filters, matches_plain
 from lictor_swim.serf.lamport import LTIME_MAX, LamportClock
 from lictor_swim.serf.members import SerfMembers
-from lictor_swim.serf.queries import matches_filters
 from lictor_swim.serf.recent import RING_SLOTS, SLOT_ENTRIES_MAX, RecentRing
 from lictor_swim.serf.wire import JoinIntent, LeaveIntent, TagFilter, encode_node_filter, encode_tag_filter
 
@@ -103,6 +103,19 @@ def test_a_pruned_member_that_is_still_leaving_disappears_later() -> None:
     assert table.status() == V
     table.members.reap(deadline)
     assert table.status() == N
+    assert table.members.reap_deadline() == float("inf")
+
+
+@pytest.mark.parametrize("way", ["join intent", "alive claim"])
+def test_a_leaving_member_that_refutes_is_not_pruned(way: str) -> None:
+    table = Table(V)
+    table.members.leave_intent(LeaveIntent(6, "peer", prune=True), 1.0)
+    if way == "join intent":
+        table.members.join_intent(JoinIntent(7, "peer"), 2.0)
+    else:
+        table.members.joined(PEER, 2.0)
+    table.members.reap(100.0)
+    assert table.status() == A
     assert table.members.reap_deadline() == float("inf")
 
 
@@ -239,4 +252,6 @@ def tag(expression: str) -> bytes:
     ],
 )
 def test_filters_decide_whom_a_query_is_for(filters: tuple[bytes, ...] | None, matches: bool) -> None:
-    assert matches_filters(filters, "me", {"role": "dbb" if filters == (tag("d.*b"),) else "db"}) is matches
+    assert (
+        matches_filters(filters, "me", {"role": "dbb" if filters == (tag("d.*b"),) else "db"}, matches_plain) is matches
+    )

@@ -89,17 +89,17 @@ def test_large_pools_exchange_state_less_often(pool: int, factor: int) -> None:
 
 def test_updates_that_went_out_least_go_first_and_longer_before_shorter() -> None:
     queue = BroadcastQueue(10)
-    queue.enqueue(b"old")
+    queue.enqueue(b"old", now=0.0)
     assert queue.take(0, 10, 9) == [b"old"]
-    queue.enqueue(b"new")
-    queue.enqueue(b"longer")
+    queue.enqueue(b"new", now=0.0)
+    queue.enqueue(b"longer", now=0.0)
     assert queue.take(0, 100, 9) == [b"longer", b"new", b"old"]
 
 
 def test_an_update_that_does_not_fit_waits_while_shorter_ones_go() -> None:
     queue = BroadcastQueue(10)
-    queue.enqueue(b"x" * 50)
-    queue.enqueue(b"short")
+    queue.enqueue(b"x" * 50, now=0.0)
+    queue.enqueue(b"short", now=0.0)
     assert queue.take(2, 20, 9) == [b"short"]
     assert queue.take(2, 52, 9) == [b"x" * 50]
     assert len(queue) == 2
@@ -107,7 +107,7 @@ def test_an_update_that_does_not_fit_waits_while_shorter_ones_go() -> None:
 
 def test_an_update_is_done_after_its_last_transmission() -> None:
     queue = BroadcastQueue(10)
-    broadcast = queue.enqueue(b"news")
+    broadcast = queue.enqueue(b"news", now=0.0)
     for _ in range(3):
         assert queue.is_pending(broadcast)
         assert queue.take(2, 100, 3) == [b"news"]
@@ -117,9 +117,9 @@ def test_an_update_is_done_after_its_last_transmission() -> None:
 
 def test_an_update_about_a_node_replaces_the_one_before() -> None:
     queue = BroadcastQueue(10)
-    first = queue.enqueue(b"a is suspect", "a")
-    queue.enqueue(b"b is suspect", "b")
-    second = queue.enqueue(b"a is alive", "a")
+    first = queue.enqueue(b"a is suspect", "a", now=0.0)
+    queue.enqueue(b"b is suspect", "b", now=0.0)
+    second = queue.enqueue(b"a is alive", "a", now=0.0)
     assert not queue.is_pending(first)
     assert queue.is_pending(second)
     assert set(queue.take(0, 100, 9)) == {b"a is alive", b"b is suspect"}
@@ -134,7 +134,7 @@ def test_a_queue_stays_within_its_depth_and_every_packet_within_its_budget(
 ) -> None:
     queue = BroadcastQueue(8)
     for message, name in updates:
-        queue.enqueue(message, name)
+        queue.enqueue(message, name, now=0.0)
         assert len(queue) <= 8
     sent = 0
     while taken := queue.take(2, budget, 3):

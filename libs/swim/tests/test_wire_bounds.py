@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
@@ -267,3 +268,24 @@ def test_labels_keep_pools_apart() -> None:
 def test_packets_do_not_carry_what_belongs_on_streams(kind: int) -> None:
     with pytest.raises(WireError):
         decode_message(bytes((kind, 0x80)))
+
+
+def test_a_pool_comes_to_its_first_key_step_by_step_without_losing_a_packet() -> None:
+    plain = Framing()
+    ring = Keyring([KEY])
+    # First every member gets the key and sends in the clear, then all encrypt, then nothing else is accepted.
+    steps = [
+        Framing(keyring=ring, verify_incoming=False, verify_outgoing=False),
+        Framing(keyring=ring, verify_incoming=False),
+        Framing(keyring=ring),
+    ]
+    stages = [plain, *steps]
+    message = encode_message(Ping(5, "peer"))
+    for before, after in pairwise(stages):
+        for sender, receiver in ((before, after), (after, before), (after, after)):
+            assert open_packet(seal_packet([message], sender, nonce=bytes(12)), receiver) == [message]
+            assert open_stream(seal_stream(message, sender, nonce=bytes(12)), receiver) == Ping(5, "peer")
+    with pytest.raises(WireError):
+        open_packet(seal_packet([message], plain), steps[2])
+    assert steps[0].overhead_bytes == 0
+    assert steps[1].overhead_bytes > 0

@@ -1,6 +1,7 @@
 """memberlist and Serf as pure state machines and wire formats."""
 
 from lictor_swim.addresses import Endpoint, address_bytes, endpoint_of
+from lictor_swim.broadcast_queue import QueueMeasure
 from lictor_swim.config import FAST, LAN, LOCAL, PROFILES, VERSIONS, WAN, SwimConfig, Versions
 from lictor_swim.delegate import Delegate, NullDelegate
 from lictor_swim.dice import Dice
@@ -18,8 +19,10 @@ from lictor_swim.events import (
     MemberTrusted,
     MemberUpdated,
     NameConflict,
+    PacketsBlocked,
     Refuted,
 )
+from lictor_swim.history import HistoryEntry, HistoryKind
 from lictor_swim.membership import Identity
 from lictor_swim.node import SwimNode
 from lictor_swim.outbox import Datagram, Effect, OpenStream
@@ -27,18 +30,34 @@ from lictor_swim.serf import (
     CONSUL_LAN,
     SERF_FAST,
     SERF_LAN,
+    Clocks,
+    Coordinate,
+    KeyOperation,
+    KeyringChanged,
+    KeysDone,
     LeaveCompleted,
+    LeaveStarted,
     MemberChange,
     MemberEvent,
+    NameLost,
     Query,
+    QueryAck,
+    QueryAnswer,
+    QueryDone,
+    QueryId,
+    QueryParams,
     QueryReceived,
+    Remembered,
     SerfConfig,
     SerfEvent,
     SerfMember,
     SerfNode,
+    Snapshot,
     Status,
     UserEvent,
     UserEventReceived,
+    distance_s,
+    replay,
 )
 from lictor_swim.wire import Framing, Keyring, StreamAssembler, WireError
 
@@ -52,6 +71,8 @@ __all__ = [
     "SERF_LAN",
     "VERSIONS",
     "WAN",
+    "Clocks",
+    "Coordinate",
     "Datagram",
     "Delegate",
     "Dice",
@@ -59,12 +80,18 @@ __all__ = [
     "Endpoint",
     "Event",
     "Framing",
+    "HistoryEntry",
+    "HistoryKind",
     "Identity",
     "InputRefused",
     "JoinFailed",
     "JoinSucceeded",
+    "KeyOperation",
     "Keyring",
+    "KeyringChanged",
+    "KeysDone",
     "LeaveCompleted",
+    "LeaveStarted",
     "Member",
     "MemberChange",
     "MemberEvent",
@@ -76,15 +103,25 @@ __all__ = [
     "MemberTrusted",
     "MemberUpdated",
     "NameConflict",
+    "NameLost",
     "NullDelegate",
     "OpenStream",
+    "PacketsBlocked",
     "Query",
+    "QueryAck",
+    "QueryAnswer",
+    "QueryDone",
+    "QueryId",
+    "QueryParams",
     "QueryReceived",
+    "QueueMeasure",
     "Refuted",
+    "Remembered",
     "SerfConfig",
     "SerfEvent",
     "SerfMember",
     "SerfNode",
+    "Snapshot",
     "Status",
     "StreamAssembler",
     "SwimConfig",
@@ -94,5 +131,7 @@ __all__ = [
     "Versions",
     "WireError",
     "address_bytes",
+    "distance_s",
     "endpoint_of",
+    "replay",
 ]

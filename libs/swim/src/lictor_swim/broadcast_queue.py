@@ -18,6 +18,14 @@ class _Entry(Struct, order=True):
     negative_id: int
     name: str
     message: bytes
+    queued_at: float
+
+
+class QueueMeasure(Struct, frozen=True, gc=False):
+    """How full a queue is: entries, and seconds since the oldest one came in (0 when empty)."""
+
+    depth: int
+    oldest_age_s: float
 
 
 def retransmit_limit(multiplier: int, pool_size: int) -> int:
@@ -32,10 +40,10 @@ class BroadcastQueue:
         depth_max: most entries; beyond it those that went out most are dropped, as they are known widest.
     """
 
-    __slots__ = ("_by_id", "_by_name", "_depth_max", "_entries", "_next_id")
+    __slots__ = ("_by_id", "_by_name", "_entries", "_next_id", "depth_max")
 
     def __init__(self, depth_max: int) -> None:
-        self._depth_max = depth_max
+        self.depth_max = depth_max
         self._entries: list[_Entry] = []
         self._by_name: dict[str, _Entry] = {}
         self._by_id: set[int] = set()
@@ -44,23 +52,29 @@ class BroadcastQueue:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def enqueue(self, message: bytes, name: str = "") -> int:
+    def measure(self, now: float) -> QueueMeasure:
+        """Depth and oldest age; an old entry in a deep queue means that more comes in than the pool can pass on."""
+        oldest = min((entry.queued_at for entry in self._entries), default=now)
+        return QueueMeasure(len(self._entries), now - oldest)
+
+    def enqueue(self, message: bytes, name: str = "", *, now: float) -> int:
         """Add an update; returns its id.
 
         Args:
             message: the bytes to send, type byte included.
             name: the node that it is about: it replaces what waits about that node. Empty: it replaces nothing.
+            now: from when on it waits.
         """
         old = self._by_name.pop(name, None) if name else None
         if old is not None:
             self._remove(old)
-        entry = _Entry(0, -len(message), -self._next_id, name, message)
+        entry = _Entry(0, -len(message), -self._next_id, name, message, now)
         self._next_id += 1
         bisect.insort(self._entries, entry)
         self._by_id.add(-entry.negative_id)
         if name:
             self._by_name[name] = entry
-        if len(self._entries) > self._depth_max:
+        if len(self._entries) > self.depth_max:
             self._forget(self._entries.pop())
         return -entry.negative_id
 

@@ -11,6 +11,10 @@ from lictor_swim.events import Event, Member
 class Delegate(Protocol):
     """The layer above the membership protocol."""
 
+    def refusal(self, name: str, meta: bytes) -> str:
+        """Why a node with this metadata may not be in this pool; empty when it may."""
+        ...
+
     def notify(self, event: Event, now: float) -> None:
         """Something happened. The same event is also drained with the node's `events()`."""
         ...
@@ -38,7 +42,7 @@ class Delegate(Protocol):
     def merge_state(self, state: bytes, now: float, *, joining: bool) -> None:
         """The peer's part of an exchange of state; the members are merged already.
 
-        `joining` tells that this node asked for the exchange in order to join.
+        `joining` tells that this node asked for the exchange in order to join, as a newcomer.
 
         Raises:
             WireError: the state is malformed.
@@ -56,6 +60,10 @@ class Delegate(Protocol):
 
 class NullDelegate:
     """No layer above: nothing is gossiped, received or exchanged besides the members."""
+
+    def refusal(self, name: str, meta: bytes) -> str:  # noqa: ARG002  (the protocol's shape)
+        """Every node is welcome."""
+        return ""
 
     def notify(self, event: Event, now: float) -> None:
         """Nobody listens."""

@@ -77,6 +77,15 @@ class MemberLeft(Struct, frozen=True, gc=False):
     member: Member
 
 
+class PacketsBlocked(Struct, frozen=True, gc=False):
+    """The member answered a probe on a stream, but neither directly nor through others by packet.
+
+    Packets do not get through, in one direction at least: a firewall, a full link. The member counts as alive.
+    """
+
+    member: Member
+
+
 class NameConflict(Struct, frozen=True, gc=False):
     """Someone claims a living member's name from another address; the claim was dropped."""
 
@@ -119,6 +128,7 @@ Event = (
     | MemberTrusted
     | MemberFailed
     | MemberLeft
+    | PacketsBlocked
     | NameConflict
     | Refuted
     | JoinSucceeded

@@ -8,15 +8,16 @@ A claim against this node itself is refuted with a higher incarnation. Only the 
 This module sends nothing: what is to be passed on waits in `broadcasts`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lictor_swim.addresses import endpoint_of
 from lictor_swim.awareness import Awareness
 from lictor_swim.broadcast_queue import BroadcastQueue
 from lictor_swim.config import SwimConfig, Versions
-from lictor_swim.dice import Dice, shuffle
+from lictor_swim.dice import Dice, sample, shuffle
 from lictor_swim.events import (
     Event,
     InputRefused,
@@ -29,16 +30,21 @@ from lictor_swim.events import (
     MemberTrusted,
     MemberUpdated,
     NameConflict,
+    PacketsBlocked,
     Refuted,
 )
+from lictor_swim.history import History, HistoryEntry, HistoryKind
 from lictor_swim.suspicion import Suspicion
-from lictor_swim.wire.messages import META_BYTES_MAX, Alive, Dead, Message, NodeState, Suspect, encode_message
+from lictor_swim.wire.messages import META_BYTES_MAX, Alive, Dead, NodeState, Suspect, encode_message
 
 MEMBERS_MAX = 16_384
 """Most records kept; further names are refused. Pools above 10,000 members are split in practice."""
 
 NAME_BYTES_MAX = 512
 """Longest name accepted; a longer one would not fit a packet beside full metadata."""
+
+DRAWS_PER_MEMBER = 8
+"""How often a random choice is tried for each member wanted before all members are looked at."""
 
 _INCARNATION_MASK = 0xFFFF_FFFF
 _VERSION_BYTES = 6
@@ -63,8 +69,11 @@ class Identity(Struct, frozen=True, kw_only=True):
     versions: Versions
 
 
-class Record(Struct):
-    """What is known of one member. `changed_at` is when its state last changed, seconds."""
+class Record(Struct, frozen=True):
+    """What is known of one member. `changed_at` is when its state last changed, seconds.
+
+    `is_known` tells a member that was seen alive from a name that just came up.
+    """
 
     name: str
     address: bytes
@@ -74,7 +83,7 @@ class Record(Struct):
     incarnation: int
     state: MemberState
     changed_at: float
-    suspicion: Suspicion | None = None
+    is_known: bool = False
 
     def member(self) -> Member:
         """The record as a value."""
@@ -102,6 +111,7 @@ class Membership:
         dice: where new members enter the order of probes.
         awareness: raised when this node must refute.
         emit: told of every event.
+        refusal: why a node with this name and metadata may not be in the pool; empty when it may.
     """
 
     def __init__(
@@ -111,18 +121,21 @@ class Membership:
         dice: Dice,
         awareness: Awareness,
         emit: Callable[[Event, float], None],
+        refusal: Callable[[str, bytes], str],
     ) -> None:
         self.identity = identity
-        self.records: dict[str, Record] = {}
+        self.records: MutableMapping[str, Record] = {}
         self.probe_order: list[str] = []
         self.broadcasts = BroadcastQueue(depth_max=MEMBERS_MAX)
+        self.history = History()
         self.leaving = False
         self._incarnation = 0
         self._config = config
         self._dice = dice
         self._awareness = awareness
         self._emit = emit
-        self._suspected: set[str] = set()
+        self._refusal = refusal
+        self.suspicions: dict[str, Suspicion] = {}
 
     @property
     def own(self) -> Record:
@@ -133,12 +146,13 @@ class Membership:
         """Enter this node itself, alive."""
         me = self.identity
         self._incarnation = 1
-        record = Record(
-            me.name, me.address, me.port, me.meta, me.versions.encode(), self._incarnation, MemberState.ALIVE, now
+        record = self._put(
+            Record(
+                me.name, me.address, me.port, me.meta, me.versions.encode(), self._incarnation, MemberState.ALIVE, now
+            )
         )
-        self.records[me.name] = record
         self.probe_order.append(me.name)
-        self._announce(record)
+        self._announce(record, now)
         self._emit(MemberJoined(record.member()), now)
 
     def alive(self, claim: Alive, now: float) -> None:
@@ -152,6 +166,11 @@ class Membership:
             return
         port = claim.port or self.identity.port
         record = self.records.get(claim.node)
+        if not own and (record is None or claim.meta != record.meta):
+            fault = self._refusal(claim.node, claim.meta)
+            if fault:
+                self._emit(InputRefused(claim.node, fault), now)
+                return
         moved = False
         if record is None:
             record = self._enter(claim, port, now)
@@ -172,10 +191,9 @@ class Membership:
             self._emit(InputRefused(claim.node, f"the member list is full at {MEMBERS_MAX}"), now)
             return None
         # Dead at incarnation -1 until the claim is applied: any first incarnation, 0 included, is news.
-        record = Record(
-            claim.node, claim.address, port, claim.meta, claim.versions, -1, MemberState.DEAD, now - float("inf")
+        record = self._put(
+            Record(claim.node, claim.address, port, claim.meta, claim.versions, -1, MemberState.DEAD, -float("inf"))
         )
-        self.records[claim.node] = record
         # A random place in the order keeps the time to first detection independent of who joined when (SWIM §4.3).
         self.probe_order.insert(self._dice.randrange(len(self.probe_order) + 1), claim.node)
         return record
@@ -194,21 +212,32 @@ class Membership:
             self._refute(record, claim.incarnation, now)
 
     def _alive_other(self, record: Record, claim: Alive, port: int, now: float) -> None:
-        before, meta_before = record.state, record.meta
-        self._end_suspicion(record)
-        record.address, record.port = claim.address, port
-        record.meta, record.versions = claim.meta, claim.versions
-        record.incarnation = claim.incarnation
-        if before != MemberState.ALIVE:
-            record.state, record.changed_at = MemberState.ALIVE, now
-        self._pass_on(claim)
+        before = record
+        self.suspicions.pop(record.name, None)
+        record = self._put(
+            Record(
+                record.name,
+                claim.address,
+                port,
+                claim.meta,
+                claim.versions,
+                claim.incarnation,
+                MemberState.ALIVE,
+                before.changed_at if before.state == MemberState.ALIVE else now,
+                is_known=True,
+            )
+        )
+        self._pass_on(claim, now)
         member = record.member()
-        if before in (MemberState.DEAD, MemberState.LEFT):
+        if before.is_gone:
+            if before.is_known:
+                self.note(record.name, HistoryKind.RETURNED, record.name, now)
             self._emit(MemberJoined(member), now)
             return
-        if before == MemberState.SUSPECT:
+        if before.state == MemberState.SUSPECT:
+            self.note(record.name, HistoryKind.REFUTED, record.name, now)
             self._emit(MemberTrusted(member), now)
-        if record.meta != meta_before:
+        if record.meta != before.meta:
             self._emit(MemberUpdated(member), now)
 
     def suspect(self, claim: Suspect, now: float) -> None:
@@ -216,20 +245,21 @@ class Membership:
         record = self.records.get(claim.node)
         if record is None or claim.incarnation < record.incarnation:
             return
-        if record.suspicion is not None:
-            if record.suspicion.confirm(claim.accuser):
-                self._pass_on(claim)
+        suspicion = self.suspicions.get(claim.node)
+        if suspicion is not None:
+            if suspicion.confirm(claim.accuser):
+                self.note(record.name, HistoryKind.CONFIRMED, claim.accuser, now)
+                self._pass_on(claim, now)
             return
         if record.state != MemberState.ALIVE:
             return
         if claim.node == self.identity.name:
             self._refute(record, claim.incarnation, now)
             return
-        self._pass_on(claim)
-        record.incarnation = claim.incarnation
-        record.state, record.changed_at = MemberState.SUSPECT, now
-        record.suspicion = Suspicion(claim.accuser, now, self._config, len(self.records))
-        self._suspected.add(record.name)
+        self._pass_on(claim, now)
+        record = self._put(replace(record, incarnation=claim.incarnation, state=MemberState.SUSPECT, changed_at=now))
+        self.suspicions[record.name] = Suspicion(claim.accuser, now, self._config, len(self.records))
+        self.note(record.name, HistoryKind.SUSPECTED, claim.accuser, now)
         self._emit(MemberSuspected(record.member(), claim.accuser), now)
 
     def dead(self, claim: Dead, now: float) -> None:
@@ -243,17 +273,21 @@ class Membership:
         if own and not self.leaving:
             self._refute(record, claim.incarnation, now)
             return
-        self._end_suspicion(record)
-        self._pass_on(claim)
-        record.incarnation = claim.incarnation
+        self.suspicions.pop(record.name, None)
+        self._pass_on(claim, now)
         left = claim.accuser == claim.node
-        record.state, record.changed_at = (MemberState.LEFT if left else MemberState.DEAD), now
+        state = MemberState.LEFT if left else MemberState.DEAD
+        record = self._put(replace(record, incarnation=claim.incarnation, state=state, changed_at=now))
+        if not own:
+            self.note(record.name, HistoryKind.LEFT if left else HistoryKind.FAILED, claim.accuser, now)
         member = record.member()
         self._emit(MemberLeft(member) if left else MemberFailed(member, claim.accuser), now)
 
     def merge(self, states: Iterable[NodeState], now: float) -> None:
         """Take in a peer's whole list. A remote death is never believed outright: it raises a suspicion here."""
         for state in states:
+            if self._is_old_news(state):
+                continue
             match state.state:
                 case MemberState.ALIVE:
                     claim = Alive(state.incarnation, state.name, state.address, state.port, state.meta, state.versions)
@@ -264,6 +298,18 @@ class Membership:
                     self.dead(Dead(state.incarnation, state.name, state.name), now)
                 case unknown:
                     self._emit(InputRefused(state.name, f"node state {unknown} is unknown"), now)
+
+    def _is_old_news(self, state: NodeState) -> bool:
+        """Whether a row says that a member is alive where and as it is known to be: most rows of most exchanges do."""
+        record = self.records.get(state.name)
+        return (
+            record is not None
+            and state.state == MemberState.ALIVE
+            and state.incarnation <= record.incarnation
+            and state.address == record.address
+            and state.port == record.port
+            and state.name != self.identity.name
+        )
 
     def snapshot(self) -> tuple[NodeState, ...]:
         """This node's whole list, as it goes to a peer."""
@@ -277,28 +323,32 @@ class Membership:
     def update_meta(self, meta: bytes, now: float) -> None:
         """Announce new metadata for this node, under its next incarnation."""
         assert len(meta) <= META_BYTES_MAX, f"metadata has at most {META_BYTES_MAX} bytes"
-        record = self.own
-        record.meta = meta
-        record.incarnation = self._next_incarnation(0)
-        self._announce(record)
+        record = self._put(replace(self.own, meta=meta, incarnation=self._next_incarnation(0)))
+        self._announce(record, now)
         self._emit(MemberUpdated(record.member()), now)
 
     def leave(self, now: float) -> int:
         """Say that this node leaves; the broadcast's id. From here on it no longer refutes."""
         self.leaving = True
-        record = self.own
+        record = self._put(replace(self.own, state=MemberState.LEFT, changed_at=now))
         claim = Dead(record.incarnation, record.name, record.name)
-        record.state, record.changed_at = MemberState.LEFT, now
         self._emit(MemberLeft(record.member()), now)
-        return self.broadcasts.enqueue(encode_message(claim), record.name)
+        return self.broadcasts.enqueue(encode_message(claim), record.name, now=now)
 
     def suspicion_deadline(self) -> float | None:
         """When the next suspicion ends in death."""
-        return min((self._suspicion_of(name).deadline for name in self._suspected), default=None)
+        return min((suspicion.deadline for suspicion in self.suspicions.values()), default=None)
+
+    def reached_by_stream(self, name: str, now: float) -> None:
+        """A probe of this member was answered on a stream only."""
+        record = self.records.get(name)
+        if record is not None:
+            self.note(name, HistoryKind.STREAM_ONLY, name, now)
+            self._emit(PacketsBlocked(record.member()), now)
 
     def expire(self, now: float) -> None:
         """Declare dead whoever did not refute in time."""
-        due = [name for name in self._suspected if self._suspicion_of(name).deadline <= now]
+        due = [name for name, suspicion in self.suspicions.items() if suspicion.deadline <= now]
         for name in sorted(due):
             self.dead(Dead(self.records[name].incarnation, name, self.identity.name), now)
 
@@ -311,49 +361,85 @@ class Membership:
         self.probe_order = [name for name in self.probe_order if name in self.records]
         shuffle(self._dice, self.probe_order)
 
-    def others(self, *, dead_since: float | None = None) -> list[str]:
-        """Names of the other members that are alive; with `dead_since`, also suspects and those dead since then."""
-        return [
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other member is alive."""
+        return not self.draw(1, _is_alive)
+
+    def draw(self, count: int, wanted: Callable[[Record], bool]) -> list[Record]:
+        """Up to `count` different other members for which `wanted` holds, at random.
+
+        In a large pool a few draws find them; if too many miss, as when most of the pool is gone, all are looked at.
+        """
+        order, records = self.probe_order, self.records
+        drawn: dict[str, Record] = {}
+        size = len(order)
+        if size > DRAWS_PER_MEMBER * count:
+            for _ in range(DRAWS_PER_MEMBER * count):
+                name = order[self._dice.randrange(size)]
+                record = records.get(name)
+                if record is not None and name != self.identity.name and name not in drawn and wanted(record):
+                    drawn[name] = record
+                    if len(drawn) == count:
+                        return list(drawn.values())
+        names = [
             record.name
-            for record in self.records.values()
-            if record.name != self.identity.name
-            and (
-                record.state == MemberState.ALIVE
-                or (
-                    dead_since is not None
-                    and (
-                        record.state == MemberState.SUSPECT
-                        or (record.state == MemberState.DEAD and record.changed_at >= dead_since)
-                    )
-                )
-            )
+            for record in records.values()
+            if record.name != self.identity.name and record.name not in drawn and wanted(record)
         ]
+        rest = sample(self._dice, names, count - len(drawn))
+        return [*drawn.values(), *(records[name] for name in rest)]
 
-    def _suspicion_of(self, name: str) -> Suspicion:
-        suspicion = self.records[name].suspicion
-        assert suspicion is not None, "a name among the suspected has a running suspicion"
-        return suspicion
+    def draw_alive(self, count: int) -> list[Record]:
+        """Up to `count` other members that are alive."""
+        return self.draw(count, _is_alive)
 
-    def _end_suspicion(self, record: Record) -> None:
-        record.suspicion = None
-        self._suspected.discard(record.name)
+    def draw_for_gossip(self, count: int, dead_since: float) -> list[Record]:
+        """Up to `count` other members that should hear news: the alive, the suspect, and those dead since then.
+
+        A node that is wrongly held for dead hears of it this way, and can refute.
+        """
+        return self.draw(count, lambda record: _should_hear(record, dead_since))
+
+    def note(
+        self, name: str, what: HistoryKind, by: str, now: float, *, after_s: float = 0.0, detail: str = ""
+    ) -> None:
+        """Add a line to a member's story, with its incarnation and this node's own health at this moment."""
+        record = self.records.get(name)
+        incarnation = 0 if record is None else record.incarnation
+        self.history.record(name, HistoryEntry(now, what, by, incarnation, self._awareness.score, after_s, detail))
+
+    def _put(self, record: Record) -> Record:
+        self.records[record.name] = record
+        return record
 
     def _refute(self, record: Record, accused: int, now: float) -> None:
-        record.incarnation = self._next_incarnation(accused)
+        record = self._put(replace(record, incarnation=self._next_incarnation(accused)))
         self._awareness.apply(1)
-        self._announce(record)
+        self._announce(record, now)
         self._emit(Refuted(record.incarnation), now)
 
     def _next_incarnation(self, accused: int) -> int:
         self._incarnation = (max(self._incarnation, accused) + 1) & _INCARNATION_MASK
         return self._incarnation
 
-    def _announce(self, record: Record) -> None:
-        self._pass_on(Alive(record.incarnation, record.name, record.address, record.port, record.meta, record.versions))
+    def _announce(self, record: Record, now: float) -> None:
+        self._pass_on(
+            Alive(record.incarnation, record.name, record.address, record.port, record.meta, record.versions), now
+        )
 
-    def _pass_on(self, claim: Message) -> None:
-        assert isinstance(claim, Alive | Suspect | Dead), "only claims about members are passed on"
-        self.broadcasts.enqueue(encode_message(claim), claim.node)
+    def _pass_on(self, claim: Alive | Suspect | Dead, now: float) -> None:
+        self.broadcasts.enqueue(encode_message(claim), claim.node, now=now)
+
+
+def _is_alive(record: Record) -> bool:
+    return record.state == MemberState.ALIVE
+
+
+def _should_hear(record: Record, dead_since: float) -> bool:
+    if record.state == MemberState.DEAD:
+        return record.changed_at >= dead_since
+    return record.state != MemberState.LEFT
 
 
 def _fault(claim: Alive) -> str:

@@ -5,28 +5,34 @@ A driver passes in every packet, every stream message and the time of `next_dead
 This module routes messages to them and keeps the schedule of gossip and push/pull.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
+
+from msgspec.structs import replace
 
 from lictor_swim.addresses import Endpoint, endpoint_of
 from lictor_swim.awareness import Awareness
-from lictor_swim.broadcast_queue import retransmit_limit
+from lictor_swim.broadcast_queue import QueueMeasure, retransmit_limit
 from lictor_swim.config import SwimConfig
 from lictor_swim.delegate import Delegate, NullDelegate
-from lictor_swim.dice import Dice, sample
-from lictor_swim.events import Event, InputRefused, JoinFailed, JoinSucceeded, Member
+from lictor_swim.dice import Dice
+from lictor_swim.events import Event, InputRefused, JoinFailed, JoinSucceeded, Member, MemberState
+from lictor_swim.history import HistoryEntry
 from lictor_swim.membership import Identity, Membership
 from lictor_swim.outbox import Effect, Outbox
 from lictor_swim.probe import FailureDetector
 from lictor_swim.push_pull import incompatibility, push_pull_interval_s
 from lictor_swim.wire.errors import EnvelopeError, WireError
+from lictor_swim.wire.keyring import Keyring
 from lictor_swim.wire.messages import (
     Ack,
     Alive,
     Dead,
     ErrorReply,
     IndirectPing,
+    Message,
     MessageType,
     Nack,
+    NodeState,
     Ping,
     Suspect,
     User,
@@ -45,6 +51,7 @@ class _Stream(NamedTuple):
     destination: Endpoint
     deadline: float
     join: bool = False
+    replay: bool = False
     ping_sequence: int | None = None
 
 
@@ -57,7 +64,13 @@ class SwimNode:
         framing: keys, label and compression; all members of a pool must agree on keys and label.
         dice: the source of randomness; with keys it must be unpredictable.
         delegate: the layer above; none by default.
+
+    A simulation of thousands of members puts other parts in (`membership_type`, `outbox_type`) and passes decoded
+    messages (`handle`, `serve`, `answered`), since the wire is proven elsewhere.
     """
+
+    membership_type: ClassVar[type[Membership]] = Membership
+    outbox_type: ClassVar[type[Outbox]] = Outbox
 
     def __init__(
         self, identity: Identity, config: SwimConfig, framing: Framing, dice: Dice, delegate: Delegate | None = None
@@ -67,8 +80,10 @@ class SwimNode:
         self._delegate: Delegate = delegate or NullDelegate()
         self._events: list[Event] = []
         self._awareness = Awareness(config.awareness_max)
-        self._membership = Membership(identity, config, dice, self._awareness, self._emit)
-        self._outbox = Outbox(framing, config.packet_bytes, dice, self._take_broadcasts)
+        self._membership = self.membership_type(
+            identity, config, dice, self._awareness, self._emit, self._delegate.refusal
+        )
+        self._outbox = self.outbox_type(framing, config.packet_bytes, dice, self._take_broadcasts)
         self._detector = FailureDetector(
             self._membership, config, self._outbox, self._awareness, dice, self._delegate, self._open_ping
         )
@@ -95,7 +110,7 @@ class SwimNode:
             return
         for message in messages:
             try:
-                self._dispatch(message, source, now)
+                self.handle(decode_message(message), source, now)
             except WireError as error:
                 self._refuse(source, error, now)
 
@@ -103,7 +118,7 @@ class SwimNode:
         """Take in the request of a stream that a peer opened; the bytes to answer, or None to just close it."""
         try:
             message = open_stream(data, self._outbox.framing)
-            reply = self._serve(message, source, now)
+            reply = self.serve(message, source, now)
         except EnvelopeError as error:
             self._refuse(source, error, now)
             return self._outbox.seal(ErrorReply(str(error)))
@@ -114,11 +129,22 @@ class SwimNode:
 
     def stream_answered(self, stream_id: int, data: bytes, now: float) -> None:
         """Take in the answer on a stream that this node opened."""
+        if stream_id not in self._streams:
+            return
+        try:
+            message = open_stream(data, self._outbox.framing)
+        except WireError as error:
+            self.stream_failed(stream_id, str(error), now)
+        else:
+            self.answered(stream_id, message, now)
+
+    def answered(self, stream_id: int, message: StreamMessage, now: float) -> None:
+        """The same for an answer that is decoded already."""
         stream = self._streams.pop(stream_id, None)
         if stream is None:
             return
         try:
-            reason = self._finish_stream(stream, open_stream(data, self._outbox.framing), now)
+            reason = self._finish_stream(stream, message, now)
         except WireError as error:
             reason = str(error)
         self._report_stream(stream_id, stream, reason, now)
@@ -165,9 +191,12 @@ class SwimNode:
 
     # What the layer above calls
 
-    def join(self, seed: Endpoint, now: float) -> int:
-        """Exchange state with a seed; JoinSucceeded or JoinFailed with this stream id follows."""
-        return self._open_push_pull(seed, now, join=True)
+    def join(self, seed: Endpoint, now: float, *, replay: bool = False) -> int:
+        """Exchange state with a seed; JoinSucceeded or JoinFailed with this stream id follows.
+
+        With `replay` the layer above takes the seed's history for news: for a node that was here before.
+        """
+        return self._open_push_pull(seed, now, join=True, replay=replay)
 
     def leave(self, now: float) -> None:
         """Tell the pool that this node leaves; `has_left` says when enough of it has been told."""
@@ -184,6 +213,28 @@ class SwimNode:
     def update_meta(self, meta: bytes, now: float) -> None:
         """Announce new metadata for this node (at most 512 bytes)."""
         self._membership.update_meta(meta, now)
+
+    def history(self, name: str) -> tuple[HistoryEntry, ...]:
+        """What is remembered against a member, oldest line first: who suspected it, how late its answers were."""
+        return self._membership.history.of(name)
+
+    def queue(self, now: float) -> QueueMeasure:
+        """How many claims about members wait to go out, and for how long."""
+        return self._membership.broadcasts.measure(now)
+
+    @property
+    def framing(self) -> Framing:
+        """Keys, label and compression that this node uses now."""
+        return self._outbox.framing
+
+    def replace_keyring(self, keyring: Keyring) -> None:
+        """Use other keys from now on; what is under way under an old key that is still in the ring can be read."""
+        self._outbox.framing = replace(self._outbox.framing, keyring=keyring)
+
+    @property
+    def living(self) -> int:
+        """How many members are alive or suspected, this node included."""
+        return sum(not record.is_gone for record in self._membership.records.values())
 
     def send_user(self, destination: Endpoint, payload: bytes) -> None:
         """Send one message of the layer above straight to a node."""
@@ -207,17 +258,21 @@ class SwimNode:
     @property
     def is_alone(self) -> bool:
         """Whether no other member is alive."""
-        return not self._membership.others()
+        return self._membership.is_alone
 
     def random_members(self, count: int) -> list[Member]:
         """Up to `count` other living members."""
-        names = sample(self._dice, self._membership.others(), count)
-        return [self._membership.records[name].member() for name in names]
+        return [record.member() for record in self._membership.draw_alive(count)]
 
     # Packets
 
-    def _dispatch(self, data: bytes, source: Endpoint, now: float) -> None:
-        match decode_message(data):
+    def handle(self, message: Message, source: Endpoint, now: float) -> None:
+        """Take in one message of a packet.
+
+        Raises:
+            WireError: it is not for this node, or its payload is malformed.
+        """
+        match message:
             case Ping() as ping:
                 self._detector.ping_received(ping, source)
             case IndirectPing() as request:
@@ -237,9 +292,8 @@ class SwimNode:
 
     def _gossip(self, now: float) -> None:
         self._next_gossip_at = now + self._config.gossip_interval_s
-        names = self._membership.others(dead_since=now - self._config.gossip_to_the_dead_s)
-        for name in sample(self._dice, names, self._config.gossip_nodes):
-            record = self._membership.records[name]
+        dead_since = now - self._config.gossip_to_the_dead_s
+        for record in self._membership.draw_for_gossip(self._config.gossip_nodes, dead_since):
             destination = endpoint_of(record.address, record.port)
             if not self._outbox.gossip(destination, checksum=record.protocol_max >= _PROTOCOL_CHECKSUM):
                 return
@@ -249,6 +303,8 @@ class SwimNode:
 
     def _take_broadcasts(self, overhead_bytes: int, budget_bytes: int) -> list[bytes]:
         """Updates for one packet: claims about members first, then the layer above."""
+        if not self._has_broadcasts():
+            return []
         limit = retransmit_limit(self._config.retransmit_mult, len(self._membership.records))
         updates = self._membership.broadcasts.take(overhead_bytes, budget_bytes, limit)
         free = budget_bytes - sum(len(update) + overhead_bytes for update in updates)
@@ -259,7 +315,12 @@ class SwimNode:
 
     # Streams
 
-    def _serve(self, message: StreamMessage, source: Endpoint, now: float) -> StreamMessage | None:
+    def serve(self, message: StreamMessage, source: Endpoint, now: float) -> StreamMessage | None:
+        """Take in the request of a stream; the answer, or None to just close it.
+
+        Raises:
+            WireError: it is no request, or not one for this node.
+        """
         match message:
             case PushPull():
                 # The answer is our state before the merge: the peer learns what we knew, not what it just told us.
@@ -291,7 +352,7 @@ class SwimNode:
             return ""
         if not isinstance(message, PushPull):
             return f"the answer is {type(message).__name__}, not an exchange of state"
-        self._merge(message, now, joining=stream.join)
+        self._merge(message, now, joining=stream.join and not stream.replay)
         return ""
 
     def _report_stream(self, stream_id: int, stream: _Stream, reason: str, now: float) -> None:
@@ -307,20 +368,31 @@ class SwimNode:
 
     def _merge(self, remote: PushPull, now: float, *, joining: bool) -> None:
         reason = incompatibility(remote.nodes, self._membership.snapshot())
+        if not reason and remote.join:
+            reason = self._stranger_among(remote.nodes)
         if reason:
             raise WireError(reason)
         self._membership.merge(remote.nodes, now)
         if remote.user_state:
             self._delegate.merge_state(remote.user_state, now, joining=joining)
 
+    def _stranger_among(self, nodes: tuple[NodeState, ...]) -> str:
+        """Two pools that join by mistake must not: one living member that does not belong here refuses them all."""
+        living = (MemberState.ALIVE, MemberState.SUSPECT)
+        for node in nodes:
+            reason = self._delegate.refusal(node.name, node.meta) if node.state in living else ""
+            if reason:
+                return reason
+        return ""
+
     def _push_pull_with_someone(self, now: float) -> None:
         for member in self.random_members(1):
             self._open_push_pull(member.endpoint, now, join=False)
 
-    def _open_push_pull(self, destination: Endpoint, now: float, *, join: bool) -> int:
+    def _open_push_pull(self, destination: Endpoint, now: float, *, join: bool, replay: bool = False) -> int:
         deadline = now + self._config.stream_timeout_s
         stream_id = self._outbox.open_stream(destination, self._local_state(join=join), deadline)
-        self._streams[stream_id] = _Stream(destination, deadline, join)
+        self._streams[stream_id] = _Stream(destination, deadline, join, replay)
         return stream_id
 
     def _open_ping(self, destination: Endpoint, ping: Ping, deadline: float) -> None:

@@ -93,4 +93,4 @@ class Outbox:
         return self._packet_bytes - COMPOUND_HEADER_BYTES - self.framing.overhead_bytes
 
     def _nonce(self) -> bytes:
-        return self._dice.randbytes(NONCE_BYTES) if self.framing.keyring is not None else b""
+        return self._dice.randbytes(NONCE_BYTES) if self.framing.sealing is not None else b""

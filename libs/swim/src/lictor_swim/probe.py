@@ -1,7 +1,7 @@
 """The failure detector: probe, indirect probe, and a probe by stream (SWIM §3.1, §4.3; Lifeguard §IV.A).
 
     idle ──interval──▶ direct ──timeout──▶ indirect ──interval · (score + 1)──▶ suspect
-                          └─────ack──────────┴──ack, or the stream's ack─────▶ idle, health improves
+                          └─────ack──────────┴──ack; at the end the stream's ack─▶ idle, health improves
 
 One member after the other is probed, in an order that is shuffled after each round, so that each is probed within
 2n - 1 intervals. The detector also probes on behalf of others, and sends them a nack when it hears nothing, so that
@@ -16,8 +16,9 @@ from lictor_swim.addresses import Endpoint, endpoint_of
 from lictor_swim.awareness import Awareness
 from lictor_swim.config import SwimConfig
 from lictor_swim.delegate import Delegate
-from lictor_swim.dice import Dice, sample
+from lictor_swim.dice import Dice
 from lictor_swim.events import MemberState
+from lictor_swim.history import HistoryKind
 from lictor_swim.membership import Membership, Record
 from lictor_swim.outbox import Outbox
 from lictor_swim.wire.errors import WireError
@@ -29,6 +30,9 @@ RELAYS_MAX = 1024
 NACK_AT = 0.8
 """Share of the probe timeout after which a relay sends its nack (Lifeguard): early enough to arrive in time."""
 
+LATE_PROBES_MAX = 32
+"""How many failed probes are remembered, so that an answer which comes even later can be told."""
+
 _PROTOCOL_STREAM_PING = 3
 _PROTOCOL_NACK = 4
 _PROTOCOL_CHECKSUM = 5
@@ -36,7 +40,10 @@ _SEQUENCE_MASK = 0xFFFF_FFFF
 
 
 class _Probe(Struct):
-    """The probe under way. `nacks` counts what relays said, of `nacks_expected` who could."""
+    """The probe under way. `nacks` counts what relays said, of `nacks_expected` who could.
+
+    `stream_acked`: the target answered on a stream; a packet may still tell that packets get through as well.
+    """
 
     target: str
     incarnation: int
@@ -47,6 +54,7 @@ class _Probe(Struct):
     indirect: bool = False
     nacks: int = 0
     nacks_expected: int = 0
+    stream_acked: bool = False
 
 
 class _Relay(Struct):
@@ -93,10 +101,12 @@ class FailureDetector:
         self._next_probe_at = 0.0
         self._probe: _Probe | None = None
         self._relays: dict[int, _Relay] = {}
+        self._late: dict[int, _Probe] = {}
 
     def start(self, now: float) -> None:
         """Begin at a random moment within one interval, so that a pool's probes do not go in step."""
         self._next_probe_at = now + self._dice.random() * self._config.probe_interval_s
+        self._index = self._dice.randrange(len(self._membership.probe_order))
 
     def deadline(self) -> float:
         """When `tick` has something to do."""
@@ -115,8 +125,7 @@ class FailureDetector:
             if not probe.indirect and now >= probe.indirect_at:
                 self._probe_indirectly(probe, now)
             if now >= probe.deadline:
-                self._probe = None
-                self._fail(probe, now)
+                self._end(probe, now)
         if self._probe is None and now >= self._next_probe_at:
             self._next_probe_at = now + self._config.probe_interval_s
             record = self._next_target(now)
@@ -179,9 +188,7 @@ class FailureDetector:
         if target is None:
             return
         me = self._membership.identity
-        candidates = [name for name in self._membership.others() if name != probe.target]
-        for name in sample(self._dice, candidates, self._config.indirect_checks):
-            relay = self._membership.records[name]
+        for relay in self._membership.draw(self._config.indirect_checks, lambda record: _may_relay(record, target)):
             nack = relay.protocol_max >= _PROTOCOL_NACK
             probe.nacks_expected += nack
             request = IndirectPing(
@@ -192,10 +199,29 @@ class FailureDetector:
             ping = self._ping(probe.sequence, target.name)
             self._stream_ping(endpoint_of(target.address, target.port), ping, probe.deadline)
 
+    def _end(self, probe: _Probe, now: float) -> None:
+        """The time is over, and no packet answered."""
+        if probe.stream_acked:
+            self._succeed()
+            self._membership.reached_by_stream(probe.target, now)
+        else:
+            self._probe = None
+            self._fail(probe, now)
+
     def _fail(self, probe: _Probe, now: float) -> None:
+        self._late[probe.sequence] = probe
+        if len(self._late) > LATE_PROBES_MAX:
+            del self._late[next(iter(self._late))]
+        if probe.nacks_expected:
+            detail = f"{probe.nacks} of {probe.nacks_expected} relays heard nothing from it either"
+        else:
+            detail = "no relay could be asked"
+        accuser = self._membership.identity.name
+        self._membership.note(
+            probe.target, HistoryKind.PROBE_FAILED, accuser, now, after_s=now - probe.sent_at, detail=detail
+        )
         # Relays that stay silent speak of this node's own network; relays that say nack speak of the target's.
         self._awareness.apply(probe.nacks_expected - probe.nacks if probe.nacks_expected else 1)
-        accuser = self._membership.identity.name
         self._membership.suspect(Suspect(probe.incarnation, probe.target, accuser), now)
 
     def ping_received(self, ping: Ping, source: Endpoint) -> None:
@@ -224,11 +250,19 @@ class FailureDetector:
             return
         probe = self._probe
         if probe is None or probe.sequence != ack.sequence:
+            late = self._late.pop(ack.sequence, None)
+            if late is not None:
+                self._note_late(late, now)
             return
+        if probe.indirect:
+            self._note_late(probe, now)
         self._succeed()
         record = self._membership.records.get(probe.target)
         if record is not None and not probe.indirect and ack.payload:
             self._delegate.probe_completed(record.member(), now - probe.sent_at, ack.payload)
+
+    def _note_late(self, probe: _Probe, now: float) -> None:
+        self._membership.note(probe.target, HistoryKind.ACK_LATE, probe.target, now, after_s=now - probe.sent_at)
 
     def nack_received(self, nack: Nack) -> None:
         """A relay is well but heard nothing from the target."""
@@ -236,9 +270,10 @@ class FailureDetector:
             self._probe.nacks = min(self._probe.nacks + 1, self._probe.nacks_expected)
 
     def stream_acked(self, sequence: int) -> None:
-        """The target answered on a stream."""
-        if self._probe is not None and self._probe.sequence == sequence:
-            self._succeed()
+        """The target answered on a stream: it lives, even if no packet tells so until the probe's end."""
+        probe = self._probe
+        if probe is not None and probe.sequence == sequence:
+            probe.stream_acked = True
 
     def _succeed(self) -> None:
         self._probe = None
@@ -251,6 +286,10 @@ class FailureDetector:
     def _next_sequence(self) -> int:
         self._sequence = (self._sequence + 1) & _SEQUENCE_MASK
         return self._sequence
+
+
+def _may_relay(record: Record, target: Record) -> bool:
+    return record.state == MemberState.ALIVE and record.name != target.name
 
 
 def _reply_to(message: Ping | IndirectPing, source: Endpoint) -> Endpoint:

@@ -5,6 +5,7 @@ Gossip spreads news; push/pull repairs what gossip missed, and is how a node joi
 
 import math
 from collections.abc import Iterable
+from itertools import chain
 
 from lictor_swim.events import MemberState
 from lictor_swim.wire.messages import NodeState
@@ -26,16 +27,21 @@ def incompatibility(remote: Iterable[NodeState], local: Iterable[NodeState]) -> 
     All living nodes together have a range of protocol versions that each of them understands; every node's current
     version must lie inside, for memberlist's protocol and for the delegate's (Serf's). One misfit refuses the merge.
     """
-    nodes = [*remote, *local]
-    for node in nodes:
-        if len(node.versions) != _VERSION_BYTES:
-            return f"Node '{node.name}' has a version vector of {len(node.versions)} bytes, not {_VERSION_BYTES}"
-    living = [node.versions for node in nodes if node.state == MemberState.ALIVE]
+    # A pool has thousands of members and a handful of version vectors: one member stands for all that share one.
+    spoken: dict[bytes, str] = {}
+    living: set[bytes] = set()
+    for node in chain(remote, local):
+        spoken.setdefault(node.versions, node.name)
+        if node.state == MemberState.ALIVE:
+            living.add(node.versions)
+    for versions, name in spoken.items():
+        if len(versions) != _VERSION_BYTES:
+            return f"Node '{name}' has a version vector of {len(versions)} bytes, not {_VERSION_BYTES}"
     for offset, what in ((0, "protocol version"), (3, "delegate protocol version")):
         lowest = max((versions[offset] for versions in living), default=0)
         highest = min((versions[offset + 1] for versions in living), default=255)
-        for node in nodes:
-            current = node.versions[offset + 2]
+        for versions, name in spoken.items():
+            current = versions[offset + 2]
             if not lowest <= current <= highest:
-                return f"Node '{node.name}' {what} ({current}) is incompatible: [{lowest}, {highest}]"
+                return f"Node '{name}' {what} ({current}) is incompatible: [{lowest}, {highest}]"
     return ""

@@ -17,6 +17,7 @@ from lictor_gossip.registration import Registration
 from lictor_gossip.reporting import LICTOR_TAG
 from lictor_gossip.settings import GossipSettings
 from lictor_gossip.swim_driver import SwimDriver
+from lictor_gossip.tag_expressions import matches
 from lictor_kit.service import Context
 from lictor_state.commands import AgentJoin
 from lictor_state.rows import Table
@@ -66,6 +67,7 @@ async def build(context: Context, settings: GossipSettings) -> None:
         framing=Framing(),
         dice=random.SystemRandom(),
         serf=SERF_FAST if fast else CONSUL_LAN,
+        matches=matches,
     )
     link: LeaderLink | None = None
 

@@ -184,12 +184,12 @@ class SwimDriver:
 
     def user_event(self, name: str, payload: bytes, *, coalesce: bool = True) -> None:
         """Send a user event to the pool; ValueError when it is too large."""
-        self._node.user_event(name, payload, coalesce=coalesce)
+        self._node.user_event(name, payload, coalesce=coalesce, now=self._loop.time())
         self._settle()
 
     def respond(self, query: Query, payload: bytes) -> None:
         """Answer a query; ValueError when the answer is too large."""
-        self._node.respond(query, payload)
+        self._node.respond(query, payload, self._loop.time())
         self._settle()
 
     # Inputs

@@ -14,6 +14,8 @@ class SerfConfig(Struct, frozen=True, kw_only=True):
         reconnect_interval_s: between two attempts to reach a failed member again.
         reconnect_timeout_s: a failed member is forgotten after this.
         tombstone_timeout_s: a member that left is forgotten after this.
+        name_conflict_resolution: whether a node that sees its own name elsewhere has the pool vote on it.
+        coordinates: whether to keep a network coordinate and to send it in acks.
     """
 
     broadcast_timeout_s: float = 5.0
@@ -23,6 +25,8 @@ class SerfConfig(Struct, frozen=True, kw_only=True):
     reconnect_interval_s: float = 30.0
     reconnect_timeout_s: float = 24 * 3600.0
     tombstone_timeout_s: float = 24 * 3600.0
+    name_conflict_resolution: bool = True
+    coordinates: bool = True
 
 
 SERF_LAN = SerfConfig()
@@ -31,5 +35,10 @@ SERF_FAST = SerfConfig(
 )
 """For small clusters that should settle within seconds; goes with the FAST profile of SWIM."""
 
-CONSUL_LAN = SerfConfig(leave_propagate_delay_s=3.0, reconnect_timeout_s=72 * 3600.0, tombstone_timeout_s=72 * 3600.0)
-"""Consul's choices: departures reach a large pool, and gone nodes are shown for three days."""
+CONSUL_LAN = SerfConfig(
+    leave_propagate_delay_s=3.0,
+    reconnect_timeout_s=72 * 3600.0,
+    tombstone_timeout_s=72 * 3600.0,
+    name_conflict_resolution=False,
+)
+"""Consul's choices: departures reach a large pool, gone nodes are shown for three days, and nobody is voted out."""

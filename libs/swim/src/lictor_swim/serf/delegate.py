@@ -6,7 +6,6 @@ as it came in, and only if it was new here; that is what ends its spread.
 
 from collections.abc import Callable
 
-from lictor_swim.addresses import Endpoint, endpoint_of
 from lictor_swim.broadcast_queue import BroadcastQueue, retransmit_limit
 from lictor_swim.delegate import NullDelegate
 from lictor_swim.events import (
@@ -19,27 +18,24 @@ from lictor_swim.events import (
     MemberTrusted,
     MemberUpdated,
 )
-from lictor_swim.serf.coordinates import Coordinate, decode_coordinate, encode_coordinate
-from lictor_swim.serf.events import QueryReceived, SerfEvent, Status, UserEventReceived
+from lictor_swim.serf.coordinates import decode_coordinate
+from lictor_swim.serf.events import SerfEvent, Status, UserEventReceived
 from lictor_swim.serf.lamport import LTIME_MAX, LamportClock
 from lictor_swim.serf.members import SerfMembers
-from lictor_swim.serf.queries import INTERNAL_PREFIX, matches_filters
+from lictor_swim.serf.positions import Positions
+from lictor_swim.serf.query_exchange import QueryExchange
 from lictor_swim.serf.recent import RecentRing
+from lictor_swim.serf.snapshot import Clocks
+from lictor_swim.serf.tags import decode_tags
 from lictor_swim.serf.wire import (
-    FLAG_ACK,
-    FLAG_NO_BROADCAST,
-    ConflictResponse,
     EventSlot,
     JoinIntent,
     LeaveIntent,
     Query,
     QueryResponse,
     Relay,
-    RelayAddress,
-    RelayHeader,
     SeenEvent,
     SerfState,
-    SerfType,
     UserEvent,
     decode_serf,
     encode_serf,
@@ -49,13 +45,15 @@ from lictor_swim.wire.errors import WireError
 QUEUE_DEPTH_MAX = 4096
 """Most messages in one queue, as in Serf; those that went out most are dropped first."""
 
+INTENTS_PER_MEMBER = 2
+"""In pools of more than 2,048 members the queue of intents grows with them, as Consul has it."""
+
 USER_EVENT_BYTES_MAX = 9 * 1024
 """Largest user event taken in: Serf's own hard limit; it also bounds the ring of recent events."""
 
-RESPONSE_BYTES_MAX = 1024
-"""Largest answer to a query, as in Serf."""
 
-_PROTOCOL_RELAY = 5
+Accepts = Callable[[str, dict[str, str]], str]
+"""Why a node with this name and these tags may not be in the pool; empty when it may (Serf's merge delegate)."""
 
 
 class SerfDelegate(NullDelegate):
@@ -66,8 +64,9 @@ class SerfDelegate(NullDelegate):
         members: the table of members.
         emit: told of every event.
         retransmit_mult: as for SWIM's own updates.
-        send: sends a Serf message straight to an endpoint.
-        random_members: gives up to so many other living members.
+        queries: asked and heard here.
+        positions: coordinates; None sends none and learns none.
+        accepts: judges a node by its name and tags.
     """
 
     def __init__(
@@ -76,8 +75,9 @@ class SerfDelegate(NullDelegate):
         members: SerfMembers,
         emit: Callable[[SerfEvent], None],
         retransmit_mult: int,
-        send: Callable[[Endpoint, bytes], None],
-        random_members: Callable[[int], list[Member]],
+        queries: QueryExchange,
+        positions: Positions | None,
+        accepts: Accepts | None,
     ) -> None:
         self.clock = LamportClock()
         self.intents = BroadcastQueue(QUEUE_DEPTH_MAX)
@@ -86,13 +86,24 @@ class SerfDelegate(NullDelegate):
         self._members = members
         self._emit = emit
         self._retransmit_mult = retransmit_mult
-        self._send = send
-        self._random_members = random_members
-        self._events: RecentRing[SeenEvent] = RecentRing()
-        self._queries: RecentRing[int] = RecentRing()
-        self._event_queue = BroadcastQueue(QUEUE_DEPTH_MAX)
-        self._query_queue = BroadcastQueue(QUEUE_DEPTH_MAX)
-        self._ack_payload = encode_coordinate(Coordinate())
+        self.events: RecentRing[SeenEvent] = RecentRing()
+        self.event_queue = BroadcastQueue(QUEUE_DEPTH_MAX)
+        self._queries = queries
+        self._positions = positions
+        self._accepts = accepts
+
+    @property
+    def clocks(self) -> Clocks:
+        """The newest times that were used, as a snapshot keeps them."""
+        return Clocks(self.clock.time - 1, self.events.clock.time - 1, self._queries.recent.clock.time - 1)
+
+    def restore(self, clocks: Clocks) -> None:
+        """Go on after the times of a snapshot; what is not newer than they are was seen before the restart."""
+        self.clock.witness(clocks.members)
+        self.events.clock.witness(clocks.events)
+        self.events.oldest_accepted = clocks.events + 1
+        self._queries.recent.clock.witness(clocks.queries)
+        self._queries.recent.oldest_accepted = clocks.queries + 1
 
     # What this node says
 
@@ -101,45 +112,36 @@ class SerfDelegate(NullDelegate):
         intent = JoinIntent(self.clock.time, self._own_name)
         self.clock.witness(intent.ltime)
         self._members.join_intent(intent, now)
-        self.intents.enqueue(encode_serf(intent))
+        self.intents.enqueue(encode_serf(intent), now=now)
 
     def announce_leave(self, node: str, now: float, *, prune: bool = False) -> int:
         """Gossip that a node (this one, or a failed one) leaves; the broadcast's id."""
         intent = LeaveIntent(self.clock.advance(), node, prune)
         self._members.leave_intent(intent, now)
-        return self.intents.enqueue(encode_serf(intent))
+        return self.intents.enqueue(encode_serf(intent), now=now)
 
-    def user_event(self, name: str, payload: bytes, *, coalesce: bool) -> None:
+    def user_event(self, name: str, payload: bytes, *, coalesce: bool, now: float) -> None:
         """Gossip a user event; it is delivered here as well."""
-        event = UserEvent(self._events.clock.advance(), name, payload, coalesce)
+        event = UserEvent(self.events.clock.advance(), name, payload, coalesce)
         encoded = encode_serf(event)
         if len(encoded) > USER_EVENT_BYTES_MAX:
             raise ValueError(f"user event takes {len(encoded)} bytes, more than {USER_EVENT_BYTES_MAX}")
         self._take_event(event)
-        self._event_queue.enqueue(encoded)
-
-    def respond(self, query: Query, payload: bytes | None, *, flags: int = 0) -> None:
-        """Answer a query, directly and through as many relays as it asks for."""
-        response = QueryResponse(query.ltime, query.id, self._own_name, flags, payload)
-        encoded = encode_serf(response)
-        if len(encoded) > RESPONSE_BYTES_MAX:
-            raise ValueError(f"answer takes {len(encoded)} bytes, more than {RESPONSE_BYTES_MAX}")
-        self._send(endpoint_of(query.address, query.port), encoded)
-        if query.relay_factor == 0 or self._members.count(*Status) < query.relay_factor + 1:
-            return
-        header = RelayHeader(RelayAddress(query.address, query.port), query.source_node)
-        relayed = encode_serf(Relay(header, encoded))
-        for member in self._random_members(query.relay_factor):
-            if member.versions[1] >= _PROTOCOL_RELAY:
-                self._send(member.endpoint, relayed)
+        self.event_queue.enqueue(encoded, now=now)
 
     # What SWIM asks for
+
+    def refusal(self, name: str, meta: bytes) -> str:
+        """What whoever drives this node says of such a member."""
+        return "" if self._accepts is None else self._accepts(name, decode_tags(meta))
 
     def notify(self, event: Event, now: float) -> None:
         """Follow SWIM's members."""
         match event:
             case MemberJoined(member):
                 self._members.joined(member, now)
+                # An intent is lost for whoever has not heard it: half of a large pool may leave or join at once.
+                self.intents.depth_max = max(QUEUE_DEPTH_MAX, INTENTS_PER_MEMBER * self._members.count(*Status))
             case MemberUpdated(member):
                 self._members.updated(member)
             case MemberFailed(member) | MemberLeft(member):
@@ -152,7 +154,7 @@ class SerfDelegate(NullDelegate):
 
     def has_broadcasts(self) -> bool:
         """Whether any queue holds something."""
-        return bool(self.intents) or bool(self._query_queue) or bool(self._event_queue)
+        return bool(self.intents) or bool(self._queries.queue) or bool(self.event_queue)
 
     def broadcasts(self, overhead_bytes: int, budget_bytes: int) -> list[bytes]:
         """From the queues in their order."""
@@ -161,19 +163,20 @@ class SerfDelegate(NullDelegate):
         limit = retransmit_limit(self._retransmit_mult, self._members.count(Status.ALIVE, Status.LEAVING))
         taken: list[bytes] = []
         free = budget_bytes
-        for queue in (self.intents, self._query_queue, self._event_queue):
+        for queue in (self.intents, self._queries.queue, self.event_queue):
             payloads = queue.take(overhead_bytes, free, limit)
             free -= sum(len(payload) + overhead_bytes for payload in payloads)
             taken.extend(payloads)
         return taken
 
     def ack_payload(self) -> bytes | None:
-        """The coordinate of a node that has observed nothing."""
-        return self._ack_payload
+        """This node's coordinate, unless coordinates are switched off."""
+        return None if self._positions is None else self._positions.payload()
 
-    def probe_completed(self, member: Member, round_trip_s: float, payload: bytes) -> None:  # noqa: ARG002  (the protocol's shape)
-        """Read the peer's coordinate, so that a broken one is reported; it is not used."""
-        decode_coordinate(payload)
+    def probe_completed(self, member: Member, round_trip_s: float, payload: bytes) -> None:
+        """Move this node's coordinate by what the probe showed, and remember the peer's."""
+        if self._positions is not None:
+            self._positions.observe(member.name, decode_coordinate(payload), round_trip_s)
 
     def local_state(self, *, join: bool) -> bytes:  # noqa: ARG002  (the same either way)
         """Clocks, statuses, who left, and the recent user events."""
@@ -183,9 +186,9 @@ class SerfDelegate(NullDelegate):
                 self.clock.time,
                 self._members.status_ltimes(),
                 tuple([member.name for member in left]),
-                self._events.clock.time,
-                tuple([EventSlot(ltime, tuple(events)) for ltime, events in self._events.slots()]),
-                self._queries.clock.time,
+                self.events.clock.time,
+                tuple([EventSlot(ltime, tuple(events)) for ltime, events in self.events.slots()]),
+                self._queries.recent.clock.time,
             )
         )
 
@@ -196,8 +199,8 @@ class SerfDelegate(NullDelegate):
             raise WireError(f"user state holds {type(remote).__name__}, not SerfState")
         for clock, ltime in (
             (self.clock, remote.ltime),
-            (self._events.clock, remote.event_ltime),
-            (self._queries.clock, remote.query_ltime),
+            (self.events.clock, remote.event_ltime),
+            (self._queries.recent.clock, remote.query_ltime),
         ):
             if ltime > 0:
                 clock.witness(ltime - 1)
@@ -210,7 +213,7 @@ class SerfDelegate(NullDelegate):
                 self._take_join(JoinIntent(ltime, name), now)
         if joining:
             # What happened before this node joined is history, not news.
-            self._events.oldest_accepted = max(self._events.oldest_accepted, remote.event_ltime)
+            self.events.oldest_accepted = max(self.events.oldest_accepted, remote.event_ltime)
         for slot in remote.events:
             if slot is not None:
                 for seen in slot.events:
@@ -221,25 +224,21 @@ class SerfDelegate(NullDelegate):
         match decode_serf(payload):
             case LeaveIntent() as intent:
                 if self._take_leave(intent, now):
-                    self.intents.enqueue(payload)
+                    self.intents.enqueue(payload, now=now)
             case JoinIntent() as intent:
                 if self._take_join(intent, now):
-                    self.intents.enqueue(payload)
+                    self.intents.enqueue(payload, now=now)
             case UserEvent() as event:
                 if len(payload) > USER_EVENT_BYTES_MAX:
                     raise WireError(f"user event takes {len(payload)} bytes, more than {USER_EVENT_BYTES_MAX}")
                 if self._take_event(event):
-                    self._event_queue.enqueue(payload)
+                    self.event_queue.enqueue(payload, now=now)
             case Query() as query:
-                if self._queries.admit(query.ltime, query.id):
-                    if not query.flags & FLAG_NO_BROADCAST:
-                        self._query_queue.enqueue(payload)
-                    self._take_query(query, now)
-            case Relay(header, inner):
-                self._send(endpoint_of(header.destination.address, header.destination.port & 0xFFFF), inner)
-            case QueryResponse():
-                # This node asks no queries; a late or misdirected answer means nothing to it.
-                pass
+                self._queries.query_received(query, payload, now)
+            case QueryResponse() as response:
+                self._queries.response_received(response, now)
+            case Relay() as relay:
+                self._queries.relay(relay)
             case other:
                 raise WireError(f"{type(other).__name__} does not travel alone")
 
@@ -257,33 +256,7 @@ class SerfDelegate(NullDelegate):
         return self._members.leave_intent(intent, now)
 
     def _take_event(self, event: UserEvent) -> bool:
-        new = self._events.admit(event.ltime, SeenEvent(event.name, event.payload))
+        new = self.events.admit(event.ltime, SeenEvent(event.name, event.payload))
         if new:
             self._emit(UserEventReceived(event))
         return new
-
-    def _take_query(self, query: Query, now: float) -> None:
-        own = self._members.find(self._own_name)
-        if own is None or not matches_filters(query.filters, self._own_name, own.tags):
-            return
-        endpoint_of(query.address, query.port)  # refuses a query that nobody could answer
-        if query.flags & FLAG_ACK:
-            self.respond(query, None, flags=FLAG_ACK)
-        if query.name == INTERNAL_PREFIX + "conflict":
-            self._vote(query)
-        elif not query.name.startswith(INTERNAL_PREFIX):
-            self._emit(QueryReceived(query, now + query.timeout_ns / 1e9))
-
-    def _vote(self, query: Query) -> None:
-        """Tell a node that sees its name claimed elsewhere whom we know under that name."""
-        name = (query.payload or b"").decode("utf-8", "surrogateescape")
-        if name == self._own_name:
-            return
-        member = self._members.find(name)
-        if member is None:
-            self.respond(query, bytes((SerfType.CONFLICT_RESPONSE, 0xC0)))
-            return
-        vote = ConflictResponse(
-            member.name, member.address, member.port, member.tags, int(member.status), *member.versions
-        )
-        self.respond(query, encode_serf(vote))

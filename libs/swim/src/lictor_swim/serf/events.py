@@ -1,6 +1,7 @@
 """What a Serf node tells its driver; drained with `events()` together with the events of the SWIM node below."""
 
 from enum import Enum, IntEnum
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -12,6 +13,7 @@ from lictor_swim.events import (
     MemberSuspected,
     MemberTrusted,
     NameConflict,
+    PacketsBlocked,
     Refuted,
 )
 from lictor_swim.serf.wire import Query, UserEvent
@@ -85,6 +87,96 @@ class QueryReceived(Struct, frozen=True, gc=False):
     deadline: float
 
 
+class QueryId(NamedTuple):
+    """Names a query that this node asked: its Lamport time and its number."""
+
+    ltime: int
+    id: int
+
+
+class QueryAck(Struct, frozen=True, gc=False):
+    """A member has received a query of this node that wants acks."""
+
+    query: QueryId
+    member: str
+
+
+class QueryAnswer(Struct, frozen=True, gc=False):
+    """A member's answer to a query of this node; at most one of each member."""
+
+    query: QueryId
+    member: str
+    payload: bytes
+
+
+class QueryDone(Struct, frozen=True, gc=False):
+    """A query's time is over; so many acks and answers came in."""
+
+    query: QueryId
+    acks: int
+    answers: int
+
+
+class KeyOperation(Enum):
+    """What a key rotation query asks of every member; the value is the query's name without its prefix."""
+
+    INSTALL = "install-key"
+    USE = "use-key"
+    REMOVE = "remove-key"
+    LIST = "list-keys"
+
+
+class KeysDone(Struct, frozen=True):
+    """What became of a key rotation query: the outcome member by member, as `serf keys` shows it.
+
+    Attributes:
+        query: what `SerfNode.keys` returned when it was asked.
+        operation: what was asked.
+        members: how many members were alive when it was asked, this one included.
+        answered: how many answered before the time was over.
+        failed: how many of them refused.
+        messages: what members said, by name: the reasons of those that refused, and remarks of others.
+        keys: how many members hold each key (base64); filled by LIST only.
+        primary_keys: how many members encrypt with each key (base64); filled by LIST only, and by peers that say so.
+    """
+
+    query: QueryId
+    operation: KeyOperation
+    members: int
+    answered: int
+    failed: int
+    messages: dict[str, str]
+    keys: dict[str, int]
+    primary_keys: dict[str, int]
+
+    @property
+    def error(self) -> str:
+        """Why it did not succeed everywhere, in Serf's words; empty when it did."""
+        if self.failed:
+            return f"{self.failed}/{self.members} nodes reported failure"
+        if self.answered != self.members:
+            return f"{self.answered}/{self.members} nodes reported success"
+        return ""
+
+
+class KeyringChanged(Struct, frozen=True, gc=False):
+    """This node's keys are others now, the first one encrypts: a driver that keeps them in a file writes it anew."""
+
+    keys: tuple[bytes, ...]
+
+
+class NameLost(Struct, frozen=True, gc=False):
+    """Another node has this node's name, and too few members know it at our address: this node should stop."""
+
+    claimed: Endpoint
+    votes: int
+    for_us: int
+
+
+class LeaveStarted(Struct, frozen=True, gc=False):
+    """This node begins to leave: a snapshot notes it at once."""
+
+
 class LeaveCompleted(Struct, frozen=True, gc=False):
     """This node has left and may stop."""
 
@@ -93,11 +185,19 @@ SerfEvent = (
     MemberEvent
     | UserEventReceived
     | QueryReceived
+    | QueryAck
+    | QueryAnswer
+    | QueryDone
+    | KeysDone
+    | KeyringChanged
+    | NameLost
+    | LeaveStarted
     | LeaveCompleted
     | JoinSucceeded
     | JoinFailed
     | InputRefused
     | NameConflict
+    | PacketsBlocked
     | Refuted
     | MemberSuspected
     | MemberTrusted

@@ -11,6 +11,7 @@ An intent counts only if its Lamport time is above the member's; counted intents
 what ends their spread. The table keeps gone members much longer than memberlist does, so that they can be shown.
 """
 
+from collections import Counter
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -65,6 +66,7 @@ class SerfMembers:
         self._entries: dict[str, _Entry] = {}
         self._prune_at: dict[str, float] = {}
         self._intents: dict[tuple[str, bool], _Intent] = {}
+        self._counts: Counter[Status] = Counter()
 
     def values(self) -> list[SerfMember]:
         """All members, in the order in which they were first seen."""
@@ -81,7 +83,7 @@ class SerfMembers:
 
     def count(self, *statuses: Status) -> int:
         """How many members are in any of these statuses."""
-        return sum(entry.status in statuses for entry in self._entries.values())
+        return sum([self._counts[status] for status in statuses])
 
     def status_ltimes(self) -> dict[str, int]:
         """Each member's status time, as it goes into an exchange of state."""
@@ -94,11 +96,12 @@ class SerfMembers:
             self._make_room()
             entry = _Entry(member, Status.ALIVE, 0, now, decode_tags(member.meta))
             self._entries[member.name] = entry
+            self._counts[Status.ALIVE] += 1
             self._apply_kept_intents(entry)
         else:
             entry.show(member)
-            entry.status, entry.changed_at = Status.ALIVE, now
-            self._prune_at.pop(member.name, None)
+            self._enter(entry, Status.ALIVE)
+            entry.changed_at = now
         self._tell(MemberChange.JOINED, entry)
 
     def _apply_kept_intents(self, entry: _Entry) -> None:
@@ -106,7 +109,7 @@ class SerfMembers:
             intent = self._intents.pop((entry.member.name, leave), None)
             if intent is not None and intent.ltime > entry.status_ltime:
                 entry.status_ltime = intent.ltime
-                entry.status = Status.LEAVING if leave else Status.ALIVE
+                self._enter(entry, Status.LEAVING if leave else Status.ALIVE)
 
     def updated(self, member: Member) -> None:
         """Its metadata changed."""
@@ -129,7 +132,7 @@ class SerfMembers:
         was_leaving = entry.status == Status.LEAVING
         entry.show(member)
         entry.changed_at = now
-        entry.status = Status.LEFT if was_leaving else Status.FAILED
+        self._enter(entry, Status.LEFT if was_leaving else Status.FAILED)
         self._tell(MemberChange.LEFT if was_leaving else MemberChange.FAILED, entry)
 
     def leave_intent(self, intent: LeaveIntent, now: float) -> bool:
@@ -141,10 +144,11 @@ class SerfMembers:
             return False
         entry.status_ltime = intent.ltime
         if entry.status == Status.ALIVE:
-            entry.status = Status.LEAVING
+            self._enter(entry, Status.LEAVING)
             self._tell(MemberChange.LEAVING, entry)
         elif entry.status == Status.FAILED:
-            entry.status, entry.changed_at = Status.LEFT, now
+            self._enter(entry, Status.LEFT)
+            entry.changed_at = now
             self._tell(MemberChange.LEFT, entry)
         if intent.prune:
             self._prune(entry, now)
@@ -159,9 +163,17 @@ class SerfMembers:
             return False
         entry.status_ltime = intent.ltime
         if entry.status == Status.LEAVING:
-            entry.status = Status.ALIVE
+            self._enter(entry, Status.ALIVE)
             self._tell(MemberChange.JOINED, entry)
         return True
+
+    def _enter(self, entry: _Entry, status: Status) -> None:
+        self._counts[entry.status] -= 1
+        self._counts[status] += 1
+        entry.status = status
+        if status == Status.ALIVE:
+            # It has refuted, or is back: whoever was to be erased once its departure is told, stays.
+            self._prune_at.pop(entry.member.name, None)
 
     def _keep(self, node: str, ltime: int, now: float, *, leave: bool) -> bool:
         kept = self._intents.get((node, leave))
@@ -209,6 +221,7 @@ class SerfMembers:
 
     def _erase(self, entry: _Entry) -> None:
         del self._entries[entry.member.name]
+        self._counts[entry.status] -= 1
         self._prune_at.pop(entry.member.name, None)
         self._tell(MemberChange.REAPED, entry)
 

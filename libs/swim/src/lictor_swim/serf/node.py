@@ -1,24 +1,44 @@
 """One Serf agent, without I/O: a SWIM node with Serf on top, driven like a SWIM node.
 
 This module keeps Serf's schedule: leaving in its two steps, reaping, and reconnecting to failed members. Serf's rules
-are in `delegate` and `members`.
+are in `delegate` and `members`, queries in `query_exchange`.
 """
 
 from enum import Enum
 
 from lictor_swim.addresses import Endpoint
+from lictor_swim.broadcast_queue import QueueMeasure
 from lictor_swim.config import VERSIONS, SwimConfig, Versions
 from lictor_swim.dice import Dice
-from lictor_swim.events import JoinFailed, JoinSucceeded, Member, Refuted
+from lictor_swim.events import JoinFailed, JoinSucceeded, Member, NameConflict, Refuted
+from lictor_swim.history import HistoryEntry
 from lictor_swim.membership import Identity
 from lictor_swim.node import SwimNode
 from lictor_swim.outbox import Effect
+from lictor_swim.serf.asking import QueryParams
 from lictor_swim.serf.config import SERF_LAN, SerfConfig
-from lictor_swim.serf.delegate import SerfDelegate
-from lictor_swim.serf.events import LeaveCompleted, SerfEvent, SerfMember, Status
+from lictor_swim.serf.coordinates import Coordinate
+from lictor_swim.serf.delegate import Accepts, SerfDelegate
+from lictor_swim.serf.events import (
+    LeaveCompleted,
+    LeaveStarted,
+    MemberChange,
+    MemberEvent,
+    QueryId,
+    SerfEvent,
+    SerfMember,
+    Status,
+)
+from lictor_swim.serf.filters import Matches, matches_plain
+from lictor_swim.serf.key_rotation import KeyRotation, answers
 from lictor_swim.serf.members import SerfMembers
+from lictor_swim.serf.name_conflict import CONFLICT, NameConflicts
+from lictor_swim.serf.positions import Positions
+from lictor_swim.serf.query_exchange import QueryExchange
+from lictor_swim.serf.snapshot import Clocks
 from lictor_swim.serf.tags import encode_tags
 from lictor_swim.serf.wire import Query
+from lictor_swim.wire.keyring import Keyring
 from lictor_swim.wire.packet import Framing
 
 
@@ -45,6 +65,10 @@ class SerfNode:
         framing: keys, label and compression of the pool.
         dice: the source of randomness; with keys it must be unpredictable.
         versions: announced protocol versions.
+        clocks: where a snapshot says that this node's clocks were; events and queries of before are not shown again.
+        accepts: says why a node with these tags may not be in this pool (another datacenter's), or nothing. One such
+            node refuses a whole join; by gossip it is refused alone.
+        matches: evaluates the tag expressions of queries; the default understands the plain part of Go's language.
     """
 
     def __init__(
@@ -59,16 +83,43 @@ class SerfNode:
         dice: Dice,
         serf: SerfConfig = SERF_LAN,
         versions: Versions = VERSIONS,
+        clocks: Clocks | None = None,
+        matches: Matches = matches_plain,
+        accepts: Accepts | None = None,
     ) -> None:
         self._config = serf
         self._dice = dice
         self._events: list[SerfEvent] = []
         self._members = SerfMembers(name, serf, self._events_append)
         identity = Identity(name=name, address=address, port=port, meta=encode_tags(tags), versions=versions)
-        self._delegate = SerfDelegate(
-            name, self._members, self._events_append, swim.retransmit_mult, self._send, self._random_members
+        self._queries = QueryExchange(
+            lambda: self._swim.own,
+            self._members,
+            self._events_append,
+            self._send,
+            self._random_members,
+            swim.gossip_interval_s,
+            dice,
+            matches,
         )
+        self._positions = Positions(name, dice) if serf.coordinates else None
+        self._delegate = SerfDelegate(
+            name, self._members, self._events_append, swim.retransmit_mult, self._queries, self._positions, accepts
+        )
+        if clocks is not None:
+            self._delegate.restore(clocks)
         self._swim = SwimNode(identity, swim, framing, dice, self._delegate)
+        self.keys = KeyRotation(
+            self._queries.ask_for,
+            lambda: self._swim.living,
+            lambda: self._swim.framing.keyring,
+            self._swim.replace_keyring,
+            self._events_append,
+        )
+        self._conflicts = NameConflicts(
+            name, lambda: self._swim.own.endpoint, self._members, self._queries.ask_for, self._events_append
+        )
+        self._queries.internal = {CONFLICT: self._conflicts.vote, **answers(self.keys)}
         self._leave = _Leave.NOT
         self._leave_id = 0
         self._leave_deadline = float("inf")
@@ -115,6 +166,7 @@ class SerfNode:
         if now >= self._next_reconnect_at:
             self._next_reconnect_at = now + self._config.reconnect_interval_s
             self._reconnect(now)
+        self._queries.expire(now)
         self._after(now)
 
     def next_deadline(self) -> float:
@@ -125,6 +177,7 @@ class SerfNode:
             self._members.reap_deadline(),
             self._next_reconnect_at,
             self._leave_deadline,
+            self._queries.deadline(),
         )
 
     def outgoing(self) -> list[Effect]:
@@ -139,14 +192,19 @@ class SerfNode:
 
     # What the service calls
 
-    def join(self, seed: Endpoint, now: float) -> int:
-        """Join a pool through a seed; JoinSucceeded or JoinFailed with this stream id follows."""
-        return self._swim.join(seed, now)
+    def join(self, seed: Endpoint, now: float, *, replay: bool = False) -> int:
+        """Join a pool through a seed; JoinSucceeded or JoinFailed with this stream id follows.
+
+        User events of before are history to a newcomer. With `replay` those that are newer than this node's clock are
+        shown: for a node that comes back with the clocks of its snapshot.
+        """
+        return self._swim.join(seed, now, replay=replay)
 
     def leave(self, now: float) -> None:
         """Leave the pool; LeaveCompleted follows, at the latest after two broadcast timeouts and the delay."""
         if self._leave is not _Leave.NOT:
             return
+        self._events.append(LeaveStarted())
         self._delegate.leaving = True
         self._leave_id = self._delegate.announce_leave(self._swim.own.name, now)
         self._enter_leave(_Leave.INTENT, now + self._config.broadcast_timeout_s)
@@ -163,13 +221,53 @@ class SerfNode:
         """Announce new tags for this node; ValueError when they take more than 512 bytes."""
         self._swim.update_meta(encode_tags(tags), now)
 
-    def user_event(self, name: str, payload: bytes, *, coalesce: bool = True) -> None:
+    def user_event(self, name: str, payload: bytes, *, coalesce: bool = True, now: float) -> None:
         """Send a user event to the pool; ValueError when it is too large."""
-        self._delegate.user_event(name, payload, coalesce=coalesce)
+        self._delegate.user_event(name, payload, coalesce=coalesce, now=now)
 
-    def respond(self, query: Query, payload: bytes) -> None:
+    def query(self, params: QueryParams, now: float) -> QueryId:
+        """Ask the pool. QueryAck and QueryAnswer with this id follow, and QueryDone when the query's time is over.
+
+        Raises:
+            ValueError: the name is reserved, the query is too large, or too many are open.
+        """
+        return self._queries.ask(params, now)
+
+    def respond(self, query: Query, payload: bytes, now: float) -> None:
         """Answer a query that was received; ValueError when the answer is too large (1024 bytes)."""
-        self._delegate.respond(query, payload)
+        self._queries.respond(query, payload, now)
+
+    def history(self, name: str) -> tuple[HistoryEntry, ...]:
+        """What is remembered against a member, oldest first: who suspected it, how late its answers were."""
+        return self._swim.history(name)
+
+    def queues(self, now: float) -> dict[str, QueueMeasure]:
+        """Depth and oldest age of what waits to be gossiped, by kind, in the order in which packets are filled."""
+        return {
+            "membership": self._swim.queue(now),
+            "intents": self._delegate.intents.measure(now),
+            "queries": self._queries.queue.measure(now),
+            "user_events": self._delegate.event_queue.measure(now),
+        }
+
+    @property
+    def coordinate(self) -> Coordinate:
+        """Where this node lies in the space of latencies; the origin when coordinates are switched off."""
+        return Coordinate() if self._positions is None else self._positions.own
+
+    def coordinate_of(self, name: str) -> Coordinate | None:
+        """Where a member lies, as its last ack said; None when this node has not probed it yet."""
+        return None if self._positions is None else self._positions.of(name)
+
+    @property
+    def clocks(self) -> Clocks:
+        """The Lamport times to write into a snapshot."""
+        return self._delegate.clocks
+
+    @property
+    def keyring(self) -> Keyring | None:
+        """The keys that this node uses now; None when the pool is not encrypted."""
+        return self._swim.framing.keyring
 
     @property
     def members(self) -> list[SerfMember]:
@@ -200,12 +298,17 @@ class SerfNode:
                 self._reconnects.discard(event.stream_id)
                 return
             self._joined = self._joined or isinstance(event, JoinSucceeded)
+        if isinstance(event, MemberEvent) and event.change is MemberChange.REAPED and self._positions is not None:
+            self._positions.forget(event.member.name)
         self._events.append(event)
 
     def _after(self, now: float) -> None:
         """What follows from the call just made."""
-        if any(isinstance(event, Refuted) for event in self._swim.events()):
-            self._members.refreshed(self._swim.own)
+        for event in self._swim.events():
+            if isinstance(event, Refuted):
+                self._members.refreshed(self._swim.own)
+            elif isinstance(event, NameConflict) and self._votes_on(event):
+                self._conflicts.seen(event.claimed, now)
         if self._joined:
             # Peers may hold an older leave intent about this node: a newer join intent ends it.
             self._joined = False
@@ -218,6 +321,10 @@ class SerfNode:
         if self._leave is _Leave.LINGER and (self._swim.is_alone or now >= self._leave_deadline):
             self._enter_leave(_Leave.DONE, float("inf"))
             self._events.append(LeaveCompleted())
+
+    def _votes_on(self, conflict: NameConflict) -> bool:
+        ours = conflict.member.name == self._swim.own.name
+        return ours and self._config.name_conflict_resolution and self._leave is _Leave.NOT
 
     def _enter_leave(self, stage: _Leave, deadline: float) -> None:
         self._leave, self._leave_deadline = stage, deadline
@@ -232,4 +339,4 @@ class SerfNode:
         if not failed or self._leave is not _Leave.NOT or self._dice.random() > len(failed) / max(1, len(alive)):
             return
         member = failed[self._dice.randrange(len(failed))]
-        self._reconnects.add(self._swim.join(member.endpoint, now))
+        self._reconnects.add(self._swim.join(member.endpoint, now, replay=True))

@@ -6,7 +6,7 @@ integers take the smallest unsigned form; signed forms of newer peers are accept
 any type.
 
 A reader allocates no more than the bytes it was given: counts and lengths are checked against what remains first.
-It does not know extension types, nor structs sent as arrays (both are never sent by memberlist or Serf).
+It does not know extension types: memberlist and Serf send none.
 """
 
 import struct
@@ -215,6 +215,13 @@ class Reader:
     def array_length(self) -> int | None:
         """Read an array's header; nil is None. The count never exceeds the bytes that remain."""
         return self._length(0x90, 0xDC, 1, "an array")
+
+    def at_array(self) -> bool:
+        """Whether the next value is an array."""
+        if self.position >= len(self.data):
+            return False
+        code = self.data[self.position]
+        return 0x90 <= code <= 0x9F or code in (0xDC, 0xDD)
 
     def map_length(self) -> int | None:
         """Read a map's header; nil is None. Twice the count never exceeds the bytes that remain."""

@@ -1,7 +1,8 @@
 """Structs on the wire: a map of Go field names, sorted bytewise, to values.
 
 A `StructCodec` ties a Python struct to its wire fields. Unknown keys are skipped and missing keys leave the struct's
-defaults, as go-msgpack does, so old and new peers understand each other.
+defaults, as go-msgpack does, so old and new peers understand each other. go-msgpack also reads a struct that comes as
+an array of its fields in the order of their declaration; so do we, and neither of us sends one.
 """
 
 from collections.abc import Callable
@@ -97,12 +98,13 @@ class StructCodec(Generic[StructT]):
 
     Args:
         type_: the struct; every field has a default, which is what a missing key leaves.
-        fields: its wire fields, in any order.
+        fields: its wire fields, in the order in which Go declares them.
     """
 
     def __init__(self, type_: type[StructT], *fields: Field) -> None:
         self._type = type_
         self._fields = tuple(sorted(fields, key=lambda field: field.key.encode()))
+        self._declared = fields
         self._by_key = {field.key: field for field in fields}
 
     def put(self, out: bytearray, value: StructT) -> None:
@@ -121,20 +123,34 @@ class StructCodec(Generic[StructT]):
         """Read the struct; nil gives all defaults.
 
         Raises:
-            WireError: not a map, or a field of the wrong type or range; the text names the field.
+            WireError: neither map nor array, or a field of the wrong type or range; the text names the field.
         """
         values: dict[str, Any] = {}
+        if reader.at_array():
+            self._read_array(reader, values)
+            return self._type(**values)
         for _ in range(reader.map_length() or 0):
             key = reader.text()
             field = self._by_key.get(key)
             if field is None:
                 reader.skip()
                 continue
-            try:
-                values[field.attribute] = field.kind.read(reader)
-            except WireError as error:
-                raise type(error)(f"{self._type.__name__}.{key}: {error}") from None
+            self._read_field(field, reader, values)
         return self._type(**values)
+
+    def _read_array(self, reader: Reader, values: dict[str, Any]) -> None:
+        """Fields by position: those that are missing at the end keep their defaults, further ones are skipped."""
+        length = reader.array_length() or 0
+        for field in self._declared[:length]:
+            self._read_field(field, reader, values)
+        for _ in range(length - len(self._declared)):
+            reader.skip()
+
+    def _read_field(self, field: Field, reader: Reader, values: dict[str, Any]) -> None:
+        try:
+            values[field.attribute] = field.kind.read(reader)
+        except WireError as error:
+            raise type(error)(f"{self._type.__name__}.{field.key}: {error}") from None
 
     def encode(self, value: StructT) -> bytes:
         """The struct's bytes."""

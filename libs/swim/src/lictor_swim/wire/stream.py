@@ -12,7 +12,6 @@ from lictor_swim.wire.keyring import OVERHEAD_BYTES
 from lictor_swim.wire.messages import (
     ACK,
     ERROR_REPLY,
-    NODE_STATE,
     PING,
     PUSH_PULL_HEADER,
     USER_HEADER,
@@ -28,6 +27,7 @@ from lictor_swim.wire.messages import (
 )
 from lictor_swim.wire.msgpack import Reader
 from lictor_swim.wire.packet import Framing, add_label, compress_message, decompress_message, strip_label
+from lictor_swim.wire.rows import encode_row, read_row
 
 STREAM_BYTES_MAX = 4 * 1024 * 1024
 """Largest stream accepted. 10,000 members with Consul's tags take about 3 MiB before compression."""
@@ -58,8 +58,7 @@ def encode_stream_message(message: StreamMessage) -> bytes:
     if isinstance(message, PushPull):
         out = bytearray((MessageType.PUSH_PULL,))
         PUSH_PULL_HEADER.put(out, PushPullHeader(len(message.nodes), len(message.user_state), message.join))
-        for node in message.nodes:
-            NODE_STATE.put(out, node)
+        out += b"".join([encode_row(node) for node in message.nodes])
         return bytes(out + message.user_state)
     if isinstance(message, User):
         header = USER_HEADER.encode(UserHeader(len(message.payload)))
@@ -79,7 +78,7 @@ def decode_stream_message(data: bytes) -> StreamMessage:
     match data[0]:
         case MessageType.PUSH_PULL:
             header = _checked(PUSH_PULL_HEADER.read(reader))
-            nodes = tuple([NODE_STATE.read(reader) for _ in range(header.nodes)])
+            nodes = tuple([read_row(reader) for _ in range(header.nodes)])
             return PushPull(nodes, reader.take(header.user_state_bytes), header.join)
         case MessageType.USER:
             return User(reader.take(_checked_size(USER_HEADER.read(reader).message_bytes)))
@@ -108,12 +107,12 @@ def _checked_size(size: int) -> int:
 
 def seal_stream(message: bytes, framing: Framing, *, nonce: bytes = b"") -> bytes:
     """All bytes of one direction of a stream for an encoded message."""
-    if framing.compress:
+    if framing.compress and len(message) <= framing.compress_to_bytes:
         message = compress_message(message)
-    if framing.keyring is not None:
+    if framing.sealing is not None:
         size = len(message) + OVERHEAD_BYTES
         header = bytes((MessageType.ENCRYPT,)) + size.to_bytes(_LENGTH_BYTES, "big")
-        message = header + framing.keyring.seal(message, nonce, header + framing.label)
+        message = header + framing.sealing.seal(message, nonce, header + framing.label)
     return add_label(message, framing.label)
 
 
@@ -139,6 +138,8 @@ def _decrypt(data: bytes, framing: Framing) -> bytes:
     if framing.keyring is None:
         if encrypted:
             raise WireError("Remote state is encrypted and encryption is not configured")
+        return data
+    if not encrypted and not framing.verify_incoming:
         return data
     if not encrypted:
         raise WireError("Encryption is configured but remote state is not encrypted")
