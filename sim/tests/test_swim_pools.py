@@ -71,4 +71,4 @@ def test_the_command_prints_tables_with_formulas_and_in_no_row_a_healthy_member_
     printed = capsys.readouterr().out
     assert status == 0, printed
     assert "| formula |" in printed
-    assert printed.count("| yes |") == 6
+    assert printed.count("| yes |") == 7

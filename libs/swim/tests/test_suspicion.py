@@ -41,13 +41,19 @@ def test_confirmations_shorten_a_suspicion_on_a_logarithmic_scale(confirmations:
 def test_only_distinct_accusers_confirm_and_only_as_many_as_wanted() -> None:
     suspicion = Suspicion("a", 100.0, LAN, 10)
     assert suspicion.deadline == pytest.approx(124.0)
-    assert not suspicion.confirm("a")
-    assert suspicion.confirm("b")
-    assert not suspicion.confirm("b")
+    assert not suspicion.confirm("a", 101.0)
+    assert suspicion.confirm("b", 101.0)
+    assert not suspicion.confirm("b", 101.0)
     assert suspicion.deadline == pytest.approx(111.381, abs=0.001)
-    assert suspicion.confirm("c")
+    assert suspicion.confirm("c", 101.0)
     assert suspicion.deadline == pytest.approx(104.0)
-    assert not suspicion.confirm("d")
+    assert not suspicion.confirm("d", 101.0)
+
+
+def test_a_late_confirmation_ends_a_suspicion_now_and_not_in_the_past() -> None:
+    suspicion = Suspicion("a", 100.0, LAN, 10)
+    assert suspicion.confirm("b", 120.0)
+    assert suspicion.deadline == 120.0
 
 
 def test_a_pool_too_small_to_confirm_starts_at_the_shortest_time() -> None:
@@ -60,7 +66,7 @@ def test_confirmations_never_lengthen_a_suspicion(accusers: list[str], pool: int
     suspicion = Suspicion("a", 0.0, LAN, pool)
     before = suspicion.deadline
     for accuser in accusers:
-        suspicion.confirm(accuser)
+        suspicion.confirm(accuser, 0.0)
         assert shortest_suspicion_s(LAN, pool) <= suspicion.deadline <= before
         before = suspicion.deadline
 

@@ -190,7 +190,7 @@ class Membership:
             return
         suspicion = self.suspicions.get(claim.node)
         if suspicion is not None:
-            if suspicion.confirm(claim.accuser):
+            if suspicion.confirm(claim.accuser, now):
                 self.note(record.name, HistoryKind.CONFIRMED, claim.accuser, now)
                 self._pass_on(claim, now)
             return
@@ -280,9 +280,11 @@ class Membership:
         self._emit(MemberLeft(record.member()), now)
         return self.broadcasts.enqueue(encode_message(claim), record.name, now=now)
 
-    def suspicion_deadline(self) -> float | None:
-        """When the next suspicion ends in death."""
-        return min((suspicion.deadline for suspicion in self.suspicions.values()), default=None)
+    def suspicion_deadline(self) -> float:
+        """When the next suspicion ends in death; infinite when nobody is suspected."""
+        if not self.suspicions:
+            return float("inf")
+        return min([suspicion.deadline for suspicion in self.suspicions.values()])
 
     def reached_by_stream(self, name: str, now: float) -> None:
         """A probe of this member was answered on a stream only."""
@@ -290,6 +292,11 @@ class Membership:
         if record is not None:
             self.note(name, HistoryKind.STREAM_ONLY, name, now)
             self._emit(PacketsBlocked(record.member()), now)
+
+    def postpone(self, seconds: float) -> None:
+        """Give every suspicion so much longer."""
+        for suspicion in self.suspicions.values():
+            suspicion.postpone(seconds)
 
     def expire(self, now: float) -> None:
         """Declare dead whoever did not refute in time."""

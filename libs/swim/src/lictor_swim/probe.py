@@ -119,6 +119,12 @@ class FailureDetector:
         relayed = min((min(relay.nack_at, relay.expires_at) for relay in self._relays.values()), default=at)
         return min(at, relayed)
 
+    def postpone(self, seconds: float) -> None:
+        """Give the probe under way so much longer: this node stood still and heard nothing."""
+        if self._probe is not None:
+            self._probe.indirect_at += seconds
+            self._probe.deadline += seconds
+
     def tick(self, now: float) -> None:
         """Do what is due."""
         probe = self._probe
