@@ -3,6 +3,7 @@
 import base64
 import http.server
 import json
+import posixpath
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lictor_cli.consul_import.contents import Contents, Node
+from lictor_cli.consul_import.key_paths import path_of
 from lictor_cli.consul_import.steps import SERVER_REASON, compare, entry_body
 from lictor_cli.main import app
 
@@ -85,6 +87,26 @@ def test_keys_keep_flags_and_bytes() -> None:
     assert (first.path, first.body) == (f"/v1/kv/a%20b/%C3%BC?flags={2**64 - 1}", b"\x00\xff")
     assert second.body == b""
     assert names(source, Contents(keys=source.keys)) == []
+
+
+REACHED = ("a", "a/", "a/b", "...", "a..", ".a/b", "a b/\u00fc", "a?b#c%2F", "~/\u20ac")
+UNREACHABLE = ("/", "/a", "//", "a//b", "a//", ".", "..", "a/.", "a/../b", "./a", "a\n", "\u00a0", "\u200b/x")
+
+
+@pytest.mark.parametrize("key", REACHED)
+def test_a_path_leads_to_a_key_that_cleaning_does_not_change(key: str) -> None:
+    path = path_of(key)
+    assert path is not None
+    assert unquote(urlsplit(path).path).removeprefix("/v1/kv/") == key
+    assert posixpath.normpath(unquote(path)) == unquote(path).removesuffix("/")
+
+
+@pytest.mark.parametrize("key", UNREACHABLE)
+def test_a_key_that_no_path_leads_to_is_written_by_a_transaction(key: str) -> None:
+    assert path_of(key) is None
+    [step] = compare(Contents(keys={key: {"Key": key, "Value": "eA==", "Flags": 5}}), Contents()).steps
+    operation = {"Verb": "set", "Key": key, "Value": "eA==", "Flags": 5}
+    assert (step.method, step.path, step.body) == ("PUT", "/v1/txn", [{"KV": operation}])
 
 
 def test_entries_lose_what_only_a_servers_table_knows_and_nothing_that_operators_wrote() -> None:

@@ -21,6 +21,8 @@ TIMEOUT_S = 15.0
 SETTLE_S = 8.0
 """How long a row that is marked `settles` may take until both answer the same: a check that runs, a sync of the agent."""
 STEP_S = 0.05
+ENTRIES = ("ingress-gateway", "terminating-gateway", "service-router", "service-splitter", "service-resolver", "service-defaults", "proxy-defaults")  # fmt: skip
+"""The kinds of config entries that both know, in an order in which none is deleted that another one needs."""
 
 
 class Ask(NamedTuple):
@@ -115,6 +117,9 @@ class Side:
         queries = self._http.get(f"{self.base}/v1/query")
         for one in queries.json() if queries.status_code == 200 else []:
             self._http.delete(f"{self.base}/v1/query/{one['ID']}")
+        for kind in ENTRIES:
+            for one in self._json(f"config/{kind}"):
+                self._http.delete(f"{self.base}/v1/config/{kind}/{one['Name']}")
         self._http.delete(f"{self.base}/v1/kv/?recurse")
 
     def _json(self, path):

@@ -8,9 +8,15 @@ import hypothesis  # noqa: F401
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.conformance import families
 from tests.conformance.both_sides import Pair, Side
 from tests.conformance.real_consul import BINARY, MISSING, RealConsul
 from tests.running_suite import Suite
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How much is compared, under the results."""
+    terminalreporter.write_line(families.counted())
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.conformance.both_sides import delete, get, put
+from tests.conformance.both_sides import delete, get, post, put
 
 pytestmark = pytest.mark.conformance
 
@@ -41,6 +41,7 @@ def node_check(node, status):
     )
 
 
+DEFAULTS = put("config", {"Kind": "service-defaults", "Name": "web", "Protocol": "tcp"})
 WEB, API = instance("b1", "web"), instance("b2", "api")
 TABLE = [
     # the key-value store
@@ -61,6 +62,10 @@ TABLE = [
     ("catalog/connect/web", [WEB], put("catalog/register", {"Node": "b1", "Address": "10.0.0.1", "Service": {"Service": "side", "Kind": "connect-proxy", "Port": 1, "Proxy": {"DestinationServiceName": "web"}}}), WAKES),
     # sessions
     ("session/list", [], put("session/create"), WAKES), ("session/list", [], put("kv/k", b"1"), SLEEPS), ("session/info/{bs}", [put("session/create", keep="bs")], put("session/destroy/{bs}"), WAKES), ("session/node/node-1", [], put("session/create"), WAKES), ("session/list", [put("session/create", keep="bs")], put("session/renew/{bs}"), SLEEPS),
+    # config entries and prepared queries
+    ("config/service-defaults/web", [DEFAULTS], put("config", {"Kind": "service-defaults", "Name": "web", "Protocol": "http"}), WAKES), ("config/service-defaults/web", [DEFAULTS], put("kv/k", b"1"), SLEEPS), ("config/service-defaults/web", [DEFAULTS], delete("config/service-defaults/web"), WAKES_NOW),
+    ("config/service-defaults", [], DEFAULTS, WAKES), ("config/service-defaults", [DEFAULTS], DEFAULTS, SLEEPS_NOW), ("config/service-defaults", [DEFAULTS], put("kv/k", b"1"), SLEEPS), ("config/service-defaults", [DEFAULTS], delete("config/service-defaults/web"), WAKES),
+    ("query", [], post("query", {"Name": "b", "Service": {"Service": "web"}}), WAKES), ("query", [], put("kv/k", b"1"), SLEEPS), ("query", [post("query", {"Name": "b", "Service": {"Service": "web"}}, keep="bq")], delete("query/{bq}"), WAKES),
     # intentions
     ("connect/intentions", [], put("kv/k", b"1"), SLEEPS),
 ]  # fmt: skip

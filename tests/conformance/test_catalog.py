@@ -41,6 +41,7 @@ ROWS = [
     put("catalog/register", {"Node": "ext", "Address": "1.2.3.4", "ID": "40e4a748-2192-161a-0510-9bf59fe950b5"}),
     put("catalog/register", {"Node": "a", "Address": "b", "Service": {"Service": "p", "Kind": "connect-proxy"}}), put("catalog/register", {"Node": "gone", "Address": "b", "Service": {"Service": "p", "Kind": "odd"}}),
     put("catalog/register", {"Node": "gone", "Address": "b", "Service": {"Service": "p", "Kind": "connect-proxy", "Port": 1, "Proxy": {"DestinationServiceName": "*"}}}),
+    *[put("catalog/register", {"Node": "a", "Address": "b", "Service": {"ID": "m", "Service": "m", "Meta": meta}}) for meta in ({"a b": "c"}, {"": "c"}, {"consul-x": "c"}, {"a": "v" * 513}, {"k" * 129: "c"}, {str(number): "" for number in range(65)})], get("catalog/service/m"),
     # conditions on what is there
     put("catalog/register", {"Node": "a", "Address": "1.1.1.1", "Check": {"Name": "plain"}}), get("health/node/a"), put("catalog/register", {"Node": "a", "Address": "1.1.1.9"}), get("catalog/node/a"),
     # deregistrations

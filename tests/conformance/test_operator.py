@@ -13,7 +13,7 @@ ROWS = [
     get(AUTOPILOT), put(AUTOPILOT, {"CleanupDeadServers": False, "LastContactThreshold": "300ms", "MaxTrailingLogs": 100, "ServerStabilizationTime": "1m30s"}), get(AUTOPILOT), put(AUTOPILOT, {}), get(AUTOPILOT), put(AUTOPILOT, {"LastContactThreshold": 5}), get(AUTOPILOT),
     put(AUTOPILOT, {"lastcontactthreshold": "1.5s", "ServerStabilizationTime": None, "ModifyIndex": 7}), get(AUTOPILOT), put(AUTOPILOT + "?cas=1", {}), put(AUTOPILOT + "?cas=0", {}), put(AUTOPILOT + "?cas=x", {}), put(AUTOPILOT, b"null"), get(AUTOPILOT),
     *[put(AUTOPILOT, body) for body in (b"", {"Foo": 1}, {"LastContactThreshold": "x"}, {"LastContactThreshold": "10"}, {"MaxTrailingLogs": "a"}, {"CleanupDeadServers": "x"})],
-    post(AUTOPILOT, {}), put("operator/autopilot/health", {}), get("operator/autopilot/health", only_shape=True, settles=True), get("operator/autopilot/health?dc=dc9"), get("operator/nothing"),
+    post(AUTOPILOT, {}), put("operator/autopilot/health", {}), get("operator/autopilot/health", only_shape=True, settles=True), get("operator/autopilot/health?dc=dc9"), get("operator/nothing"), get("operator/usage"), get("operator/usage?global"), put("operator/usage"),
     get("operator/keyring", only_shape=True), get("operator/keyring?relay-factor=9"), get("operator/keyring?relay-factor=x"), post("operator/keyring", {"Key": "x"}), put("operator/keyring", {"Key": "x"}), delete("operator/keyring", {"Key": "x"}), post("operator/keyring", b""), post("operator/keyring?local-only=true", {"Key": "x"}),
     post("snapshot"), delete("snapshot"), put("snapshot", b"not an archive"), put("snapshot", b""), get("snapshot?dc=dc9"),
     # nothing of Consul's policies without them

@@ -46,6 +46,9 @@ QUERY = {
     "DNS": {"TTL": "10s"},
 }
 VALUES = {"bin": bytes(range(256)), "empty": b"", "deep/a b/\u00fc": b"x", "big": b"x" * 500_000}
+UNREACHABLE = {"/": b"1", "/a": b"2", "a//b": b"3", "..": b"4", "a/./b": b"5", "a//": b"", "tab\t/x": b"6"}
+"""Keys that no path leads to: whoever writes them uses transactions."""
+
 FAMILIES = (
     "/v1/catalog/nodes",
     "/v1/catalog/services",
@@ -86,6 +89,9 @@ class Consul:
         self.call("/v1/catalog/register", EXTERNAL, "PUT")
         for key, value in VALUES.items():
             self.call(f"/v1/kv/{quote(key)}?flags={2**64 - 1}", value, "PUT")
+        for key, value in UNREACHABLE.items():
+            operation = {"Verb": "set", "Key": key, "Value": base64.b64encode(value).decode(), "Flags": 2**64 - 1}
+            self.call("/v1/txn", [{"KV": operation}], "PUT")
         for entry in ENTRIES:
             self.call("/v1/config", entry, "PUT")
         self.call("/v1/query", QUERY, "POST")
@@ -122,7 +128,7 @@ def test_a_consul_is_copied_and_a_second_import_changes_nothing(own_suite, consu
     assert "refused:" not in told
     keys = {one["Key"]: one for one in suite.get("/v1/kv/?recurse").json()}
     assert {key: (one["Flags"], base64.b64decode(one["Value"] or "")) for key, one in keys.items()} == {
-        key: (2**64 - 1, value) for key, value in VALUES.items()
+        key: (2**64 - 1, value) for key, value in (VALUES | UNREACHABLE).items()
     }
     [api] = suite.get("/v1/catalog/service/api").json()
     assert (api["Node"], api["ServiceID"], api["ServiceWeights"]) == ("ext", "a/1", {"Passing": 3, "Warning": 2})

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from lictor_cli import members_view, snapshot, store_view
+from lictor_cli import dns_explain, members_view, snapshot, store_view
 from lictor_cli.connect.envoy import ConnectError, bootstrap_for, envoy_beside_python, proxy_of, run_envoy
 from lictor_cli.consul_import import command as consul_import
 from lictor_cli.dev import control
@@ -24,6 +24,8 @@ snapshot_app = typer.Typer(no_args_is_help=True, help="Backups of the whole stat
 app.add_typer(snapshot_app, name="snapshot")
 store_app = typer.Typer(help="The members of the store.", invoke_without_command=True)
 app.add_typer(store_app, name="store")
+dns_app = typer.Typer(no_args_is_help=True, help="Names.")
+app.add_typer(dns_app, name="dns")
 
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Where the suite keeps its data.")]
 HttpAddress = Annotated[
@@ -180,6 +182,35 @@ def confirm_failures(http_addr: HttpAddress = DEFAULT_HTTP) -> None:
     except ApiError as error:
         raise _fail(str(error)) from error
     typer.echo("confirmed")
+
+
+@dns_app.callback()
+def dns() -> None:
+    """Names."""
+
+
+@dns_app.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="The whole name, e.g. web.service.consul.")],
+    qtype: Annotated[str, typer.Option("--type", help="The type of records: A, AAAA, SRV, ANY, …")] = "A",
+    http_addr: HttpAddress = DEFAULT_HTTP,
+    only_passing: Annotated[
+        bool,
+        typer.Option(
+            "--only-passing/--warnings",
+            envvar="LICTOR_DNS_ONLY_PASSING",
+            help="Whether dns leaves out instances with a warning.",
+        ),
+    ] = True,
+    domain: Annotated[str, typer.Option(help="The domain, where it is not the catalog's.")] = "",
+) -> None:
+    """What a DNS name is answered, which instances are in the answer, which are out, and why each is."""
+    asked = dns_explain.path(name, qtype, only_passing=only_passing, domain=domain)
+    try:
+        found = Api(http_addr).get(asked)
+    except ApiError as error:
+        raise _fail(str(error)) from error
+    dns_explain.show(found, Console())
 
 
 @app.command(name="import")

@@ -1,11 +1,12 @@
 """Design rules 3.2 and 3.3: batches, numbers, retries, and errors that say what is known."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from lictor_bus import NoLeaderError, NoSpaceError, OutcomeUnknownError
-from lictor_bus.frames import ProposeAnswer
+from lictor_bus import NoLeaderError, NoSpaceError, OutcomeUnknownError, OverloadedError, Proposer, frames
+from lictor_bus.frames import ProposeAnswer, ProposeBatch
 from lictor_state.commands import KVDelete, KVSet, Txn, TxnKV
 from lictor_state.rows import KVRow
 from lictor_state.txn_outcome import decode_outcome
@@ -167,5 +168,85 @@ def test_no_space_after_an_answer_that_was_lost_leaves_the_outcome_unknown(in_wo
         world.store.refuse_with = ProposeAnswer("no-space", reason="No space left")
         with pytest.raises(OutcomeUnknownError):
             await asked
+
+    in_world(story)
+
+
+def test_submitted_commands_are_told_what_propose_returns_and_raises(in_world):
+    async def story(world):
+        told: list[Any] = []
+        world.proposer.submit(KVSet("a", b"1"), told.append)
+        await world.proposer.propose(KVSet("b", b"1"))
+        assert [one.result.value for one in told] == [True]
+        world.store.lose_answers = 1000
+        world.proposer.submit(KVSet("a", b"2"), told.append, timeout_s=0.05)
+        await asyncio.sleep(0.2)
+        assert isinstance(told[1], OutcomeUnknownError)
+        world.store.lose_answers = 0
+
+    in_world(story)
+
+
+def test_a_command_that_is_forgotten_before_it_is_sent_never_is(in_world):
+    async def story(world):
+        await world.proposer.propose(KVSet("warm", b"up"))
+        told: list[Any] = []
+        world.proposer.forget(world.proposer.submit(KVSet("a", b"1"), told.append))
+        await world.proposer.propose(KVSet("b", b"1"))
+        assert world.store.store.kv("a") is None
+        assert told == []
+        assert world.proposer.waiting == 0
+
+    in_world(story)
+
+
+def test_more_than_may_wait_is_refused_at_once_and_what_waits_is_told(in_world, monkeypatch):
+    monkeypatch.setattr("lictor_bus.proposer.WAITING_MAX", 3)
+
+    async def story(world):
+        told: list[Any] = []
+        for number in range(3):
+            world.proposer.submit(KVSet(f"k{number}", b"1"), told.append, timeout_s=0.1)
+        with pytest.raises(OverloadedError):
+            world.proposer.submit(KVSet("k3", b"1"), told.append)
+        await asyncio.sleep(0.2)
+        assert [type(one) for one in told] == [NoLeaderError] * 3
+
+    in_world(story, start=False)
+
+
+def test_the_window_of_unanswered_commands_is_never_passed(in_world, monkeypatch):
+    monkeypatch.setattr("lictor_bus.proposer.UNANSWERED_MAX", 4)
+
+    async def story(world):
+        await world.proposer.propose(KVSet("warm", b"up"))
+        world.store.batches.clear()
+        done = await asyncio.gather(*(world.proposer.propose(KVSet(f"k{n}", b"x", cas=0)) for n in range(30)))
+        assert all(one.result.value for one in done)
+        assert max(world.store.batches) <= 4
+        assert sum(world.store.batches) == 30
+
+    in_world(story)
+
+
+def test_changes_that_an_answer_brings_are_handed_on_before_it_is_told(in_world):
+    async def story(world):
+        heard: list[Any] = []
+        proposer = Proposer(world.bus, world.tracker, "with feed", feed=heard.append)
+        world.spawn(proposer.run())
+        await proposer.propose(KVSet("warm", b"up"))
+        request = proposer._lane.request
+
+        async def answer(member, verb, data, timeout_s):
+            assert frames.decode(data, ProposeBatch).with_feed
+            answered = frames.decode(await request(member, verb, data, timeout_s), ProposeAnswer)
+            brought = ProposeAnswer("ok", answered.leader, answered.term, answered.results, feed=[b"changes"])
+            return frames.encode(brought)
+
+        proposer._lane.request = answer  # type: ignore[method-assign]
+        proposer.submit(KVSet("a", b"1"), heard.append)
+        await proposer.propose(KVSet("b", b"1"))
+        assert heard[0] == b"changes"
+        assert heard[1].result.value is True
 
     in_world(story)

@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from lictor_bus import frames
+from lictor_bus import frames, subjects
+from lictor_state import dump, restore
 from lictor_state.commands import CatalogRegister, KVSet, RaiseLevel, ServiceSpec
 
 
@@ -137,6 +138,28 @@ def test_a_view_whose_snapshot_is_gone_at_the_member_asks_again(in_world, until)
     in_world(story)
 
 
+def test_a_snapshot_that_is_older_than_the_view_is_not_taken(in_world, until):
+    async def story(world):
+        view = await world.view()
+        older = restore(dump(world.store.store))
+        await world.store.apply(KVSet("a", b"1"))
+        await until(lambda: view.index == world.store.store.index)
+        newest, world.store.store = world.store.store, older
+        world.store.keep_changes = False
+        indexes = []
+        view.on_reset(lambda: indexes.append(view.index))
+        offered = len(world.store._snapshots)
+        announced = frames.Feed(world.store.cluster, view.store.epoch, view.index, view.index + 1, [], resume=True)
+        await world.bus.publish(subjects.feed(world.store.cluster, "all"), frames.encode(announced))
+        await until(lambda: len(world.store._snapshots) > offered + 1)
+        assert view.store.kv("a").value == b"1"
+        world.store.store = newest
+        await until(lambda: bool(indexes))
+        assert set(indexes) == {newest.index}
+
+    in_world(story)
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("stream", ["all", "discovery", "mesh"])
 def test_any_loss_of_feed_messages_leaves_the_view_equal_to_the_store(in_world, until, seed, stream):
@@ -192,5 +215,73 @@ def test_a_view_learns_the_feature_level_from_beacons(in_world, until):
         await world.store.beacon()
         await until(lambda: view.store.level == level)
         assert view.store.digest() == world.store.store.digest()
+
+    in_world(story)
+
+
+def test_what_comes_by_a_faster_road_is_taken_in_its_turn_only_and_once(in_world, until):
+    async def story(world):
+        view = await world.view()
+        seen = []
+        view.on_load(lambda index, _changes: seen.append(index))
+        messages = []
+        publish = world.store.bus.publish
+
+        async def keep(subject, data, reply=""):
+            if subject == subjects.feed(world.store.cluster, "all"):
+                messages.append(data)
+            else:
+                await publish(subject, data, reply)
+
+        world.store.bus.publish = keep
+        for number in range(3):
+            await world.store.apply(KVSet(f"k{number}", b"x"))
+        assert len(messages) == 3
+        resumes = view.resumes
+        view.offer(messages[1])  # the one before it is still on its way: no gap, no resume
+        view.offer(b"no feed")
+        assert seen == []
+        view.offer(messages[0])
+        view.offer(messages[1])
+        assert len(seen) == 2
+        for message in messages:  # and then it comes by the feed
+            view._on_feed("", message, "")
+        assert view.index == world.store.store.index
+        assert seen == sorted(set(seen))
+        assert view.resumes == resumes
+
+    in_world(story)
+
+
+def test_waits_for_an_index_end_in_the_order_of_their_indexes_or_at_their_time(in_world):
+    async def story(world):
+        view = await world.view()
+        told: list[object] = []
+        index = view.index
+        for number in (3, 1, 2):
+            view.when(index + number, 5.0, lambda there, number=number: told.append((number, there)))
+        view.when(index + 9, 0.01, lambda there: told.append((9, there)))
+        view.when(index, 0.0, lambda there: told.append((0, there)))
+        assert told == [(0, True)]
+        await asyncio.sleep(0.05)
+        assert told == [(0, True), (9, False)]
+        for number in range(3):
+            await world.store.apply(KVSet(f"k{number}", b"x"))
+        assert await view.wait_for(index + 3, 2.0)
+        assert told[2:] == [(1, True), (2, True), (3, True)]
+        assert not view._waits
+
+    in_world(story)
+
+
+def test_waits_that_are_over_are_not_kept(in_world):
+    async def story(world):
+        view = await world.view()
+        told: list[object] = []
+        for _ in range(500):
+            view.when(view.index + 1, 0.01, told.append)
+        await asyncio.sleep(0.05)
+        assert told == [False] * 500
+        assert not view._waits
 
     in_world(story)

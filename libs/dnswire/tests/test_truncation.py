@@ -26,6 +26,7 @@ from lictor_dnswire import (
     parse_message,
     parse_question,
     record_bytes,
+    record_group,
 )
 
 N = Name.from_text
@@ -137,7 +138,7 @@ def test_replies_from_templates_follow_the_same_rule(
     whole = message(*shape)
     arguments = {
         "authority": [record_bytes(record) for record in whole.authorities],
-        "additional": [record_bytes(record) for record in whole.additionals],
+        "additional": [record_group([record]) for record in whole.additionals],
     }
     answers = [answer_template(record.rdata, 0) for record in whole.answers]
     question = parse_question(QUERY)

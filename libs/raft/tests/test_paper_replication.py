@@ -490,3 +490,55 @@ def test_8_a_read_before_the_first_commit_of_the_term_waits_for_it() -> None:
     group.run(2)
     (state,) = group.members[1].read_states
     assert (state.context, state.index) == (5, 2)
+
+
+# --- what a driver may leave until the next event ---------------------------------------------------------------
+
+
+def test_an_answer_that_may_wait_commits_confirms_and_sends_nothing_that_anybody_waits_for() -> None:
+    assert sum(_answers_that_wait(seed) for seed in range(30)) > 100
+
+
+def _answers_that_wait(seed: int) -> int:
+    dice = random.Random(seed)
+    voters = dice.choice([(1, 2), (1, 2, 3), (1, 2, 3, 4, 5)])
+    group = led(*voters, async_storage_writes=True)
+    node, waited = group[1], 0
+    for _ in range(400):
+        if dice.random() < 0.3 and node.role is Role.LEADER:
+            node.propose_many([b"x"] * dice.randint(1, 3))
+        if dice.random() < 0.05 and node.role is Role.LEADER:
+            node.read_index(1)
+        for member in group.members.values():
+            if dice.random() < 0.5:
+                group.hand_out(member.id)
+            if member.writes and dice.random() < 0.4:
+                group.write_one(member.id)
+            if member.applies and dice.random() < 0.5:
+                group.apply_one(member.id)
+        if group.wire:
+            message = group.wire.pop(dice.randrange(len(group.wire)))
+            if message.to == 1 and node.may_wait(message):
+                waited += 1
+                core = node.core
+                before = (core.log.committed, len(core.read_states), core.transferee, len(core.messages))
+                node.step(message, group.now)
+                after = (core.log.committed, len(core.read_states), core.transferee)
+                assert after == before[:3]
+                assert not any(one.entries for one in core.messages[before[3] :])
+            elif message.to in group.members:
+                group[message.to].step(message, group.now)
+    return waited
+
+
+def test_the_own_write_may_wait_only_while_nobody_else_holds_more() -> None:
+    group = led()
+    node = group[1]
+    assert node.own_write_may_wait()
+    node.propose(b"x")
+    group.work_all()
+    assert node.own_write_may_wait()
+    group.deliver()
+    assert not group[2].own_write_may_wait(), "only a leader knows"
+    alone = led(1)
+    assert not alone[1].own_write_may_wait()

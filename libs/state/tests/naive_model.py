@@ -88,16 +88,16 @@ class NaiveModel:
 
     # nodes, services, checks
 
-    def put_node(self, node: str, address: str, node_id: str) -> str:
+    def put_node(self, node: str, address: str, node_id: str, meta: dict[str, str]) -> str:
         old = self.nodes.get((node.lower(),))
         name: str = old["node"] if old else node
-        self.put("nodes", (node.lower(),), {"node": name, "id": node_id, "address": address})
+        self.put("nodes", (node.lower(),), {"node": name, "id": node_id, "address": address, "meta": meta})
         return name
 
     def any_node(self, node: str, address: str) -> str:
         """The node, made without an id if nobody has heard of it."""
         old = self.nodes.get((node.lower(),))
-        return str(old["node"]) if old else self.put_node(node, address, "")
+        return str(old["node"]) if old else self.put_node(node, address, "", {})
 
     def remove_node(self, node: str) -> None:
         if (node.lower(),) not in self.nodes:
@@ -226,7 +226,8 @@ def _catalog_register(model: NaiveModel, command: c.CatalogRegister) -> bool:
         if command.node_id:
             _take_name(model, command, old)
             old = model.nodes.get(key)
-        name = model.put_node(command.node, command.address, command.node_id or (old["id"] if old else ""))
+        node_id = command.node_id or (old["id"] if old else "")
+        name = model.put_node(command.node, command.address, node_id, command.node_meta)
     if command.service:
         model.put_service(name, command.service, agent=False)
     for check in command.checks:
@@ -301,7 +302,12 @@ def _agent_deregister(model: NaiveModel, command: c.AgentServiceDeregister) -> b
 
 
 def _agent_check_register(model: NaiveModel, command: c.AgentCheckRegister) -> bool:
-    model.put_check(model.any_node(command.node, command.address), command.check, agent=True)
+    node = model.any_node(command.node, command.address)
+    if command.keep and (command.node.lower(), command.check.check_id) in model.checks:
+        if command.check.service_id and (command.node.lower(), command.check.service_id) not in model.services:
+            raise RefusedError
+        return False
+    model.put_check(node, command.check, agent=True)
     return True
 
 

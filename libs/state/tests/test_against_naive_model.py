@@ -54,6 +54,7 @@ def same_node(row: NodeRow) -> Row:
         "node": row.node,
         "id": row.node_id,
         "address": row.address,
+        "meta": row.meta,
         "create": row.create_index,
         "modify": row.modify_index,
     }

@@ -195,3 +195,16 @@ def test_a_repeated_transition_moves_no_index(state: Any) -> None:
 def test_a_transition_to_an_unknown_status_is_refused(state: Any) -> None:
     state.do(_register(checks=[_check()]))
     assert state.do(CheckTransition("n1", "c", 1, "sideways", "")).error == "Invalid check status: 'sideways'"
+
+
+def test_a_check_that_is_to_be_kept_does_not_replace_another(state: Any) -> None:
+    state.register("n1")
+    first = CheckSpec("c", "c", "passing", notes="first")
+    second = CheckSpec("c", "c", "passing", notes="second")
+    assert state.do(AgentCheckRegister("n1", "10.0.0.1", "dc1", first, keep=True)).value is True
+    index = state.store.index_of("checks")
+    assert state.do(AgentCheckRegister("n1", "10.0.0.1", "dc1", second, keep=True)).value is False
+    assert (state.last.changes, state.store.check("n1", "c").notes) == ((), "first")
+    assert state.store.index_of("checks") == index
+    assert state.do(AgentCheckRegister("n1", "10.0.0.1", "dc1", second)).value is True
+    assert state.store.check("n1", "c").notes == "second"

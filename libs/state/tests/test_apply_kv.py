@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from lictor_state import kv_rows
-from lictor_state.commands import KVDelete, KVDeleteTree, KVSet
+from lictor_state import Store, apply, kv_rows
+from lictor_state.commands import Command, Envelope, KVDelete, KVDeleteTree, KVSet, TombstonesReap, Txn, TxnKV
+from lictor_state.levels import TOMBSTONE_FLOOR_LEVEL
 from lictor_state.queries import kv
 
 
@@ -89,6 +90,40 @@ def test_tombstones_are_bounded_and_the_oldest_goes(state: Any, monkeypatch: Any
         state.do(KVSet(name, b"1"))
         state.do(KVDelete(name))
     assert list(state.store.by.tombstone_keys) == ["a", "c"]
+
+
+def test_no_list_falls_back_when_too_many_tombstones_push_out_an_old_one(state: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(kv_rows, "TOMBSTONES_MAX", 2)
+    for name in ("p/kept", "p/gone"):
+        state.do(KVSet(name, b"1"))
+    state.do(KVDelete("p/gone"))
+    told = kv.entries(state.store, "p/").index
+    for name in ("x", "y"):
+        state.do(KVSet(name, b"1"))
+        state.do(KVDelete(name))
+    assert list(state.store.by.tombstone_keys) == ["x", "y"]
+    assert kv.entries(state.store, "p/").index == kv.keys(state.store, "p/").index == told == 3
+
+
+def test_below_the_level_that_brought_the_floor_nobody_raises_it(monkeypatch: Any) -> None:
+    """A member of an earlier build would not, and the members' states would differ."""
+    monkeypatch.setattr(kv_rows, "TOMBSTONES_MAX", 0)
+    store = Store("cluster", TOMBSTONE_FLOOR_LEVEL - 1)
+    commands: tuple[Command, ...] = (KVSet("a", b"1"), KVDelete("a"))
+    for number, command in enumerate(commands, 1):
+        apply(store, number, Envelope(0, 0, 0, command))
+    assert (store.index_of("tombstones"), store.index_of("tombstones-reaped")) == (2, 0)
+
+
+def test_a_refused_command_leaves_tombstones_in_the_order_of_their_age(state: Any) -> None:
+    for name in ("a", "b"):
+        state.do(KVSet(name, b"1"))
+        state.do(KVDelete(name))
+    state.do(KVSet("a", b"1"))
+    refused = state.do(Txn((TxnKV("delete", "a"), TxnKV("check-index", "none", index=9))))
+    assert refused.status == 409
+    assert state.do(TombstonesReap(2)).value is False
+    assert list(state.store.by.tombstone_keys) == ["b"]
 
 
 def test_single_key_reads_report_the_keys_own_index_and_missing_ones_the_table(state: Any) -> None:

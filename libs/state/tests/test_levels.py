@@ -28,6 +28,7 @@ NEWER: list[c.Command] = [
     c.EventFire("00000000-0000-4000-8000-000000000001", "deploy"),
     c.GatewayServicesSet("gw", "ingress-gateway", (c.GatewayServiceSpec("web"),)),
     c.DefinitionFilesMark("n1", "/d", ("web",)),
+    c.AgentCheckRegister("n1", "10.0.0.1", "dc1", c.CheckSpec("c", "c"), keep=True),
 ]
 
 

@@ -2,21 +2,26 @@
 blocking queries seen from outside.
 """
 
+import inspect
+import sys
 from functools import partial
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lictor_state import STREAMS, Store, Table, apply, apply_noop, dump, dump_stream, restore
+from lictor_state import STREAMS, Store, Table, apply, apply_noop, dump, dump_stream, queries, restore
 from lictor_state import commands as c
 from lictor_state.codec import GroupEncoder, decode_envelope, decode_group, encode_envelope
 from lictor_state.prepared_query_rows import QueryDefinition, QueryService, QueryTemplate
 from lictor_state.queries import (
     agent,
     ca,
+    central_config,
     config,
     coordinates,
+    dns_explain,
     events,
     gateways,
     health,
@@ -30,6 +35,8 @@ from lictor_state.queries import (
     sessions,
     usage,
 )
+from lictor_state.queries.answer import Answer, Instance
+from lictor_state.queries.dns_verdicts import DnsRules, Explanation
 from lictor_state.rows import CARootRow, CheckDefinition, ProxyDefinition, ServiceCheck
 from lictor_state.secondary_indexes import ChecksOfService
 from lictor_state.staging import RestoreDigest
@@ -42,6 +49,9 @@ PREFIXES = ("", "a", "a/", "a/b/", "b", "zz")
 STATUSES = st.sampled_from(["passing", "warning", "critical"])
 CHECK_IDS = st.sampled_from(["c1", "c2", "serfHealth"])
 SESSION_IDS = st.sampled_from(["s-1", "s-2"])
+ANSWER = "lictor_state.queries.answer.Answer["
+RACK = {"rack": "1"}
+LEGACY_ID = "00000000-0000-4000-8000-00000000abcd"
 CAS = st.one_of(st.none(), st.integers(0, 12))
 
 specs = st.builds(
@@ -116,6 +126,7 @@ catalog_commands = st.one_of(
         address=st.sampled_from(["1.1.1.1", "2.2.2.2"]),
         datacenter=st.just("dc1"),
         node_id=IDS,
+        node_meta=st.sampled_from([{}, {}, RACK]),
         service=st.one_of(st.none(), specs, proxies),
         checks=some_checks,
         skip_node_update=st.booleans(),
@@ -140,7 +151,7 @@ agent_commands = st.one_of(
         sidecar_port_max=st.just(21001),
     ),
     st.builds(c.AgentServiceDeregister, NODES, st.sampled_from(["s1", "s2"])),
-    st.builds(c.AgentCheckRegister, NODES, st.just("1.1.1.1"), st.just("dc1"), checks),
+    st.builds(c.AgentCheckRegister, NODES, st.just("1.1.1.1"), st.just("dc1"), checks, keep=st.booleans()),
     st.builds(c.AgentCheckDeregister, NODES, CHECK_IDS),
     st.builds(c.CheckTransition, NODES, CHECK_IDS, st.integers(1, 8), STATUSES, st.sampled_from(["", "out"])),
     st.builds(
@@ -161,6 +172,16 @@ agent_commands = st.one_of(
 mesh_commands = st.one_of(
     st.builds(c.IntentionUpsert, names, names, st.sampled_from(["allow", "deny", ""])),
     st.builds(c.IntentionDelete, names, names),
+    st.builds(
+        c.IntentionUpsert,
+        st.just("api"),
+        st.just("old"),
+        st.sampled_from(["allow", "deny"]),
+        legacy_id=st.just(LEGACY_ID),
+        legacy_create=st.booleans(),
+        now=st.just("2027-01-15T08:00:00Z"),
+    ),
+    st.builds(c.IntentionDelete, legacy_id=st.just(LEGACY_ID)),
     st.builds(c.ConfigEntrySet, st.just("service-defaults"), names, st.sampled_from([{}, {"Protocol": "http"}]), CAS),
     st.builds(c.ConfigEntryDelete, st.just("service-defaults"), names, CAS),
     st.builds(
@@ -291,9 +312,16 @@ def _queries() -> Any:
         yield f"agent.services {name}", "dm", lambda s, n=name: agent.services(s, n)
         yield f"agent.checks {name}", "dm", lambda s, n=name: agent.checks(s, n)
         yield f"agent.service {name}", "dm", lambda s, n=name: agent.service(s, n, "s1")
+    yield "connect_instances web", "dm", lambda s: services.connect_instances(s, "web")
     yield "nodes", "dm", nodes.nodes
+    yield "nodes of rack 1", "dm", lambda s: nodes.nodes(s, RACK)
+    yield "datacenters", "dm", nodes.datacenters
     yield "services", "dm", services.services
+    yield "services of rack 1", "dm", lambda s: services.services(s, RACK)
+    yield "services at 1.1.1.1", "dm", lambda s: services.services(s, None, lambda one: one.node.address == "1.1.1.1")
+    yield "checks of web in rack 1", "dm", lambda s: health.checks(s, "web", RACK)
     yield "state", "dm", lambda s: health.state(s, "critical")
+    yield "state of rack 1", "dm", lambda s: health.state(s, "any", RACK)
     yield "members", "d", members.members
     for key in ("a", "a/b", "b", "zz"):
         yield f"kv {key}", "", lambda s, k=key: kv.key(s, k)
@@ -309,21 +337,65 @@ def _queries() -> Any:
         yield f"query {name}", "d", lambda s, n=name: prepared_query.prepared_query(s, n)
     yield "intentions", "m", intentions.intentions
     yield "match", "m", lambda s: intentions.match(s, ["web", "db"])
+    yield "match by source", "m", lambda s: intentions.match(s, ["web"], "source")
+    yield "intention by id", "m", lambda s: intentions.by_id(s, LEGACY_ID)
     yield "exact", "m", lambda s: intentions.exact(s, "web", "db")
     yield "config", "m", lambda s: config.entry(s, "service-defaults", "web")
     yield "configs", "m", lambda s: config.entries(s, "service-defaults")
     yield "roots", "m", ca.roots
+    yield "active key", "", ca.active_key
     yield "coordinates", "d", coordinates.nodes
     yield "coordinates of n1", "d", lambda s: coordinates.node(s, "N1")
     yield "usage", "dm", usage.usage
     for name in ("web", "db"):
         yield f"gateway {name}", "m", lambda s, n=name: gateways.services(s, n)
         yield f"ingress {name}", "m", lambda s, n=name: gateways.ingress(s, n)
+    yield "merged proxies", "m", lambda s: _merged(s, "proxy")
+    yield "merged sidecars", "m", lambda s: _merged(s, "sidecar")
+    for name, qtype in (("web.service", "A"), ("n1.node", "TXT"), ("db.connect", "SRV"), ("web.ingress", "A")):
+        yield f"explain {name}", "d", lambda s, n=name, t=qtype: _explained(s, n, t)
+    yield "explain a query", "d", lambda s: _explained(s, "geo-web.query", "SRV")
+    yield "explain an address", "d", lambda s: _explained(s, "web.virtual", "A")
     for name in ("n1", "n2"):
         yield f"events of {name}", "", lambda s, n=name: events.events(s, n)
 
 
+def _merged(store: Store, name: str) -> Answer[list[Instance]]:
+    return central_config.merged(
+        store,
+        health.service(store, name),
+        lambda one: one.service,
+        lambda one, service: msgspec.structs.replace(one, service=service),
+    )
+
+
+def _explained(store: Store, name: str, qtype: str) -> Answer[Explanation]:
+    labels = (*name.encode().split(b"."), b"consul")
+    return dns_explain.explain(store, labels, qtype, DnsRules())
+
+
 QUERIES = list(_queries())
+
+
+def test_every_query_of_the_state_is_among_them() -> None:
+    ran = set()
+    previous = sys.getprofile()
+    sys.setprofile(lambda frame, _event, _argument: ran.add(frame.f_code))
+    try:
+        for _, _, query in QUERIES:
+            query(Store("cluster"))
+    finally:
+        sys.setprofile(previous)
+    modules = (getattr(queries, name) for name in queries.__all__)
+    answering = {
+        function.__code__: function.__qualname__
+        for module in modules
+        if inspect.ismodule(module)
+        for function in vars(module).values()
+        if inspect.isfunction(function) and str(function.__annotations__.get("return", "")).startswith(ANSWER)
+    }
+    assert len(answering) > 30
+    assert not {name for code, name in answering.items() if code not in ran}
 
 
 def _has_its_own_index(name: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from lictor_state import STREAMS, CodecError, Store, Table, apply, apply_noop, dump, dump_stream
+from lictor_state import STREAMS, CodecError, Store, Table, apply, apply_noop, dump, dump_stream, restore
 from lictor_state import commands as c
 from lictor_state.archive import inspect
 from lictor_state.codec import decode_envelope, encode_envelope
@@ -89,6 +89,22 @@ def test_cluster_level_and_proposers_stay_and_the_epoch_rises() -> None:
     assert (again.index, again.result.value) == (wrote.index, True)
     assert log.store.kv("mine") is None
     assert len(log.store.proposers) == 1
+
+
+def test_instances_of_an_archive_that_is_older_than_virtual_addresses_get_theirs() -> None:
+    spec = c.ServiceSpec("web", "web", native=True)
+    other = Log("theirs")
+    other.store = Store("theirs", 2)
+    other.do(c.CatalogRegister("n1", "10.0.0.1", "dc1", service=spec))
+    log = Log()
+    done = send(log, *archive(other.store))
+    assert (done.restored, done.changes) == (True, ())
+    row = log.store.service("n1", "web")
+    assert row is not None
+    assert row.tagged_addresses["consul-virtual"].address == "240.0.0.1"
+    assert (row.create_index, row.modify_index) == (2, log.store.index)
+    assert log.do(c.CatalogRegister("n1", "10.0.0.1", "dc1", service=spec)).changes == ()
+    assert restore(dump(log.store)).digest() == log.store.digest(), "what was given is in the digest"
 
 
 def test_a_members_dump_revives_no_proposers_either() -> None:

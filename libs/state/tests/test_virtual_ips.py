@@ -7,6 +7,8 @@ import pytest
 from lictor_state import Store, apply, virtual_ips
 from lictor_state import commands as c
 from lictor_state.levels import SECOND, VIRTUAL_IPS_LEVEL
+from lictor_state.mesh_rows import VirtualIPRow
+from lictor_state.queries import health
 from lictor_state.rows import ProxyDefinition, Table, TaggedAddress
 from lictor_state.virtual_ips import CONSUL_VIRTUAL, address_of
 
@@ -122,12 +124,45 @@ def test_when_every_address_is_taken_a_registration_is_refused_whole(
     assert address_of(state.store.virtual_ip("b")) == "240.0.0.2"
 
 
-def test_below_its_level_nothing_is_given_and_from_there_on_with_the_next_registration() -> None:
+def test_below_its_level_nothing_is_given_and_raising_it_gives_every_service_its_address_in_the_order_of_names() -> (
+    None
+):
     store = Store("cluster", SECOND)
-    steps: list[c.Command] = [proxy("web"), c.RaiseLevel(VIRTUAL_IPS_LEVEL), proxy("web")]
-    for number, command in enumerate(steps, 1):
-        applied = apply(store, number, c.Envelope(0, 0, 0, command))
-        row = store.service("n1", "web-proxy")
+    old: list[c.Command] = [proxy("web"), native("Db"), proxy("api", "n2"), proxy("web", "n2"), proxy("gone")]
+    old += [c.CatalogDeregister("n1", "gone-proxy"), c.CatalogRegister("n1", "10.0.0.1", "dc1", service=c.ServiceSpec("plain", "plain"))]  # fmt: skip
+    for number, command in enumerate(old, 1):
+        apply(store, number, c.Envelope(0, 0, 0, command))
+    assert not list(store.rows(Table.VIRTUAL_IPS))
+    before = store.service("n1", "plain")
+    raised = apply(store, 20, c.Envelope(0, 0, 0, c.RaiseLevel(VIRTUAL_IPS_LEVEL)))
+    assert raised.result.value is True
+    assert {key[0]: address_of(row) for key, row in store.rows(Table.VIRTUAL_IPS) if isinstance(row, VirtualIPRow)} == {
+        "api": "240.0.0.1",
+        "db": "240.0.0.2",
+        "web": "240.0.0.3",
+    }
+    for node, service_id, address in (
+        ("n1", "web-proxy", 3),
+        ("n2", "web-proxy", 3),
+        ("n2", "api-proxy", 1),
+        ("n1", "Db", 2),
+    ):
+        row = store.service(node, service_id)
         assert row is not None
-        assert (CONSUL_VIRTUAL in row.tagged_addresses) is (number == 3)
-    assert applied.changes
+        assert row.tagged_addresses[CONSUL_VIRTUAL].address == f"240.0.0.{address}"
+        assert row.modify_index == 20
+    assert store.service("n1", "plain") is before
+    again = apply(store, 21, c.Envelope(0, 0, 0, proxy("web")))
+    assert again.changes == (), "as if it had been registered at this level"
+    assert apply(store, 22, c.Envelope(0, 0, 0, c.RaiseLevel(VIRTUAL_IPS_LEVEL))).changes == ()
+
+
+def test_readers_of_instances_are_told_of_the_addresses_that_a_level_brings() -> None:
+    store = Store("cluster", SECOND)
+    apply(store, 1, c.Envelope(0, 0, 0, proxy("web")))
+    woken = []
+    answer = health.connect(store, "web")
+    store.watches.add(answer.tokens, lambda: woken.append(store.index))
+    apply(store, 2, c.Envelope(0, 0, 0, c.RaiseLevel(VIRTUAL_IPS_LEVEL)))
+    assert woken == [2]
+    assert health.connect(store, "web").index == 2

@@ -21,7 +21,7 @@ from lictor_bus.frames import (
 )
 from lictor_bus.gossip_orders import KeyringAnswer, KeyringOrder, Ordered
 from lictor_bus.pool_frames import EventNotice, PoolMember, PoolMembers, Story, StoryLine
-from lictor_bus.proposer import Committed, NoLeaderError
+from lictor_bus.proposer import Committed, NoLeaderError, ProposeError
 from lictor_catalog.access import Access
 from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
@@ -54,6 +54,9 @@ class FakeView:
 
     async def wait_for(self, index: int, timeout_s: float) -> bool:
         return self.store.index >= index
+
+    def when(self, index: int, timeout_s: float, reached: Callable[[bool], None]) -> None:
+        reached(self.store.index >= index)
 
     def reached(self, answer: ReadAnswer) -> bool:
         return self.store.index >= answer.applied
@@ -96,6 +99,12 @@ class FakeLeader:
         if self.away:
             raise NoLeaderError
         return self.apply(command)
+
+    def submit(self, command: Command, done: Callable[[Committed | ProposeError], None]) -> None:
+        if self.away:
+            asyncio.get_running_loop().call_soon(done, NoLeaderError())
+        else:
+            asyncio.get_running_loop().call_soon(done, self.apply(command))
 
     def apply(self, command: Command) -> Committed:
         applied = apply(self.view.store, next(self._raft_index), Envelope(0, 0, 0, command))

@@ -8,6 +8,7 @@ from api_fixture import Catalog, until
 from lictor_catalog.app import _listen
 from lictor_catalog.client_limits import ClientLimits
 from lictor_catalog.hot_reads import HotReads
+from lictor_catalog.hot_writes import HotWrites
 from lictor_catalog.http_protocol import server as http_server
 from lictor_catalog.settings import CatalogSettings
 
@@ -22,6 +23,19 @@ class NoHotReads(HotReads):
         return None
 
     def find(self, url: bytes, headers: object) -> None:
+        return None
+
+
+class NoHotWrites(HotWrites):
+    """Sends every request the long way."""
+
+    def __init__(self) -> None:
+        """Know nothing."""
+
+    def known(self, request: bytes, client: str) -> None:
+        return None
+
+    def find(self, method: str, url: bytes, headers: object, client: str) -> None:
         return None
 
 
@@ -42,8 +56,11 @@ class Served:
         self.listener = _listen(settings)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/v1/"
         reads = self.catalog.api.hot if hot else NoHotReads()
+        writes = self.catalog.api.hot_writes if hot else NoHotWrites()
         self.limits = ClientLimits(connections, rate)
-        self.server = http_server(self.catalog.api.app, reads, self.limits, settings.catalog_connections_max, headers)
+        self.server = http_server(
+            self.catalog.api.app, reads, writes, self.limits, settings.catalog_connections_max, headers
+        )
 
     async def __aenter__(self) -> Self:
         self.task = asyncio.create_task(self.server.serve(sockets=[self.listener]))

@@ -194,3 +194,19 @@ async def test_a_check_of_an_unknown_service_is_refused() -> None:
         "catalog/register", {"Node": "a", "Address": "1.1.1.1", "Check": {"Name": "x", "ServiceID": "no"}}
     )
     assert (answer.status_code, answer.text) == (500, "Unknown service ID 'no' for check ID 'x'")
+
+
+@story
+async def test_a_node_without_services_lists_none_and_what_a_filter_leaves_is_a_list() -> None:
+    catalog = Catalog()
+    await catalog.put("catalog/register", {"Node": "bare", "Address": "1.1.1.1"})
+    await catalog.put("catalog/register", {"Node": "some", "Address": "1.1.1.1", "Service": {"Service": "a"}})
+    for path, services in (
+        ("node-services/bare", None),
+        ("node-services/bare?filter=Service==x", []),
+        ("node-services/some?filter=Service==x", []),
+        ("node-services/nobody", None),
+        ("node/bare", {}),
+        ("node/some?filter=Service==x", {}),
+    ):
+        assert (await catalog.get(f"catalog/{path}")).json()["Services"] == services, path

@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lictor_catalog.config_entries import kinds, request
+from lictor_catalog.config_entries.fields import Obj
 from lictor_catalog.errors import ApiError
 from lictor_catalog.request import Params
+from lictor_state.filter.config_kinds import SERVICE_DEFAULTS
+from lictor_state.filter.fields import Record
 
 
 def body_of(entry: Any, query: bytes = b"") -> Any:
@@ -130,7 +133,74 @@ async def test_the_list_of_service_defaults_is_filtered() -> None:
     refused = await catalog.get("config/service-defaults", params={"filter": 'Nothing == "http"'})
     assert (refused.status_code, "Failed to create boolean expression evaluator" in refused.text) == (500, True)
     other = await catalog.get("config/service-resolver", params={"filter": 'Name == "b"'})
-    assert (other.status_code, other.text) == (400, "filters of config entries are for service-defaults only")
+    assert (other.status_code, other.text) == (500, "filtering not supported for config entry kind=service-resolver")
+
+
+FULL = {
+    "Kind": "service-defaults",
+    "Name": "full",
+    "Protocol": "http",
+    "Mode": "transparent",
+    "TransparentProxy": {"OutboundListenerPort": 15001, "DialedDirectly": True},
+    "MutualTLSMode": "strict",
+    "MeshGateway": {"Mode": "local"},
+    "Expose": {"Checks": True, "Paths": [{"Path": "/a", "ListenerPort": 1, "LocalPathPort": 2, "Protocol": "http2"}]},
+    "ExternalSNI": "a.b",
+    "UpstreamConfig": {
+        "Overrides": [
+            {"Name": "db", "Protocol": "grpc", "ConnectTimeoutMs": 5, "Limits": {"MaxConnections": 3}},
+            {"Name": "x", "PassiveHealthCheck": {"Interval": "1s", "MaxFailures": 4, "MaxEjectionPercent": 50}},
+        ],
+        "Defaults": {"MeshGateway": {"Mode": "remote"}, "BalanceOutboundConnections": "exact_balance"},
+    },
+    "MaxInboundConnections": 7,
+    "LocalConnectTimeoutMs": 8,
+    "LocalRequestTimeoutMs": 9,
+    "BalanceInboundConnections": "exact_balance",
+    "EnvoyExtensions": [{"Name": "builtin/lua", "Required": True, "Arguments": {"ProxyType": "connect-proxy", "Listener": "inbound", "Script": "s"}}],
+    "Meta": {"k": "v"},
+}  # fmt: skip
+HOLDING = [
+    "TransparentProxy.OutboundListenerPort == 15001 and TransparentProxy.DialedDirectly == true",
+    "Expose.Checks == true and Expose.Paths.Protocol == http2 and Expose.Paths.LocalPathPort == 2",
+    "UpstreamConfig.Overrides.Name == db and UpstreamConfig.Overrides.Limits.MaxConnections == 3",
+    "UpstreamConfig.Overrides.PassiveHealthCheck.MaxFailures == 4 and UpstreamConfig.Overrides.ConnectTimeoutMs == 5",
+    "UpstreamConfig.Overrides.PassiveHealthCheck.Interval == 1000000000",
+    "UpstreamConfig.Defaults.MeshGateway.Mode == remote",
+    "Destination.Addresses is empty and Destination.Port == 0",
+    "EnvoyExtensions.Name matches lua and EnvoyExtensions.Required == true",
+    "MutualTLSMode == strict and ExternalSNI == `a.b` and LocalRequestTimeoutMs == 9",
+    "RateLimits.InstanceLevel.RequestsPerSecond == 0 and RateLimits.InstanceLevel.Routes is empty",
+]
+
+
+@story
+async def test_every_field_of_service_defaults_can_be_selected() -> None:
+    catalog = Catalog()
+    for entry in (FULL, {"Kind": "service-defaults", "Name": "empty"}):
+        answer = await catalog.put("config", entry)
+        assert answer.status_code == 200, answer.text
+    for wanted in HOLDING:
+        found = await catalog.get("config/service-defaults", params={"filter": f"Name == full and ({wanted})"})
+        assert [one["Name"] for one in found.json()] == ["full"], wanted
+        others = await catalog.get("config/service-defaults", params={"filter": f"Name != full and ({wanted})"})
+        alike = "Destination" in wanted or "RateLimits" in wanted
+        assert [one["Name"] for one in others.json()] == (["empty"] if alike else []), wanted
+
+
+def test_what_can_be_selected_are_the_fields_that_an_entry_has_but_opaque_ones_and_indexes() -> None:
+    def compare(selectable: Record, entry: Obj, path: str) -> None:
+        expected = set(entry.fields) - {"Hash", "CreateIndex", "ModifyIndex"}
+        assert set(selectable.fields) == expected, path
+        for name, read in entry.fields.items():
+            if isinstance(read, Obj):
+                inner = selectable.fields[name].type
+                assert isinstance(inner, Record), name
+                compare(inner, read, f"{path}.{name}")
+
+    entry = kinds.fields_of("service-defaults")
+    assert entry is not None
+    compare(SERVICE_DEFAULTS.fields, entry, "service-defaults")
 
 
 @story
@@ -142,8 +212,35 @@ async def test_compare_and_set() -> None:
     assert (await catalog.put("config?cas=0", entry)).json() is False
     index = await catalog.index("config/proxy-defaults/global")
     assert (await catalog.put("config?cas=x", entry)).status_code == 500
+    assert (await catalog.put("config?cas=", entry)).json() is True, "as without it"
     assert (await catalog.http.delete(f"config/proxy-defaults/global?cas={index + 1}")).json() is False
     assert (await catalog.http.delete(f"config/proxy-defaults/global?cas={index}")).json() is True
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"", "EOF"),
+        (b"{", "unexpected EOF"),
+        (b"null", "Payload does not contain a kind/Kind key at the top level"),
+        (b"[]", "'' expected a map"),
+        (b"{x", "invalid JSON"),
+    ],
+)
+def test_a_body_is_read_as_every_other(body: bytes, text: str) -> None:
+    with pytest.raises(ApiError, match=f"^Request decoding failed: {text}") as refused:
+        body_of(body)
+    assert refused.value.status == 400
+
+
+@story
+async def test_what_follows_the_first_value_of_a_body_is_not_looked_at_and_deleting_no_name_deletes_nothing() -> None:
+    catalog = Catalog()
+    answer = await catalog.put("config", content=b'{"Kind":"service-defaults","Name":"web"} and more')
+    assert answer.json() is True
+    assert (await catalog.http.delete("config/service-defaults/")).json() == {}
+    assert (await catalog.http.delete("config/service-defaults")).status_code == 404
+    assert len((await catalog.get("config/service-defaults")).json()) == 1
 
 
 @story
@@ -182,7 +279,7 @@ PREFIX = "Request decoding failed: "
     ("entry", "text"),
     [
         (b"", PREFIX + "EOF"),
-        (b"{", PREFIX + "invalid JSON"),
+        (b"{x", PREFIX + "invalid JSON"),
         (b"[]", PREFIX + "'' expected a map"),
         ({"Name": "x"}, PREFIX + "Payload does not contain a kind/Kind key at the top level"),
         ({"Kind": 5}, PREFIX + "Kind value in payload is not a string"),
@@ -253,7 +350,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (defaults(Destination={"Addresses": ["a"], "Port": 1}, UpstreamConfig={"Defaults": {}}), "mutually exclusive"),
     (defaults(Destination={"Addresses": ["a"], "Port": 0}), "Invalid Port number 0"),
     (defaults(Destination={"Addresses": ["a b"], "Port": 1}), "neither an IP address nor a host name"),
-    (defaults(RateLimits={"InstanceLevel": {"Routes": [{}]}}), "exactly one of PathExact"),
+    (defaults(RateLimits={"InstanceLevel": {"Routes": [{}]}}), "Rate limiting is a consul enterprise feature"),
     (defaults(EnvoyExtensions=[{"Name": "builtin/none"}]), "is not one of"),
     (defaults(BalanceInboundConnections="x"), "is not one of"),
     ({"Kind": "proxy-defaults", "Name": "x"}, 'invalid name ("x"), only "global" is supported'),

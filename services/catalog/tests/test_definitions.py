@@ -257,6 +257,11 @@ def test_a_sidecar_takes_its_defaults_from_its_parent() -> None:
             "Invalid service address",
         ),
         (
+            {"Node": "a", "Address": "1.1.1.1", "Service": {"Service": "x", "Meta": {"a b": "c"}}},
+            500,
+            "failed inserting service: Invalid Service Meta for node a and serviceID x: Couldn't load metadata pair",
+        ),
+        (
             {"Node": "a", "Address": "1.1.1.1", "Service": {"Service": "x", "Kind": "connect-proxy"}},
             500,
             "Proxy.DestinationServiceName",

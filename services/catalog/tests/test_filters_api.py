@@ -175,5 +175,5 @@ async def test_coordinates_and_service_defaults_are_filtered_and_other_entries_r
         )
     query = {"filter": "Protocol == http and MeshGateway.Mode == local and MaxInboundConnections == 0"}
     assert [one["Name"] for one in (await catalog.get("config/service-defaults", params=query)).json()] == ["a"]
-    for path, status in (("config/service-defaults", 500), ("coordinate/nodes", 500), ("config/proxy-defaults", 400)):
-        assert (await catalog.get(path, params={"filter": "Bogus == 1"})).status_code == status, path
+    for path in ("config/service-defaults", "coordinate/nodes", "config/proxy-defaults"):
+        assert (await catalog.get(path, params={"filter": "Bogus == 1"})).status_code == 500, path

@@ -139,6 +139,35 @@ async def test_an_unclean_path_is_redirected_as_go_does() -> None:
         assert (answer.status_code, answer.headers["location"]) == (301, location)
         shown = location.replace("&", "&amp;")
         assert answer.text == f'<a href="{shown}">Moved Permanently</a>.\n\n'
+        for method in ("PUT", "DELETE", "OPTIONS"):
+            moved = await catalog.http.request(method, f"http://catalog/v1/{path}")
+            assert (moved.status_code, moved.headers["location"], moved.content) == (301, location, b"")
+            assert "content-type" not in moved.headers
+
+
+@pytest.mark.parametrize("path", ["acl/policy/name", "agent/service/deregister", "agent/service/maintenance"])
+def test_a_tree_without_its_slash_is_moved_though_it_is_in_a_larger_tree(path: str) -> None:
+    @story
+    async def asked() -> None:
+        for method in ("GET", "PUT", "OPTIONS"):
+            answer = await Catalog().http.request(method, f"http://catalog/v1/{path}")
+            assert (answer.status_code, answer.headers["location"]) == (301, f"/v1/{path}/")
+
+    asked()
+
+
+@pytest.mark.parametrize("verb", ["execute", "explain"])
+def test_what_is_below_a_query_is_only_read(verb: str) -> None:
+    @story
+    async def asked() -> None:
+        catalog = Catalog()
+        for method, status in (("PUT", 405), ("DELETE", 405), ("POST", 405), ("OPTIONS", 200)):
+            answer = await catalog.http.request(method, f"http://catalog/v1/query/q/{verb}")
+            assert (answer.status_code, answer.headers["allow"]) == (status, "OPTIONS,GET")
+        whole = await catalog.http.request("POST", "http://catalog/v1/query/q")
+        assert whole.headers["allow"] == "OPTIONS,GET,PUT,DELETE"
+
+    asked()
 
 
 BODIES: list[tuple[bytes, str]] = [

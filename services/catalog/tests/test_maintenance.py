@@ -6,6 +6,10 @@ from collections.abc import Iterable
 import pytest
 from api_fixture import Catalog, story
 
+from lictor_state import Result, Store
+from lictor_state.commands import AgentCheckRegister, CheckSpec
+from lictor_state.levels import KEPT_CHECKS_LEVEL
+
 UNKNOWN = 'Unknown service ID "nope". Ensure that the service ID is passed, not the service name.'
 NODE_DEFAULT = "Maintenance mode is enabled for this node, but no reason was provided. This is a default message."
 SERVICE_DEFAULT = "Maintenance mode is enabled for this service, but no reason was provided. This is a default message."
@@ -66,13 +70,35 @@ async def test_a_service_in_maintenance_is_out_and_its_sibling_is_not() -> None:
 
 
 @story
+async def test_a_replica_whose_view_is_behind_does_not_replace_the_reason_either() -> None:
+    catalog = await with_services()
+    await catalog.put("agent/maintenance?enable=true&reason=first")
+    check = CheckSpec("_node_maintenance", "Node Maintenance Mode", notes="second", type="maintenance")
+    behind = AgentCheckRegister("n1", "10.0.0.1", "dc1", check, keep=True)
+    assert catalog.result(behind) == Result(value=False)
+    assert (await catalog.get("agent/checks")).json()["_node_maintenance"]["Notes"] == "first"
+
+
+@story
+async def test_before_every_store_knows_how_to_keep_a_check_the_view_judges() -> None:
+    catalog = await with_services()
+    old = Store("c")
+    old.raise_level(KEPT_CHECKS_LEVEL - 1)
+    catalog.view.store = old
+    await catalog.put("agent/service/register", {"Name": "web", "ID": "w1"})
+    for _ in range(2):
+        assert (await catalog.put("agent/service/maintenance/w1?enable=true&reason=first")).status_code == 200
+    assert (await catalog.get("agent/checks")).json()["_service_maintenance:w1"]["Notes"] == "first"
+
+
+@story
 async def test_repeating_changes_nothing_and_keeps_the_first_reason() -> None:
     catalog = await with_services()
     for path in ("agent/maintenance", "agent/service/maintenance/w1"):
         await catalog.put(f"{path}?enable=true&reason=first")
-        index = catalog.view.store.index
+        index = await catalog.index("health/state/any")
         assert (await catalog.put(f"{path}?enable=true&reason=second")).status_code == 200
-        assert catalog.view.store.index == index
+        assert await catalog.index("health/state/any") == index
         notes = [one["Notes"] for one in (await catalog.get("agent/checks")).json().values() if one["Notes"]]
         assert notes == ["first"]
         for _ in range(2):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from api_fixture import Catalog, is_asleep, story, waiting
 
-from lictor_state.commands import ConfigEntrySet, CoordinateSpec, CoordinatesUpdate
+from lictor_state.commands import CoordinateSpec, CoordinatesUpdate
 
 PLACES = {"n1": 0.03, "a": 0.045, "b": 0.0, "c": 0.02}  # d is nowhere
 
@@ -68,15 +68,3 @@ async def test_a_filter_and_an_order_go_together() -> None:
     catalog = await spread()
     assert nodes(await catalog.get("catalog/service/web?near=b&filter=Node!=c")) == "bad"
     assert nodes(await catalog.get("catalog/service/web?near=a&filter=Node!=c")) == "abd"
-
-
-@story
-async def test_central_configuration_is_merged_as_long_as_there_is_none_and_then_refused() -> None:
-    catalog = await spread()
-    for path in ("health/service/web", "health/connect/web", "catalog/service/web", "catalog/connect/web", "catalog/node/a", "catalog/node-services/a"):  # fmt: skip
-        asked = await catalog.get(f"{path}?merge-central-config")
-        assert (asked.status_code, asked.content) == (200, (await catalog.get(path)).content), path
-    catalog.result(ConfigEntrySet("proxy-defaults", "global", {"Config": {"protocol": "http"}}))
-    for path in ("health/service/web", "catalog/service/web", "catalog/node/a"):
-        assert (await catalog.get(f"{path}?merge-central-config")).status_code == 400, path
-        assert (await catalog.get(path)).status_code == 200

@@ -192,8 +192,15 @@ def test_an_answer_that_breaks_off_ends_as_uvicorn_ends_it(messages: list[dict[s
 
 
 def _ours(config: uvicorn.Config, state: uvicorn.server.ServerState, app_state: dict[str, Any]) -> CatalogProtocol:
+    api = Catalog().api
     return CatalogProtocol(
-        config, state, app_state, hot=Catalog().api.hot, limits=ClientLimits(0, 0), heads=StatusHeads()
+        config,
+        state,
+        app_state,
+        hot=api.hot,
+        hot_writes=api.hot_writes,
+        limits=ClientLimits(0, 0),
+        heads=StatusHeads(),
     )
 
 

@@ -169,6 +169,7 @@ async def test_null_and_objects_without_an_operation_do_not_count() -> None:
         ({"Node": {"Verb": "get"}}, 'node "" doesn\'t exist'),
         ({"Service": {"Verb": "set", "Node": "n1", "Service": {"ID": "s"}}}, "Must provide service name (Service.Service) when service ID is provided"),
         ({"Service": {"Verb": "set", "Node": "n1", "Service": {"ID": "s", "Service": "w", "Address": "0.0.0.0"}}}, "Invalid service address"),
+        ({"Service": {"Verb": "set", "Node": "n1", "Service": {"ID": "s", "Service": "w", "Meta": {"": "c"}}}}, "Invalid Service Meta for node n1 and serviceID s: Couldn't load metadata pair ('', 'c'): Key cannot be blank"),
         ({"Service": {"Verb": "set", "Node": "n1"}}, "failed inserting service: object missing primary index"),
         ({"Check": {"Verb": "set", "Check": {"Node": "n1"}}}, "failed inserting check: object missing primary index"),
     ],

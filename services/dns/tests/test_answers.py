@@ -19,6 +19,8 @@ from lictor_state.commands import (
 )
 from lictor_state.rows import Weights
 
+CLIENT = bytes((127, 0, 0, 1))
+
 
 def test_an_address_query_gives_the_passing_instances(world, texts):
     world.instance(1)
@@ -91,7 +93,10 @@ def test_every_spelling_of_a_service_finds_it_and_is_repeated(world, name):
         "web.service.dc2.consul.",
         "web.consul.",
         "service.consul.",
-        "web.virtual.consul.",
+        "web.ingress.consul.",
+        "web.query.consul.",
+        "web.service.dc1.consul.peer.consul.",
+        "web.service.cluster-2.peer.consul.",
         "nowhere.node.consul.",
         "0a0000.addr.consul.",
         "zzzzzzzz.addr.consul.",
@@ -189,11 +194,13 @@ def test_what_is_not_ours_is_refused(world, name, rtype, rcode):
 def test_another_opcode_is_not_implemented_and_garbage_is_a_format_error(world):
     update = dns.message.make_query("consul.", "SOA")
     update.flags |= 5 << 11
-    assert dns.message.from_wire(world.responder.answer_udp(update.to_wire())).rcode() == dns.rcode.NOTIMP
+    assert dns.message.from_wire(world.responder.answer_udp(update.to_wire(), CLIENT)).rcode() == dns.rcode.NOTIMP
     broken = dns.message.make_query("consul.", "A").to_wire()[:-1]
-    assert world.responder.answer_udp(broken)[3] & 15 == dns.rcode.FORMERR
-    assert world.responder.answer_udp(b"\0") is None
-    assert world.responder.answer_udp(world.responder.answer_udp(update.to_wire())) is None, "never answer an answer"
+    assert world.responder.answer_udp(broken, CLIENT)[3] & 15 == dns.rcode.FORMERR
+    assert world.responder.answer_udp(b"\0", CLIENT) is None
+    assert world.responder.answer_udp(world.responder.answer_udp(update.to_wire(), CLIENT), CLIENT) is None, (
+        "never answer an answer"
+    )
 
 
 def test_before_the_view_is_complete_nothing_is_claimed(world):
@@ -210,7 +217,8 @@ def test_over_udp_without_edns_three_answers_are_given_with_it_and_over_tcp_all(
     assert world.ask("web.service.consul.", edns=4096).edns == 0
 
 
-def test_what_does_not_fit_is_cut_and_told(world):
+def test_what_does_not_fit_is_cut_and_told_where_that_is_wished(make_world):
+    world = make_world(enable_truncate=True)
     for number in range(1, 200):
         world.instance(number)
     reply = world.ask("web.service.consul.", edns=600)
@@ -272,4 +280,4 @@ def test_made_up_names_fill_no_memory(world):
     for number in range(2000):
         world.ask(f"x{number}.service.consul.")
     assert len(world.zone._sets) == 0
-    assert len(world.responder._ready) == 0
+    assert len(world.responder.ready) == 0

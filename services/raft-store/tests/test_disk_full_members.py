@@ -22,6 +22,10 @@ class FullableFile:
         self._disk.need(self._file, offset + len(data))
         self._file.pwrite(data, offset)
 
+    def pwrite_durably(self, data: bytes, offset: int) -> None:
+        self._disk.need(self._file, offset + len(data))
+        self._file.pwrite_durably(data, offset)
+
     def fallocate(self, length: int) -> None:
         self._disk.need(self._file, length)
         self._file.fallocate(length)

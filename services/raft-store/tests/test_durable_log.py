@@ -23,6 +23,10 @@ class InlineWriter:
     def __init__(self, wal):
         self.wal = wal
 
+    def begin(self, batch, ended):
+        self.wal.write([batch], sync=True)
+        ended(None)
+
     async def append(self, batch, *, sync=True):
         self.wal.write([batch], sync=sync)
 
@@ -36,6 +40,10 @@ class InlineWriter:
 async def opened(disk, founders=FOUNDERS, snapshot=None):
     wal, recovered = Wal.open(disk, "wal", cluster_id="c", member_id=1, segment_bytes=4096)
     return await open_log(InlineWriter(wal), recovered, founders, snapshot, LogRoom(wal, 4096), lambda _seconds: None)
+
+
+async def appended(durable, hard_state, entries):
+    await durable.append(hard_state, entries)
 
 
 def received(index, term):
@@ -62,7 +70,7 @@ def test_a_founder_whose_power_goes_while_it_makes_its_log_starts_again_as_found
 def log_with(entries, hard_state=None):
     disk = SimDisk()
     durable = asyncio.run(opened(disk))
-    asyncio.run(durable.append(hard_state, entries))
+    asyncio.run(appended(durable, hard_state, entries))
     return disk
 
 

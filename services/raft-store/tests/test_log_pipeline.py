@@ -17,6 +17,10 @@ class SlowLog:
         self.writes: list[tuple[Any, asyncio.Future[None]]] = []
         self.kept: list[HardState] = []
 
+    def begin(self, hard_state, entries, ended):
+        writing = asyncio.ensure_future(self.append(hard_state, entries))
+        writing.add_done_callback(lambda done: done.cancelled() or ended(done.exception()))
+
     async def append(self, hard_state, entries):
         await self._write((hard_state, tuple(entries)))
 
@@ -37,8 +41,8 @@ class SlowLog:
             done.set_result(None)
         else:
             done.set_exception(error)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        for _ in range(3):
+            await asyncio.sleep(0)
 
 
 def entry(index):

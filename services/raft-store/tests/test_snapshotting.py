@@ -16,12 +16,14 @@ from lictor_raft_store import snapshot_transfer, snapshotting
 from lictor_raft_store.batch import EncodedBatch
 from lictor_raft_store.disk import DiskFull
 from lictor_raft_store.durable_log import ENTRY_MEMORY_BYTES, DurableLog, LogStorage
+from lictor_raft_store.log_writer import Ended
 from lictor_raft_store.pacing import Pace
 from lictor_raft_store.sim_disk import SimDisk
 from lictor_raft_store.snapshot_dump import Unframer, framed, load, load_paced, write_paced
 from lictor_raft_store.snapshot_store import CHUNK_BYTES, SnapshotMeta, SnapshotStore
 from lictor_raft_store.snapshot_transfer import SnapshotTransfer
 from lictor_raft_store.snapshotting import as_raft
+from lictor_raft_store.surroundings import begin_append
 from lictor_state import Store, apply
 from lictor_state.commands import Envelope, KVSet
 from lictor_state.snapshot import dump_slices
@@ -124,6 +126,9 @@ class GatedWriter:
     def __init__(self) -> None:
         self.marks: list[tuple[int, bool]] = []
         self.gate = asyncio.Event()
+
+    def begin(self, batch: EncodedBatch, ended: Ended) -> None:
+        begin_append(self, batch, ended)
 
     async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:
         if batch.snapshot_mark is not None:

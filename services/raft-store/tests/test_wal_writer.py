@@ -1,12 +1,15 @@
 """The writer thread: order, group commit, failure, bounds, and a clean end."""
 
 import asyncio
+import errno
+import os
 import threading
+from typing import Any
 
 import pytest
 
 from lictor_raft_store.batch import EncodedBatch, encode_batch
-from lictor_raft_store.disk import DiskFull, StorageFailed
+from lictor_raft_store.disk import DiskFull, RealDisk, StorageFailed
 from lictor_raft_store.log_writer import LogWriter
 from lictor_raft_store.record import LogEntry, SnapshotMark
 from lictor_raft_store.recovery import Recovered
@@ -231,3 +234,53 @@ class _Nothing:
 
     def randint(self, a: int, b: int) -> int:
         return a
+
+
+def test_bytes_written_durably_are_those_of_a_write_and_a_sync(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = RealDisk().open(str(tmp_path / "log"), create=True)
+    file.pwrite_durably(b"abc", 0)
+    file.pwrite_durably(b"def", 3)
+    real, refused = os.pwritev, 0
+
+    def short(fd: int, parts: Any, offset: int, flags: int) -> int:
+        return real(fd, [parts[0][:1]], offset, flags)
+
+    def unknown(*_: object) -> int:
+        nonlocal refused
+        refused += 1
+        raise OSError(errno.EOPNOTSUPP, "not here")
+
+    def broken(*_: object) -> int:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(os, "pwritev", short)
+    file.pwrite_durably(b"ghi", 6)
+    monkeypatch.setattr(os, "pwritev", unknown)
+    file.pwrite_durably(b"jkl", 9)
+    assert refused == 1
+    monkeypatch.setattr(os, "pwritev", broken)
+    with pytest.raises(StorageFailed):
+        file.pwrite_durably(b"x", 12)
+    assert file.read(0, 100) == b"abcdefghijkl"
+    file.close()
+
+
+def test_what_is_begun_is_told_in_order_and_what_comes_after_the_end_is_refused() -> None:
+    disk = SlowDisk()
+    wal, _ = opened(disk)
+
+    async def story() -> None:
+        writer = LogWriter(wal)
+        writer.start()
+        told: list[tuple[int, object]] = []
+        for index in range(1, 6):
+            writer.begin(one(index), lambda failure, index=index: told.append((index, failure)))  # type: ignore[misc]
+        await writer.append(one(6))
+        assert told == [(index, None) for index in range(1, 6)]
+        await writer.close()
+        writer.begin(one(7), lambda failure: told.append((7, type(failure))))
+        assert told[-1] == (7, StorageFailed)
+        await writer.close()
+
+    asyncio.run(story())
+    assert [entry.index for entry in opened(disk.copy())[1].entries] == list(range(1, 7))

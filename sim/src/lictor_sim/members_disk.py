@@ -14,8 +14,9 @@ from random import Random
 
 from lictor_raft_store.batch import EncodedBatch
 from lictor_raft_store.disk import StorageError, StorageFailed
-from lictor_raft_store.log_writer import GROUP_BYTES_MAX, ROOM_RETRY_S
+from lictor_raft_store.log_writer import GROUP_BYTES_MAX, ROOM_RETRY_S, Ended
 from lictor_raft_store.sim_disk import PowerLost, SimDisk
+from lictor_raft_store.surroundings import begin_append
 from lictor_raft_store.wal import NoRoom, Wal
 
 
@@ -67,6 +68,10 @@ class SimWriter:
         self._loop = asyncio.get_running_loop()
         self._room_due = self._loop.time() + ROOM_RETRY_S
         self._loop.call_later(ROOM_RETRY_S, self._look_for_room)
+
+    def begin(self, batch: EncodedBatch, ended: Ended) -> None:
+        """As `LogWriter.begin`."""
+        begin_append(self, batch, ended)
 
     async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:
         """As `LogWriter.append`."""

@@ -4,6 +4,8 @@ Most seeds are clusters that have been founded and that the usual faults break; 
 that falls into halves.
 """
 
+import gc
+
 from lictor_sim.members_cluster import MembersCluster
 from lictor_sim.members_faults import usual_faults
 from lictor_sim.members_founding import FoundingCluster, halves
@@ -19,6 +21,10 @@ FOUNDING_SECONDS = 4.0
 
 def run_seed(seed: int, seconds: float = SECONDS) -> SeedReport:
     """Run one seed: some virtual seconds under faults, then the recovery, then the verdicts."""
-    if seed % FOUNDING_EVERY == FOUNDING_EVERY - 1:
-        return FoundingCluster(seed).run(min(seconds, FOUNDING_SECONDS), halves)
-    return MembersCluster(seed).run(seconds, usual_faults)
+    try:
+        if seed % FOUNDING_EVERY == FOUNDING_EVERY - 1:
+            return FoundingCluster(seed).run(min(seconds, FOUNDING_SECONDS), halves)
+        return MembersCluster(seed).run(seconds, usual_faults)
+    finally:
+        gc.unfreeze()  # members freeze what they load, and here one process outlives thousands of them
+        gc.collect()

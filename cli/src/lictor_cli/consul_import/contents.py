@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from lictor_cli.consul_import.key_paths import path_of
 from lictor_cli.http_api import Api, ApiError
 
 AT_ONCE_MAX = 16
@@ -96,9 +97,10 @@ def _nodes(api: Api) -> dict[str, Node]:
 def _keys(api: Api) -> dict[str, Json]:
     """Every key: the trees at the top one by one, so that no answer holds the whole store."""
     tops = _optional(api, "/v1/kv/?keys&separator=/") or []
-    if any(top.startswith("/") for top in tops):  # no path leads to these, they are read with all others
+    known = [(top, path_of(top)) for top in tops]
+    if any(path is None for _, path in known):  # no path leads there, so it is read with all others
         return {one["Key"]: one for one in api.get("/v1/kv/?recurse")}
-    paths = [f"/v1/kv/{quote(top, safe='/')}{'?recurse' if top.endswith('/') else ''}" for top in tops]
+    paths = [f"{path}{'?recurse' if top.endswith('/') else ''}" for top, path in known]
     found = at_once(lambda path: _optional(api, path) or [], paths)
     return {one["Key"]: one for rows in found for one in rows}
 

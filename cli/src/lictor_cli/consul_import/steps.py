@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from lictor_cli.consul_import.contents import CONFIG_KINDS, Contents, Json, Node
+from lictor_cli.consul_import.key_paths import path_of
 
 FAMILIES = ("nodes", "services", "checks", "keys", "config entries", "intentions", "prepared queries")
 """In the order in which they are written: each may need those before it."""
@@ -75,9 +76,7 @@ def compare(source: Contents, target: Contents) -> Steps:
     for key, row in source.keys.items():
         there = target.keys.get(key)
         same = there is not None and (row["Value"] or "", row["Flags"]) == (there["Value"] or "", there["Flags"])
-        value = base64.b64decode(row["Value"] or "")
-        path = f"/v1/kv/{quote(key, safe='/')}?flags={row['Flags']}"
-        _add(steps, Step("keys", key, "PUT", path, value), same=same)
+        _add(steps, _key(key, row), same=same)
     for kind in CONFIG_KINDS:
         for (of_kind, name), row in source.entries.items():
             if of_kind == kind:
@@ -98,6 +97,15 @@ def _add(steps: Steps, step: Step, *, same: bool) -> None:
         steps.unchanged[step.family] += 1
     else:
         steps.steps.append(step)
+
+
+def _key(key: str, row: Json) -> Step:
+    """One write; a key that no path leads to is written by a transaction."""
+    path = path_of(key)
+    if path is None:
+        operation = {"Verb": "set", "Key": key, "Value": row["Value"], "Flags": row["Flags"]}
+        return Step("keys", key, "PUT", "/v1/txn", [{"KV": operation}])
+    return Step("keys", key, "PUT", f"{path}?flags={row['Flags']}", base64.b64decode(row["Value"] or ""))
 
 
 def _node(steps: Steps, name: str, node: Node, there: Node) -> None:

@@ -26,6 +26,8 @@ from lictor_bus.proposer import (
     RefusedError,
 )
 from lictor_bus.reader import ReadGate
+from lictor_bus.saved_view import SavedView
+from lictor_bus.saved_view_file import ViewSaver
 from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.view import View
 
@@ -53,8 +55,10 @@ __all__ = [
     "Proposer",
     "ReadGate",
     "RefusedError",
+    "SavedView",
     "SessionRenewals",
     "View",
+    "ViewSaver",
     "connect",
     "tell_contact",
 ]

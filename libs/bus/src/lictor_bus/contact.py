@@ -25,5 +25,6 @@ def tell_contact(note: Callable[[str, str], None], bus: Bus, view: View, consequ
     silent_s = view.last_contact_s()
     foreign = view.leader.foreign_clusters
     note("bus", "" if bus.connected else "NATS is not reachable")
-    note("leader", f"not heard for {silent_s:.0f} s, {consequence}" if silent_s > SILENCE_S_MAX else "")
+    silence = f"not heard for {silent_s:.0f} s" if silent_s < float("inf") else "not heard yet"
+    note("leader", f"{silence}, {consequence}" if silent_s > SILENCE_S_MAX else "")
     note("clusters", f"other clusters on this NATS: {', '.join(foreign)}" if foreign else "")

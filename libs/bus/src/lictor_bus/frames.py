@@ -51,20 +51,28 @@ class Beacon(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class ProposeBatch(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Commands on their way to the leader: encoded `lictor_state.commands.Envelope`s, one log entry each."""
+    """Commands on their way to the leader: encoded `lictor_state.commands.Envelope`s, one log entry each.
+
+    `with_feed`: the answer shall bring the changes too; its road is faster than that of the feed.
+    """
 
     cluster: str
     envelopes: list[bytes]
+    with_feed: bool = False
 
 
 class ProposeAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What became of a batch: for `ok`, per envelope its index and encoded `Result`; else why not, and who leads."""
+    """What became of a batch: for `ok`, per envelope its index and encoded `Result`; else why not, and who leads.
+
+    `feed` holds encoded `Feed`s of the stream `all`, as they were published before this answer.
+    """
 
     status: Literal["ok", "not-leader", "full", "lost", "refused", "no-space"]
     leader: int = 0
     term: int = 0
     results: list[tuple[int, bytes]] = []
     reason: str = ""
+    feed: list[bytes] = []
 
 
 class ReadAsk(msgspec.Struct, frozen=True, gc=False, array_like=True):

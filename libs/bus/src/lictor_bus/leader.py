@@ -36,6 +36,7 @@ class LeaderTracker:
         self._foreign: dict[str, float] = {}
         self._changed = asyncio.Event()
         self._listeners: list[Callable[[Beacon], None]] = []
+        self._on_change: list[Callable[[], None]] = []
 
     async def start(self) -> None:
         """Begin to listen for beacons."""
@@ -45,6 +46,10 @@ class LeaderTracker:
     def listen(self, listener: Callable[[Beacon], None]) -> None:
         """Call `listener` with every accepted beacon."""
         self._listeners.append(listener)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever what `changed` waits for has happened."""
+        self._on_change.append(listener)
 
     def _on_beacon(self, _subject: str, data: bytes, _reply: str) -> None:
         try:
@@ -72,6 +77,8 @@ class LeaderTracker:
         if changed:
             waiting, self._changed = self._changed, asyncio.Event()
             waiting.set()
+            for on_change in self._on_change:
+                on_change()
 
     async def _on_founding(self, _subject: str, data: bytes, _reply: str) -> None:
         """Somebody is founding a cluster: whoever knows one vetoes (design §6)."""

@@ -37,6 +37,9 @@ WAITING_MAX = 16_384
 NOT_TAKEN = frozenset({"not-leader", "full", "no-space"})
 """Answers after which a batch is certainly in no log by this try."""
 
+TIMEOUT_S = 10.0
+"""How long a command waits for its answer unless its caller says otherwise."""
+
 ATTEMPT_TIMEOUT_S = 5.0
 RETRY_WAIT_S = 0.05
 RESULTS_KEPT, RESULT_KEPT_BYTES_MAX = 64, 64
@@ -88,13 +91,22 @@ class Committed(msgspec.Struct, frozen=True, gc=False):
     result: Result
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    command: Command
-    deadline: float
-    answer: asyncio.Future[Committed]
-    number: int = 0
-    sent: bool = False
+Outcome = Committed | ProposeError
+Done = Callable[[Outcome], None]
+"""Told what became of a command, once, from the loop; must not raise."""
+
+
+class Waiting:
+    """A submitted command; `done` is None once it was told, or nobody wants to hear it."""
+
+    __slots__ = ("command", "deadline", "done", "number", "sent")
+
+    def __init__(self, command: Command, deadline: float, done: Done) -> None:
+        self.command = command
+        self.deadline = deadline
+        self.done: Done | None = done
+        self.number = 0
+        self.sent = False
 
 
 @dataclass(slots=True)
@@ -103,7 +115,7 @@ class _Line:
 
     proposer: int
     next_number: int = 1
-    unanswered: dict[int, _Waiting] = field(default_factory=dict)
+    unanswered: dict[int, Waiting] = field(default_factory=dict)
 
     def answered_below(self) -> int:
         return next(iter(self.unanswered), self.next_number)
@@ -119,26 +131,36 @@ class Proposer:
         name: str,
         clock: Callable[[], float] = time.monotonic,
         lane: Lane | None = None,
+        feed: Callable[[bytes], None] | None = None,
     ) -> None:
-        """Proposals travel on `lane`; without one, over NATS."""
+        """Proposals travel on `lane`; without one, over NATS.
+
+        With `feed`, answers bring the changes that they speak of; it is handed them before anybody hears the answer.
+        """
+        self._feed = feed
         self._lane = lane or NatsLane(bus, lambda: leader.cluster)
         self._leader = leader
         self._name = name
         self._clock = clock
-        self._queue: list[_Waiting] = []
-        self._work = asyncio.Event()
-        self._slots = asyncio.Semaphore(BATCHES_IN_FLIGHT_MAX)
+        self._queue: list[Waiting] = []
+        self._batches: asyncio.TaskGroup | None = None
+        self._pumping = False
+        self._in_flight = 0
+        self._wants_line = asyncio.Event()
         self._line: _Line | None = None
-        self._timed: dict[_Waiting, None] = {}
+        self._timed: dict[Waiting, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
+        self._asking: dict[asyncio.Task[None], None] = {}
+        self._moved: set[asyncio.Task[None]] = set()
+        leader.on_change(self._leader_changed)
 
     @property
     def waiting(self) -> int:
         """Commands not yet answered."""
         return len(self._queue) + (len(self._line.unanswered) if self._line else 0)
 
-    async def propose(self, command: Command, timeout_s: float = 10.0) -> Committed:
+    async def propose(self, command: Command, timeout_s: float = TIMEOUT_S) -> Committed:
         """Have one command applied.
 
         Raises:
@@ -148,27 +170,63 @@ class Proposer:
             OverloadedError: too many wait already.
             RefusedError: not every member of the store can read it yet.
         """
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Outcome) -> None:
+            if not answer.done():
+                answer.set_result(outcome)
+
+        waiting = self.submit(command, done, timeout_s)
+        try:
+            outcome = await answer
+        except asyncio.CancelledError:
+            self.forget(waiting)
+            raise
+        if isinstance(outcome, ProposeError):
+            raise outcome
+        return outcome
+
+    def submit(self, command: Command, done: Done, timeout_s: float = TIMEOUT_S) -> Waiting:
+        """Have one command applied, and `done` told what `propose` returns or raises.
+
+        Raises:
+            OverloadedError: too many wait already.
+            RefusedError: not every member of the store can read it yet.
+        """
         early = too_early(command, self._leader.beacon.level) if self._leader.beacon else ""
         if early:
             raise RefusedError(early)
         if len(self._queue) >= WAITING_MAX:
             raise OverloadedError
-        loop = asyncio.get_running_loop()
         now = self._clock()
-        waiting = _Waiting(command, now + timeout_s, loop.create_future())
+        waiting = Waiting(command, now + timeout_s, done)
         self._queue.append(waiting)
-        if not self._work.is_set():
-            self._work.set()
         self._timed[waiting] = None
         if self._timer is None or waiting.deadline < self._timer_at:
             self._wait_until(waiting.deadline, now)
-        try:
-            return await waiting.answer
-        except asyncio.CancelledError:
-            self._forget(waiting)
-            raise
-        finally:
-            del self._timed[waiting]
+        if not self._pumping:
+            self._wake()
+        return waiting
+
+    def forget(self, waiting: Waiting) -> None:
+        """Nobody wants to hear of this command any more; if it has not been sent it never will be."""
+        if waiting.done is None:
+            return
+        self._close(waiting)
+        if waiting in self._queue:
+            self._queue.remove(waiting)
+        elif self._line:
+            self._line.unanswered.pop(waiting.number, None)
+
+    def _close(self, waiting: Waiting) -> None:
+        waiting.done = None
+        del self._timed[waiting]
+
+    def _tell(self, waiting: Waiting, outcome: Outcome) -> None:
+        done = waiting.done
+        if done is not None:
+            self._close(waiting)
+            done(outcome)
 
     def _wait_until(self, deadline: float, now: float) -> None:
         """One timer for all that wait, at the earliest deadline that was heard of: one for each costs 3 us a write."""
@@ -181,55 +239,63 @@ class Proposer:
         self._timer = None
         now = self._clock()
         next_at = 0.0
-        for waiting in self._timed:
-            if waiting.answer.done():
+        for waiting in list(self._timed):
+            done = waiting.done
+            if done is None:  # told by the callback of one before it
                 continue
             if waiting.deadline <= now:
-                self._forget(waiting)
-                waiting.answer.set_exception(OutcomeUnknownError() if waiting.sent else NoLeaderError())
+                self.forget(waiting)
+                done(OutcomeUnknownError() if waiting.sent else NoLeaderError())
             elif not next_at or waiting.deadline < next_at:
                 next_at = waiting.deadline
-        if next_at:
+        if next_at and self._timer is None:
             self._wait_until(next_at, now)
-
-    def _forget(self, waiting: _Waiting) -> None:
-        if waiting in self._queue:
-            self._queue.remove(waiting)
-        elif self._line:
-            self._line.unanswered.pop(waiting.number, None)
 
     async def run(self) -> None:
         """Send what waits, for ever."""
-        async with asyncio.TaskGroup() as batches:
-            while True:
-                await self._work.wait()
-                await self._slots.acquire()
-                line = self._line
-                if line is None:
-                    self._slots.release()
-                    await self._register()
-                    continue
-                batch, payload = self._take(line)
-                if not batch:
-                    self._slots.release()
-                    self._work.clear()
-                    if self._queue:  # held back by the unanswered ones: go on when the next answer comes
-                        await self._work.wait()
-                    continue
-                batches.create_task(self._deliver(line, batch, payload), name="propose batch")
+        try:
+            async with asyncio.TaskGroup() as self._batches:
+                self._wake()
+                while True:
+                    await self._wants_line.wait()
+                    if self._line is None:
+                        await self._register()
+                    if self._line is not None:
+                        self._wants_line.clear()
+                        self._wake()
+        finally:
+            self._batches = None
 
-    def _take(self, line: _Line) -> tuple[list[_Waiting], list[bytes]]:
+    def _wake(self) -> None:
+        """Send at the end of this turn of the loop, together with whatever else comes in it."""
+        if not self._pumping and self._batches is not None:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Send as many batches as may be under way."""
+        self._pumping = False
+        line = self._line
+        if line is None:
+            if self._queue:
+                self._wants_line.set()
+            return
+        while self._queue and self._in_flight < BATCHES_IN_FLIGHT_MAX and self._batches is not None:
+            batch, payload = self._take(line)
+            if not batch:
+                return  # held back by the unanswered ones: on it goes with the next answer
+            self._in_flight += 1
+            self._batches.create_task(self._deliver(line, batch, payload), name="propose batch")
+
+    def _take(self, line: _Line) -> tuple[list[Waiting], list[bytes]]:
         """Number and encode as many waiting commands as one message and the line's window may hold."""
-        batch: list[_Waiting] = []
+        batch: list[Waiting] = []
         payload: list[bytes] = []
         size = answers = 0
         below = line.answered_below()
         for waiting in self._queue:
             if line.next_number - below >= UNANSWERED_MAX:
                 break
-            if waiting.answer.done():
-                batch.append(waiting)
-                continue
             encoded = _envelopes.encode(Envelope(line.proposer, line.next_number, below, waiting.command))
             answer = answer_bytes_max(waiting.command, len(encoded))  # the answers come in one message too
             if payload and max(size + len(encoded), answers + answer) > MESSAGE_BYTES_MAX:
@@ -242,13 +308,13 @@ class Proposer:
             batch.append(waiting)
             payload.append(encoded)
         del self._queue[: len(batch)]
-        return [one for one in batch if one.number], payload
+        return batch, payload
 
-    async def _deliver(self, line: _Line, batch: list[_Waiting], payload: list[bytes]) -> None:
+    async def _deliver(self, line: _Line, batch: list[Waiting], payload: list[bytes]) -> None:
         """Send one batch until it is answered or nobody waits for it any more."""
         try:
-            data = frames.encode(ProposeBatch(self._leader.cluster, payload))
-            while any(not one.answer.done() for one in batch):
+            data = frames.encode(ProposeBatch(self._leader.cluster, payload, self._feed is not None))
+            while any(one.done is not None for one in batch):
                 deadline = max(one.deadline for one in batch)
                 answer = await self._attempt(batch, data, deadline)
                 if answer is None:
@@ -261,10 +327,11 @@ class Proposer:
         finally:
             for one in batch:
                 line.unanswered.pop(one.number, None)
-            self._slots.release()
-            self._work.set()
+            self._in_flight -= 1
+            if self._queue:
+                self._wake()
 
-    async def _attempt(self, batch: list[_Waiting], data: bytes, deadline: float) -> ProposeAnswer | None:
+    async def _attempt(self, batch: list[Waiting], data: bytes, deadline: float) -> ProposeAnswer | None:
         """One try with whoever leads now; None means: try again."""
         leader = self._leader.leader
         if not leader:
@@ -290,19 +357,27 @@ class Proposer:
 
     async def _ask(self, member: int, data: bytes, timeout_s: float) -> ProposeAnswer | None:
         """Ask one member; a new leader's beacon ends the wait, since the old one may never answer."""
-        asking = asyncio.ensure_future(self._lane.request(member, "propose", data, timeout_s))
-        moved = asyncio.ensure_future(self._leader.changed())
+        task = asyncio.current_task()
+        assert task is not None, "called from a task"
+        self._asking[task] = None
         try:
-            await asyncio.wait({asking, moved}, return_when=asyncio.FIRST_COMPLETED)
-            if not asking.done():
-                return None
-            return frames.decode(asking.result(), ProposeAnswer)
+            return frames.decode(await self._lane.request(member, "propose", data, timeout_s), ProposeAnswer)
         except (BusError, frames.FrameError) as error:
             log.debug("propose attempt failed", reason=str(error) or type(error).__name__)
             return None
+        except asyncio.CancelledError:
+            if task not in self._moved or task.uncancel():
+                raise
+            return None
         finally:
-            moved.cancel()
-            asking.cancel()
+            del self._asking[task]
+            self._moved.discard(task)
+
+    def _leader_changed(self) -> None:
+        for task in list(self._asking):
+            if task not in self._moved:
+                self._moved.add(task)
+                task.cancel()
 
     async def _wait_for_leader(self, deadline: float) -> None:
         try:
@@ -311,28 +386,27 @@ class Proposer:
         except TimeoutError:
             return
 
-    def _settle(self, line: _Line, batch: list[_Waiting], answer: ProposeAnswer) -> None:
+    def _settle(self, line: _Line, batch: list[Waiting], answer: ProposeAnswer) -> None:
         """Hand every command its result; an unknown outcome means that the state forgot this line: register anew."""
         if answer.status == "refused":
             for one in batch:
-                if not one.answer.done():
-                    one.answer.set_exception(RefusedError(answer.reason))
+                self._tell(one, RefusedError(answer.reason))
             return
         if answer.status == "no-space":
-            for one in batch:
-                if not one.answer.done():  # an earlier try may have been taken by a leader before this one
-                    one.answer.set_exception(OutcomeUnknownError() if one.sent else NoSpaceError(answer.reason))
+            for one in batch:  # an earlier try may have been taken by a leader before this one
+                self._tell(one, OutcomeUnknownError() if one.sent else NoSpaceError(answer.reason))
             return
+        if self._feed is not None:
+            for changes in answer.feed:
+                self._feed(changes)
         for one, (index, encoded) in zip(batch, answer.results, strict=True):
             result = _short_results(encoded) if len(encoded) <= RESULT_KEPT_BYTES_MAX else _results(encoded)
-            if one.answer.done():
-                continue
             if result.error == "outcome unknown":
-                one.answer.set_exception(OutcomeUnknownError())
-                if self._line is line:
+                if self._line is line and one.done is not None:
                     self._line = None
+                self._tell(one, OutcomeUnknownError())
             else:
-                one.answer.set_result(Committed(index, result))
+                self._tell(one, Committed(index, result))
 
     async def _register(self) -> None:
         """Open a new line; commands wait in the queue meanwhile."""
@@ -345,8 +419,7 @@ class Proposer:
         if answer is not None and answer.status == "no-space":
             queue, self._queue = self._queue, []
             for one in queue:
-                if not one.answer.done():
-                    one.answer.set_exception(NoSpaceError(answer.reason))
+                self._tell(one, NoSpaceError(answer.reason))
         if answer is None or answer.status != "ok":
             await asyncio.sleep(RETRY_WAIT_S)
             return

@@ -21,7 +21,7 @@ from lictor_bus.leader import LeaderTracker
 from lictor_state import Store
 from lictor_state.codec import decode_group
 from lictor_state.rows import Change, Table
-from lictor_state.snapshot import StreamRestore
+from lictor_state.snapshot import Narrow, StreamRestore
 from lictor_state.streams import Stream
 
 BUFFER_BYTES_MAX = 32 * 1024 * 1024
@@ -41,9 +41,24 @@ class _ResumeFailedError(Exception):
     """This member could not help; ask another."""
 
 
-def _end(wait: asyncio.Future[bool], reached: bool) -> None:
-    if not wait.done():
-        wait.set_result(reached)
+Reached = Callable[[bool], None]
+"""Told, once, whether the view has come to an index in time; must not raise."""
+
+
+class _Wait:
+    """Somebody who waits for an index; `reached` is None once it was told."""
+
+    __slots__ = ("deadline", "reached")
+
+    def __init__(self, reached: Reached, deadline: float) -> None:
+        self.reached: Reached | None = reached
+        self.deadline = deadline
+
+
+def _tell(wait: _Wait, there: bool) -> None:
+    reached, wait.reached = wait.reached, None
+    if reached is not None:
+        reached(there)
 
 
 class View:
@@ -56,24 +71,32 @@ class View:
         stream: Stream,
         dice: random.Random | None = None,
         tables: Iterable[Table] = Table,
+        narrow: Narrow | None = None,
     ) -> None:
-        """Follow a stream; rows of other `tables` than these are neither decoded nor kept."""
+        """Follow a stream; rows of other `tables` than these are neither decoded nor kept.
+
+        `narrow` takes every change before anything sees it, and gives what is kept of it: a row with less in it, or a
+        deletion for a row that the reader can do without.
+        """
         self._bus = bus
         self._leader = leader
         self.stream: Stream = stream
         self._dice = dice or random.Random()  # noqa: S311  spreads load over members, nothing secret
         self._tables = {int(table): table for table in (Table.META, *tables)}
+        self._narrow = narrow
         self.store = Store("", keeps_digest=False)
         self.ready = asyncio.Event()
         self.resumes = 0
         self._order = FeedOrder()
         self._behind = asyncio.Event()
         self._behind.set()
-        self._resuming = False
+        self._resuming = True  # until the first resume has ended: nothing of the feed may be taken before
         self._buffer: list[Feed] = []
         self._buffer_bytes = 0
         self._overdue = 0
-        self._waits: list[tuple[int, int, asyncio.Future[bool]]] = []  # a heap: index, order of coming, its end
+        self._waits: list[tuple[int, int, _Wait]] = []  # a heap: index, order of coming
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._wait_order = itertools.count()
         self._on_load: list[LoadListener] = []
         self._on_reset: list[Callable[[], None]] = []
@@ -105,18 +128,57 @@ class View:
         """Call `listener()` after a snapshot has replaced `store`."""
         self._on_reset.append(listener)
 
+    def start_from(self, saved: Store) -> bool:
+        """Hold a saved store until the first complete one is here (fail static); False if that is here already.
+
+        The view does not become `ready` by it. A saved store of the same cluster is a floor: no older one replaces it.
+        """
+        if self.ready.is_set():
+            return False
+        self._replace(saved)
+        return True
+
     async def wait_for(self, index: int, timeout_s: float) -> bool:
         """Wait until the view's index is at least `index`; whether it got there in time."""
         if self.store.index >= index:
             return True
+        ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def reached(there: bool) -> None:
+            if not ended.done():
+                ended.set_result(there)
+
+        self.when(index, timeout_s, reached)
+        return await ended
+
+    def when(self, index: int, timeout_s: float, reached: Reached) -> None:
+        """Have `reached` told when the view's index is at least `index`; at once if it is, False after `timeout_s`."""
+        if self.store.index >= index:
+            reached(True)
+            return
         loop = asyncio.get_running_loop()
-        reached: asyncio.Future[bool] = loop.create_future()
-        heapq.heappush(self._waits, (index, next(self._wait_order), reached))
-        timer = loop.call_later(timeout_s, _end, reached, False)
-        try:
-            return await reached
-        finally:
-            timer.cancel()
+        deadline = loop.time() + timeout_s
+        heapq.heappush(self._waits, (index, next(self._wait_order), _Wait(reached, deadline)))
+        if self._timer is None or deadline < self._timer_at:
+            self._expire_at(deadline)
+
+    def _expire_at(self, deadline: float) -> None:
+        """One timer for all who wait, at the earliest deadline that was heard of."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = asyncio.get_running_loop().call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        late = [entry for entry in self._waits if entry[2].deadline <= now]
+        self._waits = [entry for entry in self._waits if entry[2].deadline > now]
+        heapq.heapify(self._waits)
+        if self._waits:
+            self._expire_at(min(wait.deadline for _, _, wait in self._waits))
+        for _, _, wait in sorted(late, key=lambda entry: entry[1]):
+            _tell(wait, False)
 
     def reached(self, answer: ReadAnswer) -> bool:
         """Whether a strong read may be answered from this view now; moves the index to what the answer allows."""
@@ -148,6 +210,18 @@ class View:
 
     # -- the feed
 
+    def offer(self, data: bytes) -> None:
+        """A feed message that came by a faster road than the feed's: taken if it is the next one, else left to that."""
+        if self._resuming or not self.ready.is_set():
+            return
+        try:
+            feed = frames.decode(data, Feed)
+        except FrameError:
+            return  # the feed brings it too, and is where it is judged
+        whole = feed.parts == 1 and not feed.resume
+        if whole and feed.epoch == self.store.meta.epoch and feed.prev <= self.store.index < feed.last:
+            self._load(feed.groups)
+
     def _on_feed(self, _subject: str, data: bytes, _reply: str) -> None:
         try:
             feed = frames.decode(data, Feed)
@@ -177,6 +251,8 @@ class View:
             index, changes = decode_group(encoded, self._tables)
             if index <= self.store.index:
                 continue
+            if self._narrow is not None:
+                changes = tuple(map(self._narrow, changes))
             self.store.load(index, changes)
             for listener in self._on_load:
                 listener(index, changes)
@@ -212,7 +288,7 @@ class View:
 
     def _wake(self) -> None:
         while self._waits and self._waits[0][0] <= self.store.index:
-            _end(heapq.heappop(self._waits)[2], True)
+            _tell(heapq.heappop(self._waits)[2], True)
 
     # -- resume
 
@@ -257,7 +333,7 @@ class View:
         target = beacon.stream_last.get(self.stream, 0) if beacon else 0
         known = self.store.meta.epoch if self.ready.is_set() else 0
         while True:
-            ask = ResumeAsk(self.cluster, self.stream, known, self.store.index, target)
+            ask = ResumeAsk(self.cluster, self.stream, known, self.store.index if known else 0, target)
             answer = await self._ask(member, ask, ASK_TIMEOUT_S)
             if answer.status == "snapshot":
                 await self._fetch(member, ask, answer)
@@ -279,8 +355,13 @@ class View:
             fresh = await self._fetch_parts(member, ask, offer)
         except* (BusError, FrameError, _ResumeFailedError) as failed:  # a group has gathered what its tasks raised
             raise _ResumeFailedError(str(failed.exceptions[0])) from failed
-        if (fresh.epoch, fresh.index) < (self.store.epoch, self.store.index):
+        held = self.store
+        same_cluster = fresh.meta.cluster_id == held.meta.cluster_id  # it is not, if ours was saved in another one
+        if same_cluster and (fresh.epoch, fresh.index) < (held.epoch, held.index):
             raise _ResumeFailedError("the snapshot is older than this view")
+        self._replace(fresh)
+
+    def _replace(self, fresh: Store) -> None:
         replaced, self.store = self.store, fresh
         replaced.watches.fire_all()
         for listener in self._on_reset:
@@ -288,7 +369,7 @@ class View:
 
     async def _fetch_parts(self, member: int, ask: ResumeAsk, offer: ResumeAnswer) -> Store:
         """The store made of an offered snapshot's parts, fetched four at a time."""
-        restore = StreamRestore(self._tables, keeps_digest=False)
+        restore = StreamRestore(self._tables, keeps_digest=False, narrow=self._narrow)
         fetching: list[asyncio.Task[ResumeAnswer]] = []
         async with asyncio.TaskGroup() as group:
 

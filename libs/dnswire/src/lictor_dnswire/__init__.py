@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from lictor_dnswire.answer_template import AnswerTemplate, answer_template, encode_error, encode_reply, record_bytes
+from lictor_dnswire.answer_template import (
+    QUESTION_POINTER,
+    AnswerTemplate,
+    RecordGroup,
+    answer_template,
+    encode_error,
+    encode_reply,
+    owned_template,
+    question_group,
+    record_bytes,
+    record_group,
+    srv_template,
+)
 from lictor_dnswire.codes import MESSAGE_BYTES_MAX, TTL_MAX, UDP_BYTES_MIN, Opcode, Rcode, RRClass, RRType
 from lictor_dnswire.errors import DnsWireError, EncodeError, FormatError, NameTextError
 from lictor_dnswire.framing import FrameReader, frame
@@ -36,6 +48,7 @@ __all__ = [
     "NAME_BYTES_MAX",
     "NS",
     "PTR",
+    "QUESTION_POINTER",
     "ROOT",
     "SOA",
     "SRV",
@@ -64,12 +77,17 @@ __all__ = [
     "Rcode",
     "Rdata",
     "Record",
+    "RecordGroup",
     "answer_template",
     "encode_error",
     "encode_reply",
     "frame",
+    "owned_template",
     "parse_message",
     "parse_question",
+    "question_group",
     "record_bytes",
+    "record_group",
     "reply_flags",
+    "srv_template",
 ]

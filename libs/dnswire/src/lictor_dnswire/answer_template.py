@@ -1,11 +1,11 @@
 """The fast way out: replies put together from records that were encoded once.
 
-Every answer's owner is the question's name, which stands at byte 12 of each reply; so a record can be encoded once,
-with the pointer 0xC00C as its owner, and reused for every client and every spelling of the question. Rotating or
+Nearly every answer's owner is the question's name, which stands at byte 12 of each reply; so a record can be encoded
+once, with the pointer 0xC00C as its owner, and reused for every client and every spelling of the question. Rotating or
 shuffling an answer is choosing another order of templates. An SRV template carries its target's address records
 without their owner; in the reply their owner is a pointer to the target inside the SRV record.
 
-Truncation follows the rule of `message`: additional, then authority, then answers.
+What a reply holds when not everything fits is `reply_size`'s work.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from lictor_dnswire.codes import HEADER_BYTES, MESSAGE_BYTES_MAX, UDP_BYTES_MIN, Rcode, RRClass
+from lictor_dnswire.codes import HEADER_BYTES, MESSAGE_BYTES_MAX, TTL_MAX, UDP_BYTES_MIN, Rcode, RRClass
 from lictor_dnswire.errors import EncodeError
 from lictor_dnswire.header import TC, Header, reply_flags
-from lictor_dnswire.message import Record, write_record
+from lictor_dnswire.message import Record, parse_message, write_record
 from lictor_dnswire.name import ROOT
-from lictor_dnswire.rdata import SRV, Opt, Rdata
-from lictor_dnswire.writer import POINTER_BASE, POINTER_REACH, Writer
+from lictor_dnswire.rdata import AAAA, SRV, A, Opt, Rdata
+from lictor_dnswire.reply_size import Parts, fitting_parts
+from lictor_dnswire.writer import POINTER_BASE, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,44 +30,104 @@ if TYPE_CHECKING:
     from lictor_dnswire.question import Question
 
 _HEADER: Final = struct.Struct(">6H")
-_POINTER: Final = struct.Struct(">H")
-_QUESTION_POINTER: Final = _POINTER.pack(POINTER_BASE | HEADER_BYTES)
+_FIXED: Final = struct.Struct(">HHIH")
+_SRV_NUMBERS: Final = struct.Struct(">HHIHHHH")
+_SRV_NUMBERS_BYTES: Final = 6
 _ROOT_OWNER_BYTES: Final = 1
-_SRV_TARGET_OFFSET: Final = 2 + 10 + 6
-"""Where an SRV record's target starts: pointer, then type, class, TTL and length, then three numbers."""
+_SRV_TARGET_AT: Final = 2 + _SRV_NUMBERS.size
+"""Where the target of an SRV record begins: behind the pointer to its owner and the numbers."""
+QUESTION_POINTER: Final = (POINTER_BASE | HEADER_BYTES).to_bytes(2, "big")
+"""As an owner: the name that was asked for, where it stands in every reply."""
+
+
+class RecordGroup(msgspec.Struct, frozen=True, gc=False):
+    """Whole records that a reply has all or none of: an RRset of the additional section (RFC 2181, section 9).
+
+    Attributes:
+        data: the records; an owner is spelt out, or is `QUESTION_POINTER`.
+        count: how many they are.
+        pointers: how many of them have `QUESTION_POINTER` as their owner.
+    """
+
+    data: bytes
+    count: int
+    pointers: int = 0
 
 
 class AnswerTemplate(msgspec.Struct, frozen=True, gc=False):
     """One answer, ready to be copied into replies.
 
     Attributes:
-        record: the whole record, owned by the name that was asked for.
-        target: the wire name of an SRV target with addresses, else empty.
-        additional: records of the target without their owner name.
+        record: the whole record, usually owned by the name that was asked for.
+        additional: records of an SRV's target without their owner name.
+        extra: what else is told about this answer while everything fits.
     """
 
     record: bytes
-    target: bytes = b""
     additional: tuple[bytes, ...] = ()
+    extra: RecordGroup | None = None
+
+    @property
+    def target(self) -> bytes:
+        """The wire name of an SRV target with addresses, else empty."""
+        return self.record[_SRV_TARGET_AT:] if self.additional else b""
 
 
-def answer_template(rdata: Rdata, ttl: int, target_rdata: Sequence[Rdata] = ()) -> AnswerTemplate:
+def answer_template(
+    rdata: Rdata, ttl: int, target_rdata: Sequence[Rdata] = (), *, extra: RecordGroup | None = None
+) -> AnswerTemplate:
     """Encode an answer once.
 
     Args:
         rdata: the answer's data.
         ttl: in seconds, for the answer and its target's records.
         target_rdata: data of the records (A, AAAA) that an SRV's target has; they go to the additional section.
+        extra: what goes to the additional section behind them while everything fits.
 
     Raises:
         EncodeError: a value has no wire form, or addresses are given for something other than an SRV.
     """
     if target_rdata and not isinstance(rdata, SRV):
         raise EncodeError("target_rdata: only an SRV has a target")
-    record = _QUESTION_POINTER + _without_owner(rdata, ttl)
+    record = QUESTION_POINTER + _without_owner(rdata, ttl)
     if not isinstance(rdata, SRV) or not target_rdata:
-        return AnswerTemplate(record)
-    return AnswerTemplate(record, rdata.target.to_wire(), tuple(_without_owner(data, ttl) for data in target_rdata))
+        return AnswerTemplate(record, extra=extra)
+    return AnswerTemplate(record, tuple(_without_owner(data, ttl) for data in target_rdata), extra)
+
+
+def srv_template(
+    numbers: tuple[int, int, int],
+    target: bytes,
+    ttl: int,
+    target_rdata: Sequence[Rdata] = (),
+    *,
+    extra: RecordGroup | None = None,
+) -> AnswerTemplate:
+    """An SRV answer whose target is in wire form already: many names share a suffix that need not be made again.
+
+    Args:
+        numbers: priority, weight and port.
+        target: the whole name, with its closing zero; not checked.
+        ttl: as in `answer_template`, like the rest.
+        target_rdata: as there.
+        extra: as there.
+
+    Raises:
+        EncodeError: a number does not fit its field.
+    """
+    try:
+        fixed = _SRV_NUMBERS.pack(SRV.rtype, RRClass.IN, ttl, _SRV_NUMBERS_BYTES + len(target), *numbers)
+    except struct.error as error:
+        raise EncodeError(f"SRV: a number does not fit its field: ttl {ttl}, {numbers}") from error
+    record = QUESTION_POINTER + fixed + target
+    if not target_rdata:
+        return AnswerTemplate(record, extra=extra)
+    return AnswerTemplate(record, tuple(_without_owner(data, ttl) for data in target_rdata), extra)
+
+
+def owned_template(record: Record) -> AnswerTemplate:
+    """An answer with an owner of its own: what an alias leads to, or what a zone has at its top."""
+    return AnswerTemplate(record_bytes(record))
 
 
 def record_bytes(record: Record) -> bytes:
@@ -74,6 +135,17 @@ def record_bytes(record: Record) -> bytes:
     writer = Writer(compress=False)
     write_record(writer, record)
     return bytes(writer.data)
+
+
+def record_group(records: Sequence[Record]) -> RecordGroup:
+    """Records with owners of their own, to be kept whole."""
+    return RecordGroup(b"".join(map(record_bytes, records)), len(records))
+
+
+def question_group(rdata: Sequence[Rdata], ttl: int) -> RecordGroup:
+    """Records of the name that was asked for, to be kept whole."""
+    data = b"".join([QUESTION_POINTER + _without_owner(one, ttl) for one in rdata])
+    return RecordGroup(data, len(rdata), len(rdata))
 
 
 def encode_reply(
@@ -85,9 +157,11 @@ def encode_reply(
     authoritative: bool = True,
     recursion_available: bool = False,
     authority: Sequence[bytes] = (),
-    additional: Sequence[bytes] = (),
+    additional: Sequence[RecordGroup] = (),
     edns: Opt | None = None,
+    answers_max: int | None = None,
     mark_truncated: bool = True,
+    compress: bool = True,
 ) -> bytes:
     """The reply to a question, in at most `max_bytes` bytes.
 
@@ -99,10 +173,13 @@ def encode_reply(
         authoritative: AA.
         recursion_available: RA.
         authority: records from `record_bytes`; each one is kept or dropped alone.
-        additional: records from `record_bytes`, after those of the answers' targets.
+        additional: groups of records, after those of the answers' targets.
         edns: our OPT record, given exactly when the client sent one.
-        mark_truncated: whether answers that did not fit set TC. False hides the loss: the client then takes the
+        answers_max: more answers than these are left out. Then sizes count without compression: whoever is served so
+            few may not understand much.
+        mark_truncated: whether answers that were left out set TC. False hides the loss: the client then takes the
             shorter list for the whole one.
+        compress: False spells out every name.
 
     Raises:
         EncodeError: `max_bytes` is too small for the question, or `rcode` above 15 has no OPT to carry it.
@@ -112,40 +189,22 @@ def encode_reply(
     opt = _opt_bytes(edns, rcode)
     section = question.section()
     start = HEADER_BYTES + len(section)
-    limit = max_bytes - len(opt)
-    if start > limit:
+    if start > max_bytes - len(opt):
         raise EncodeError(f"reply: question and OPT alone are larger than {max_bytes} bytes")
-
+    parts = fitting_parts(
+        Parts(answers, authority, additional, start, len(question.raw_name)),
+        max_bytes - len(opt),
+        len(answers) if answers_max is None else answers_max,
+        compress=compress,
+    )
     flags = reply_flags(
         question.flags, rcode=rcode, authoritative=authoritative, recursion_available=recursion_available
     )
-    parts = [template.record for template in answers]
-    kept, size = _fitting(parts, start, limit)
-    authorities = additionals = 0
-    if kept < len(parts):
-        del parts[kept:]
-        if mark_truncated:
-            flags |= TC
-    else:
-        authorities, size = _fitting(authority, size, limit)
-        parts.extend(authority[:authorities])
-        if authorities < len(authority):
-            if not answers and mark_truncated:
-                flags |= TC
-        else:
-            more = _target_groups(answers, start)
-            more.extend((record, 1) for record in additional)
-            for data, count in more:
-                size += len(data)
-                if size > limit:
-                    break
-                parts.append(data)
-                additionals += count
-    if opt:
-        parts.append(opt)
-        additionals += 1
-    header = _HEADER.pack(question.message_id, flags, 1, kept, authorities, additionals)
-    return b"".join((header, section, *parts))
+    if parts.lost and mark_truncated:
+        flags |= TC
+    counts = (parts.answers, parts.authorities, parts.additionals + bool(opt))
+    reply = b"".join((_HEADER.pack(question.message_id, flags, 1, *counts), section, *parts.data, opt))
+    return reply if compress else parse_message(reply).encode(compress=False)
 
 
 def encode_error(header: Header, rcode: int) -> bytes:
@@ -155,6 +214,10 @@ def encode_error(header: Header, rcode: int) -> bytes:
 
 
 def _without_owner(rdata: Rdata, ttl: int) -> bytes:
+    if type(rdata) is A or type(rdata) is AAAA:  # most of what is ever answered, so without a writer
+        if not 0 <= ttl <= TTL_MAX:
+            raise EncodeError(f"record ttl: {ttl} is not between 0 and {TTL_MAX}")
+        return _FIXED.pack(rdata.rtype, RRClass.IN, ttl, len(rdata.address)) + rdata.address
     writer = Writer(compress=False)
     write_record(writer, Record(ROOT, ttl, rdata, RRClass.IN))
     return bytes(writer.data[_ROOT_OWNER_BYTES:])
@@ -169,27 +232,3 @@ def _opt_bytes(edns: Opt | None, rcode: int) -> bytes:
     if extended != edns.extended_rcode:
         edns = msgspec.structs.replace(edns, extended_rcode=extended)
     return edns.to_wire()
-
-
-def _fitting(parts: Sequence[bytes], size: int, limit: int) -> tuple[int, int]:
-    """How many of the parts fit behind `size` bytes, and the size with them."""
-    for index, part in enumerate(parts):
-        if size + len(part) > limit:
-            return index, size
-        size += len(part)
-    return len(parts), size
-
-
-def _target_groups(answers: Sequence[AnswerTemplate], start: int) -> list[tuple[bytes, int]]:
-    """Per distinct target, its records as one piece (an RRset is not cut in two), and how many they are."""
-    groups: list[tuple[bytes, int]] = []
-    seen: set[bytes] = set()
-    at = start
-    for template in answers:
-        if template.target and template.target not in seen:
-            seen.add(template.target)
-            place = at + _SRV_TARGET_OFFSET
-            owner = _POINTER.pack(POINTER_BASE | place) if place <= POINTER_REACH else template.target
-            groups.append((b"".join([owner + record for record in template.additional]), len(template.additional)))
-        at += len(template.record)
-    return groups

@@ -55,6 +55,16 @@ class Name(msgspec.Struct, frozen=True, gc=False, eq=False):
             raise NameTextError(f"name {text!r}: a name has at most {NAME_BYTES_MAX} bytes")
         return name
 
+    @classmethod
+    def from_wire(cls, wire: bytes) -> Name:
+        """The name of an uncompressed wire form that is known to be right."""
+        labels = []
+        at = 0
+        while size := wire[at]:
+            labels.append(wire[at + 1 : at + 1 + size])
+            at += size + 1
+        return cls(tuple(labels))
+
     def to_text(self) -> str:
         """The text form with a closing dot; `from_text` reads it back to an equal name of the same spelling."""
         if not self.labels:

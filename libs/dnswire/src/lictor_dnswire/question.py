@@ -63,12 +63,7 @@ class Question(msgspec.Struct, frozen=True, gc=False):
 
     def name(self) -> Name:
         """The name as spelt by the client."""
-        labels = []
-        at = 0
-        while size := self.raw_name[at]:
-            labels.append(self.raw_name[at + 1 : at + 1 + size])
-            at += size + 1
-        return Name(tuple(labels))
+        return Name.from_wire(self.raw_name)
 
 
 def parse_question(data: bytes) -> Question:

@@ -69,8 +69,8 @@ class Settings(BaseSettings):
         default=1,
         ge=1,
         le=64,
-        description="processes; that share one role's port, each with all of its memory; only catalog has several; 1, "
-        "since replicas can also be scaled by who runs them",
+        description="processes; that share one role's port, each with all of its memory; catalog and dns have several; "
+        "1, since replicas can also be scaled by who runs them",
     )
     data_dir: Path = Field(
         default=Path(".lictor"),

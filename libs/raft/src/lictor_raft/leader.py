@@ -238,6 +238,36 @@ def _handle_acknowledgement(core: Core, peer: Progress, message: Message) -> Non
     _leave_if_done(core)
 
 
+def answer_may_wait(core: Core, message: Message) -> bool:
+    """Whether nobody waits for what this message tells a leader, so that it may be stepped with the next one.
+
+    That is an acknowledgement by which nothing can be committed: of what is committed already, or while the own log is
+    not durable so far. It must not hold up a read, a transfer, or entries that the peer lacks.
+    """
+    if (
+        message.kind is not MessageKind.APPEND_RESPONSE
+        or message.reject
+        or message.term != core.term
+        or core.transferee != NO_MEMBER
+        or len(core.reads)
+        or _is_leaving(core)
+    ):
+        return False
+    peer = core.tracker.progress.get(message.from_)
+    log = core.log
+    if peer is None or peer.state is not ProgressState.REPLICATE or peer.next <= log.last_index():
+        return False
+    return message.index <= log.committed or log.durable_index() <= log.committed
+
+
+def own_write_may_wait(core: Core) -> bool:
+    """Whether the end of a leader's own write lets it commit nothing: nobody else is known to hold more."""
+    if core.tracker.is_sole_voter(core.id) or _is_leaving(core):
+        return False
+    committed = core.log.committed
+    return all(peer.match <= committed for member, peer in core.tracker.progress.items() if member != core.id)
+
+
 # --- reads ----------------------------------------------------------------------------------------------------
 
 

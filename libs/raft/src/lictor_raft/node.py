@@ -163,6 +163,17 @@ class RawNode:
             return
         self.core.step(message)
 
+    def may_wait(self, message: Message) -> bool:
+        """Whether a message may be stepped later, with the next one or the next tick, and nobody is kept waiting.
+
+        What is stepped later counts later: it must not be held back beyond the next tick.
+        """
+        return self.core.role is Role.LEADER and leader.answer_may_wait(self.core, message)
+
+    def own_write_may_wait(self) -> bool:
+        """The same of the answers to the newest write of the own log."""
+        return self.core.role is Role.LEADER and leader.own_write_may_wait(self.core)
+
     def propose(self, data: bytes) -> int:
         """Append one command; returns its index, which is committed only if this term's entry is applied there.
 

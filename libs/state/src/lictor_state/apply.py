@@ -21,6 +21,7 @@ from lictor_state import (
     apply_gateways,
     apply_intentions,
     apply_kv,
+    apply_levels,
     apply_membership,
     apply_prepared_queries,
     apply_restore,
@@ -28,7 +29,7 @@ from lictor_state import (
     apply_txn,
     commands,
 )
-from lictor_state.commands import Command, Envelope, RaiseLevel, RegisterProposer, Result
+from lictor_state.commands import Command, Envelope, RegisterProposer, Result
 from lictor_state.errors import Refused
 from lictor_state.exactly_once import FORGOTTEN
 from lictor_state.levels import too_early
@@ -55,10 +56,6 @@ def _register_proposer(store: Store, index: int, command: RegisterProposer) -> R
     return Result(value=index)
 
 
-def _raise_level(store: Store, _index: int, command: RaiseLevel) -> Result:
-    return Result(value=store.raise_level(command.level))
-
-
 _COMMANDS: dict[type, Callable[[Store, int, Any], Result]] = {
     commands.RegisterProposer: _register_proposer,
     commands.CatalogRegister: apply_catalog.register,
@@ -78,7 +75,7 @@ _COMMANDS: dict[type, Callable[[Store, int, Any], Result]] = {
     commands.CARootSet: apply_ca.set_root,
     commands.AgentJoin: apply_membership.join,
     commands.AgentDecision: apply_membership.decide,
-    commands.RaiseLevel: _raise_level,
+    commands.RaiseLevel: apply_levels.raise_level,
     commands.SessionCreate: apply_sessions.create,
     commands.SessionDestroy: apply_sessions.destroy,
     commands.LockDelayEnd: apply_sessions.end_lock_delay,

@@ -142,6 +142,8 @@ def register_check(store: Store, index: int, command: AgentCheckRegister) -> Res
     service_id = command.check.service_id
     if service_id and store.service(node.node, service_id) is None:
         raise Refused(f'ServiceID "{service_id}" does not exist', 404)
+    if command.keep and store.check(node.node, command.check.check_id) is not None:
+        return Result(value=False)
     put_check(store, index, node, command.check, agent=True)
     return Result(value=True)
 

@@ -11,8 +11,8 @@ from lictor_state import reported_indexes as reported
 from lictor_state.catalog_rows import put_changed
 from lictor_state.commands import KVDelete, KVDeleteTree, KVSet, Result, TombstonesReap
 from lictor_state.errors import Refused
-from lictor_state.kv_rows import bury, remove_key
-from lictor_state.rows import Key, KVRow, Table, TombstoneRow
+from lictor_state.kv_rows import bury, forget, oldest_tombstone, remove_key
+from lictor_state.rows import KVRow, Table, TombstoneRow
 from lictor_state.store import Store
 
 REAPED_MAX = 1024  # per entry: a few milliseconds of apply, and one message of the change feed
@@ -93,27 +93,11 @@ def delete_tree(store: Store, index: int, command: KVDeleteTree) -> Result:
 
 
 def reap_tombstones(store: Store, _index: int, command: TombstonesReap) -> Result:
-    """Forget old tombstones, oldest first; whether some up to that index are left.
-
-    The newest index forgotten stays as a floor under every list: a reader who was told it must not be told a lower one.
-    """
-    reaped = 0
+    """Forget old tombstones, oldest first; whether some up to that index are left."""
     for _ in range(REAPED_MAX):
-        oldest = _oldest(store)
+        oldest = oldest_tombstone(store)
         if oldest is None or oldest[1].index > command.up_to_index:
             break
-        store.delete(Table.TOMBSTONES, oldest[0])
-        reaped = max(reaped, oldest[1].index)
-    if reaped > store.index_of(reported.TOMBSTONES_REAPED):
-        reported.raise_index(store, reported.TOMBSTONES_REAPED, reaped)
-    oldest = _oldest(store)
+        forget(store, *oldest)
+    oldest = oldest_tombstone(store)
     return Result(value=oldest is not None and oldest[1].index <= command.up_to_index)
-
-
-def _oldest(store: Store) -> tuple[Key, TombstoneRow] | None:
-    if not store.count(Table.TOMBSTONES):
-        return None
-    key = store.oldest_tombstone()
-    row = store.get(Table.TOMBSTONES, key)
-    assert isinstance(row, TombstoneRow)
-    return key, row

@@ -4,8 +4,10 @@ A second state is staged beside the present one, chunk by chunk; committing puts
 that was ever seen, and begins a new epoch. What is damaged is refused and given up; the present state stays.
 """
 
+from lictor_state.apply_levels import give_virtual_ips
 from lictor_state.commands import RestoreAbort, RestoreBegin, RestoreChunk, RestoreCommit, Result
 from lictor_state.errors import CodecError, Refused
+from lictor_state.levels import VIRTUAL_IPS_LEVEL
 from lictor_state.staging import CHUNK_BYTES_MAX, INDEX_MAX, Staging
 from lictor_state.store import Store
 
@@ -53,6 +55,11 @@ def commit(store: Store, index: int, command: RestoreCommit) -> Result:
         raise Refused(str(error), 400) from None
     if staging.digest.hex() != command.digest:
         raise Refused("restore: what arrived is not what was sent", 400)
+    if store.level >= VIRTUAL_IPS_LEVEL:  # the archive may be of before that level
+        rows.raise_level(store.level)
+        restored_at = max(index, staging.header.index + 1)
+        give_virtual_ips(rows, restored_at)
+        rows.commit(restored_at)
     store.adopt(index, rows, staging.header.index)
     return Result(value=store.least_index)
 

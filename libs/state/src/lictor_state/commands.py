@@ -137,12 +137,16 @@ class AgentServiceDeregister(msgspec.Struct, frozen=True, gc=False, array_like=T
 
 
 class AgentCheckRegister(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=6):
-    """`PUT /v1/agent/check/register` through the node `node`."""
+    """`PUT /v1/agent/check/register` through the node `node`.
+
+    With `keep` a check of this id that is there stays as it is, and the result is False.
+    """
 
     node: str
     address: str
     datacenter: str
     check: CheckSpec
+    keep: bool = False
 
 
 class AgentCheckDeregister(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=7):

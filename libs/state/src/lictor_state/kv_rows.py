@@ -4,10 +4,12 @@ The common ground of the store's own commands and of sessions that take their ke
 """
 
 from lictor_state import reported_indexes as reported
-from lictor_state.rows import Table, TombstoneRow
+from lictor_state.levels import TOMBSTONE_FLOOR_LEVEL
+from lictor_state.rows import Key, Table, TombstoneRow
 from lictor_state.store import Store
 
-TOMBSTONES_MAX = 65_536  # the oldest go first; a list's index may then fall, as when Consul reaps its tombstones
+TOMBSTONES_MAX = 65_536
+"""About ten megabytes. Beyond it the oldest are forgotten before they are reaped."""
 
 
 def remove_key(store: Store, index: int, name: str) -> None:
@@ -22,4 +24,29 @@ def bury(store: Store, index: int, row: TombstoneRow, key: str) -> None:
     store.put(Table.TOMBSTONES, (key,), row)
     reported.raise_index(store, reported.TOMBSTONES, index)
     while store.count(Table.TOMBSTONES) > TOMBSTONES_MAX:
-        store.delete(Table.TOMBSTONES, store.oldest_tombstone())
+        oldest = oldest_tombstone(store)
+        assert oldest is not None
+        if store.level >= TOMBSTONE_FLOOR_LEVEL:
+            forget(store, *oldest)
+        else:
+            store.delete(Table.TOMBSTONES, oldest[0])
+
+
+def oldest_tombstone(store: Store) -> tuple[Key, TombstoneRow] | None:
+    """The tombstone that was written first, with its key; None if there is none."""
+    if not store.count(Table.TOMBSTONES):
+        return None
+    key = store.oldest_tombstone()
+    row = store.get(Table.TOMBSTONES, key)
+    assert isinstance(row, TombstoneRow)
+    return key, row
+
+
+def forget(store: Store, key: Key, row: TombstoneRow) -> None:
+    """Delete a tombstone; the newest index forgotten stays as a floor under every list.
+
+    A reader who was told that index must not be told a lower one.
+    """
+    store.delete(Table.TOMBSTONES, key)
+    if row.index > store.index_of(reported.TOMBSTONES_REAPED):
+        reported.raise_index(store, reported.TOMBSTONES_REAPED, row.index)

@@ -10,14 +10,15 @@ refuses it below, in case an earlier leader was less careful.
 | 1 | everything before levels were used; a cluster begins here |
 | 2 | sessions, locks and lock delays; restores; reaping of tombstones; deregistration of services critical for long; |
 |   | the time of decisions about nodes; autopilot's settings; configuration changes of several members at once |
-| 3 | transactions; prepared queries; coordinates; user events; virtual addresses, which registrations in the mesh are |
-|   | given from then on; what gateways serve; what definition files have registered |
+| 3 | transactions; prepared queries; coordinates; user events; virtual addresses, which instances of the mesh are |
+|   | given with it; what gateways serve; what definition files have registered; checks that do not replace others; |
+|   | a floor under the index of lists when tombstones are forgotten because there are too many |
 
 A new command gets the next level here, and so does a change of what an existing command does.
 """
 
 from lictor_state import commands
-from lictor_state.commands import Command, KVSet
+from lictor_state.commands import AgentCheckRegister, Command, KVSet
 
 FOUNDING_LEVEL = 1
 LEVEL_MAX = 3
@@ -28,6 +29,12 @@ THIRD = 3
 
 VIRTUAL_IPS_LEVEL = THIRD
 """Below it a registration gives no virtual address: some member would not."""
+
+KEPT_CHECKS_LEVEL = THIRD
+"""Below it a check that is registered replaces one that is there."""
+
+TOMBSTONE_FLOOR_LEVEL = THIRD
+"""Below it tombstones beyond the most that are kept go without raising the floor: some member would not raise it."""
 
 JOINT_CHANGES_LEVEL = SECOND
 """Below it a log entry that changes several members at once could not be read by some member."""
@@ -57,6 +64,8 @@ def level_of(command: Command) -> int:
     """The level at which a command, with the fields that it uses, was introduced."""
     if isinstance(command, KVSet):
         return SECOND if command.acquire or command.release else FOUNDING_LEVEL
+    if isinstance(command, AgentCheckRegister):
+        return KEPT_CHECKS_LEVEL if command.keep else FOUNDING_LEVEL
     return _INTRODUCED.get(type(command), FOUNDING_LEVEL)
 
 

@@ -171,12 +171,18 @@ def row_of(kind: int, body: msgspec.Raw, wanted: Mapping[int, Table] = TABLES) -
     return change if change is not None and change.row is not None and change.table is not Table.META else None
 
 
+Narrow = Callable[[Change], Change]
+"""From a change to what a reader keeps of it: the row with less in it, or a deletion."""
+
+
 class StreamRestore:
     """Builds a store from parts that come one at a time, in order."""
 
-    def __init__(self, wanted: Mapping[int, Table] = TABLES, *, keeps_digest: bool = True) -> None:
-        """Take the rows of `wanted` tables; `keeps_digest` as in `Store`."""
-        self._wanted, self._keeps_digest = wanted, keeps_digest
+    def __init__(
+        self, wanted: Mapping[int, Table] = TABLES, *, keeps_digest: bool = True, narrow: Narrow | None = None
+    ) -> None:
+        """Take the rows of `wanted` tables, as `narrow` leaves them; `keeps_digest` as in `Store`."""
+        self._wanted, self._keeps_digest, self._narrow = wanted, keeps_digest, narrow
         self._store: Store | None = None
         self._index = 0
         self._records = RecordReader()
@@ -200,6 +206,8 @@ class StreamRestore:
         """The rows of all records that are whole; other records take effect on the way."""
         for kind, body, _ in self._records.feed(part):
             change = row_of(kind, body, self._wanted)
+            if change is not None and self._narrow is not None:
+                change = self._narrow(change)
             if change is not None and change.row is not None:
                 yield change.table, change.key, change.row
             elif kind == _PROPOSER:

@@ -26,6 +26,7 @@ STREAM_TABLES: dict[Stream, frozenset[Table]] = {
             Table.PREPARED_QUERIES,
             Table.COORDINATES,
             Table.VIRTUAL_IPS,
+            Table.GATEWAY_SERVICES,
         }
     ),
     "mesh": frozenset(
@@ -59,7 +60,7 @@ _INDEX_BITS: dict[str, int] = {
     "ca-roots": _BITS["all"] | _BITS["mesh"],
     "prepared-queries": _BITS["all"] | _BITS["discovery"],
     "coordinates": _BITS["all"] | _BITS["discovery"],
-    "gateway-services": _BITS["all"] | _BITS["mesh"],
+    "gateway-services": _EVERYWHERE,
 }  # every other index row speaks for nodes, services and checks, which are in all three
 _STREAMS_OF_BITS: tuple[tuple[Stream, ...], ...] = tuple(
     tuple(stream for stream in STREAMS if _BITS[stream] & bits) for bits in range(_EVERYWHERE + 1)

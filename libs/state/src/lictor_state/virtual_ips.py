@@ -4,7 +4,7 @@ A service gets one address of 240.0.0.0/4 with its first instance in the mesh (a
 instance), keeps it while it has one, and gives it back with the last. The next service takes the lowest one that is
 free. Every instance in the mesh shows its service's address as a tagged address, with its own port.
 
-Below `VIRTUAL_IPS_LEVEL` nothing is given; an instance of before gets its address when it is registered again.
+Below `VIRTUAL_IPS_LEVEL` nothing is given; raising it gives instances of before theirs (`apply_levels`).
 """
 
 from bisect import bisect_left

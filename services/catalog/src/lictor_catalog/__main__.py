@@ -1,4 +1,4 @@
-"""`python -m lictor_catalog`: read the settings, run. `--worker` is for the parent of several (`workers`)."""
+"""`python -m lictor_catalog`: read the settings, run. `--worker` is for a parent (`lictor_kit.workers`)."""
 
 import os
 import sys
@@ -8,14 +8,16 @@ from lictor_catalog.config_dir import read_directory
 from lictor_catalog.definition_files import DefinitionError
 from lictor_catalog.settings import CatalogSettings
 from lictor_kit import load, run
+from lictor_kit.workers import descriptor_of
 
 
 def main() -> None:
     """Run a catalog process."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["--worker"] and len(arguments) == 3:
+    descriptor = descriptor_of(arguments)
+    if descriptor is not None:
         settings = load(CatalogSettings, (), os.environ).model_copy(update={"operations_port": 0})
-        run(ROLE, settings, lambda context: build_worker(context, settings, int(arguments[2])))
+        run(ROLE, settings, lambda context: build_worker(context, settings, descriptor))
     settings = load(CatalogSettings, arguments, os.environ)
     if settings.config_dir is not None:
         try:

@@ -22,7 +22,7 @@ _STATUS = {"passing": 200, "warning": 429, "critical": 503, MAINTENANCE: 503}
 _WORSE = ("passing", "warning", "critical", MAINTENANCE)
 
 
-class _Definition(Shown, frozen=True, gc=False, kw_only=True):
+class AgentHealthDefinition(Shown, frozen=True, gc=False, kw_only=True):
     """How an agent's check is run is not shown here; Consul shows the fields all the same."""
 
     interval: str
@@ -36,7 +36,7 @@ class _Definition(Shown, frozen=True, gc=False, kw_only=True):
     tcp: str = msgspec.field(name="TCP")
 
 
-class _Check(Shown, frozen=True, gc=False, kw_only=True):
+class AgentHealthCheck(Shown, frozen=True, gc=False, kw_only=True):
     """A check, as this endpoint alone shows it."""
 
     node: str
@@ -49,20 +49,20 @@ class _Check(Shown, frozen=True, gc=False, kw_only=True):
     service_name: str
     service_tags: tuple[str, ...] | None
     type: str
-    definition: _Definition
+    definition: AgentHealthDefinition
     create_index: int
     modify_index: int
 
 
-class _Health(Shown, frozen=True, gc=False, kw_only=True):
+class AgentHealth(Shown, frozen=True, gc=False, kw_only=True):
     """One instance with its health."""
 
     aggregated_status: str
     service: AgentService | None
-    checks: tuple[_Check, ...] | None
+    checks: tuple[AgentHealthCheck, ...] | None
 
 
-_NO_DEFINITION = _Definition(
+_NO_DEFINITION = AgentHealthDefinition(
     interval="0s",
     timeout="0s",
     deregister_critical_service_after="0s",
@@ -89,7 +89,7 @@ def by_id(store: Store, node: str, datacenter: str, service_id: str, *, text: bo
     service = queries.agent.service(store, node, service_id).value
     if service is None:
         reason = f"ServiceId {service_id} not found"
-        return _page(404, reason, _Health(aggregated_status="critical", service=None, checks=None), text=text)
+        return _page(404, reason, AgentHealth(aggregated_status="critical", service=None, checks=None), text=text)
     checks = _counted(queries.agent.checks(store, node).value, service)
     status = aggregated(checks)
     return _page(_STATUS[status], status, _shown(service, checks, status, datacenter), text=text)
@@ -115,12 +115,12 @@ def _counted(rows: list[CheckRow], service: ServiceRow) -> list[CheckRow]:
     return [row for row in rows if row.service_id in ("", service.service_id)]
 
 
-def _shown(service: ServiceRow, checks: list[CheckRow], status: str, datacenter: str) -> _Health:
-    return _Health(
+def _shown(service: ServiceRow, checks: list[CheckRow], status: str, datacenter: str) -> AgentHealth:
+    return AgentHealth(
         aggregated_status=status,
         service=consul_json.agent_service(service, datacenter),
         checks=tuple(
-            _Check(
+            AgentHealthCheck(
                 node=row.node,
                 check_id=row.check_id,
                 name=row.name,

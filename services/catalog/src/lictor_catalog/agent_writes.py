@@ -4,14 +4,10 @@ Agent state lives in the store: what is registered here is a command that names 
 the `healthcheck` that runs the node's checks; whether there is such a check is judged on the view first.
 """
 
-from lictor_catalog import agent_commands
 from lictor_catalog.agent_self import AgentSelf
-from lictor_catalog.body_decoding import body_object
-from lictor_catalog.check_definition import AGENT_CHECK, agent_check
 from lictor_catalog.consistency import Consistency, ReadOptions
 from lictor_catalog.errors import ApiError
 from lictor_catalog.ports import TtlPort, ViewPort
-from lictor_catalog.service_definition import AGENT_SERVICE, agent_registration
 from lictor_catalog.writes import Writes
 from lictor_state.rows import CheckRow
 
@@ -27,18 +23,6 @@ class AgentWrites:
         self.view = view
         self.consistency = consistency
         self.ttl = ttl
-
-    async def register_service(self, raw: bytes, *, replace: bool) -> None:
-        """`agent/service/register`."""
-        wanted = agent_registration(body_object(raw, AGENT_SERVICE))
-        await self.writes.propose(
-            agent_commands.register_service(self.about.node, self.about.ports, wanted, replace=replace)
-        )
-
-    async def register_check(self, raw: bytes) -> None:
-        """`agent/check/register`."""
-        check = agent_check(body_object(raw, AGENT_CHECK))
-        await self.writes.propose(agent_commands.register_check(self.about.node, check))
 
     async def update_ttl(self, check_id: str, status: str, output: str) -> None:
         """Pass, warn, fail or update a TTL check."""

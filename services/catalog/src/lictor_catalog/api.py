@@ -22,6 +22,7 @@ from lictor_catalog.fast_reads import FastReads
 from lictor_catalog.fast_writes import FastWrites
 from lictor_catalog.front_door import FrontDoor
 from lictor_catalog.hot_reads import HotReads
+from lictor_catalog.hot_writes import HotWrites
 from lictor_catalog.http import (
     acl,
     agent,
@@ -73,6 +74,7 @@ class Api:
         ports: Ports,
         version: str,
         allow_by_default: bool = True,
+        domain: str = "consul",
         view: ViewPort,
         gate: GatePort,
         writes: Writes,
@@ -100,7 +102,7 @@ class Api:
         rare.include_router(agent_health.router(agent_writes))
         rare.include_router(agent_pool.router(gossip, node.name, node.datacenter))
         rare.include_router(agent_process.router(process))
-        rare.include_router(catalog.router(writes, node.datacenter))
+        rare.include_router(catalog.router(node.datacenter))
         rare.include_router(coordinate.router(self.coordinates, node.datacenter))
         rare.include_router(event.router(writes, gossip, chance.new_id))
         rare.include_router(config.router(writes))
@@ -119,17 +121,19 @@ class Api:
                 new_id=chance.new_id,
             )
         )
-        who = Identity(node.name, node.datacenter, version, allow_by_default)
+        who = Identity(node.name, node.datacenter, version, allow_by_default, domain)
         rare.include_router(query.router(who, writes, view, consistency, chance.new_id, chance.dice))
         rare.include_router(txn.router(writes, view, consistency, node.datacenter))
         rare.include_router(snapshot.router(Snapshots(writes, chance.new_id), view, consistency))
         rare.add_middleware(PlainErrors)
         reads = FastReads(who, self.queries, consistency, self.streams)
         self.hot = HotReads(reads, self.queries, consistency, node.datacenter, metrics, access)
+        fast_writes = FastWrites(writes, agent_writes, node.datacenter)
+        self.hot_writes = HotWrites(fast_writes.commands, writes, node.datacenter, metrics, access)
         self.app: Application = FrontDoor(
             rare,
             reads=reads,
-            writes=FastWrites(writes, agent_writes, node.datacenter),
+            writes=fast_writes,
             datacenter=node.datacenter,
             metrics=metrics,
             access=access,

@@ -52,10 +52,10 @@ from lictor_catalog.settings import CatalogSettings
 from lictor_catalog.store_operator import OperatorOverBus
 from lictor_catalog.telemetry import Telemetry
 from lictor_catalog.ttl_client import TtlClient
-from lictor_catalog.workers import Workers, command, obey_parent
 from lictor_catalog.writes import Writes
 from lictor_kit import Context
 from lictor_kit.garbage import give_back, spare_the_collector
+from lictor_kit.workers import Workers, command, obey_parent
 
 ROLE = "catalog"
 LISTEN_BACKLOG = 2048
@@ -66,7 +66,7 @@ log = structlog.get_logger()
 
 async def build_workers(context: Context, settings: CatalogSettings) -> None:
     """Start the processes that answer requests; this one looks after them."""
-    Workers(context, settings.workers, command).start()
+    Workers(context, settings.workers, command("lictor_catalog")).start()
 
 
 async def build_worker(context: Context, settings: CatalogSettings, descriptor: int) -> None:
@@ -87,7 +87,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     await leader.start()
     view = View(bus, leader, "all")
     lane = _lane(context, bus, leader, settings)
-    proposer = Proposer(bus, leader, f"{ROLE} {settings.node}", lane=lane)
+    proposer = Proposer(bus, leader, f"{ROLE} {settings.node}", lane=lane, feed=view.offer if settings.direct else None)
     gate = ReadGate(bus, leader, lane=lane)
     metrics = CatalogMetrics(context.metrics)
     writes = Writes(proposer, view)
@@ -108,6 +108,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         ports=ports,
         version=settings.consul_version,
         allow_by_default=settings.default_intention_policy == "allow",
+        domain=settings.domain,
         view=view,
         gate=gate,
         writes=writes,
@@ -136,7 +137,9 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     context.spawn("definition files", _load(context, config_dir), may_end=True)
     listener = _listen(settings)
     limits = ClientLimits(settings.catalog_connections_per_client, settings.catalog_requests_per_client)
-    server = http_server(api.app, api.hot, limits, settings.catalog_connections_max, settings.catalog_response_headers)
+    server = http_server(
+        api.app, api.hot, api.hot_writes, limits, settings.catalog_connections_max, settings.catalog_response_headers
+    )
     serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
     await _take_coordinates(context, bus, leader.cluster, api.coordinates)
     context.spawn("contact", _watch_contact(context, bus, view, api, limits, metrics))

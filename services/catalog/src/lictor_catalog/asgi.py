@@ -45,6 +45,11 @@ def page_headers(page: Page, headers: Iterable[Header], body_bytes: int, *, comp
     return out
 
 
+def encode_headers(headers: list[Header]) -> bytes:
+    """Header lines, each with its end."""
+    return b"".join([part for name, value in headers for part in (name, b": ", value, b"\r\n")])
+
+
 def header(scope: Scope, name: bytes) -> bytes:
     """The first value of a request header (name in lower case), empty when it is absent."""
     for key, value in scope["headers"]:

@@ -73,13 +73,18 @@ class Shape:
         lenient: bool = False,
         in_files: Mapping[str, str] | None = None,
     ) -> None:
-        self._lenient = lenient
         self._in_files = {snake(name): (name, decode) for name, decode in fields.items()}
         for alias, name in (in_files or {}).items():
             self._in_files[alias] = (name, fields[name])
         self._fields = {name.lower(): (name, decode) for name, decode in fields.items()}
         for alias, name in (aliases or {}).items():
             self._fields[alias.lower()] = (name, fields[name])
+        self.fields = dict(fields)
+        self.lenient = lenient
+
+    def named(self, where: str) -> "Around":
+        """This shape, whose errors name `where` in place of the path that leads to it."""
+        return Around(self, lambda value, _path: self(value, where))
 
     def __call__(self, value: Any, path: str) -> dict[str, Any]:
         """Decode an object into canonical names; fields that are absent or null are absent."""
@@ -95,7 +100,7 @@ class Shape:
                 if known is None:
                     raise UnknownKeyError(given, path.lstrip("."), value.lines.get(given, 0))
             if known is None:
-                if self._lenient:
+                if self.lenient:
                     continue
                 feature = _ENTERPRISE.get(given.lower())
                 detail = f" - {feature}" if feature else ""
@@ -109,27 +114,28 @@ class Shape:
 def body_object(raw: bytes, shape: DecodeObject, prefix: str = "Request decode failed: ") -> dict[str, Any]:
     """Decode a whole body; raises `BodyError` (400) with `prefix` before the reason."""
     try:
-        return shape(_parse(raw), "")
+        return shape(parse(raw), "")
     except BodyError as error:
         raise BodyError(error.reason, prefix) from None
     except RecursionError:
         raise BodyError("json: exceeded max depth", prefix) from None
 
 
-def _parse(raw: bytes) -> Any:
+def parse(raw: bytes) -> Any:
+    """A whole body as Go's decoder reads it, null as an empty object; raises `BodyError`."""
     if not raw.strip():
         raise BodyError("EOF")
     try:
         value = msgspec.json.decode(raw)
     except UnicodeDecodeError:  # as Go: what is no UTF-8 becomes the replacement character
-        return _parse(raw.decode(errors="replace").encode())
+        return parse(raw.decode(errors="replace").encode())
     except RecursionError as error:
         raise BodyError(f"invalid JSON: {error}") from None
     except msgspec.DecodeError as error:
         reason = str(error)
         trailing = _TRAILING.fullmatch(reason)
         if trailing:  # Go's decoder reads one value and looks no further
-            return _parse(raw[: int(trailing[1]) - 1])
+            return parse(raw[: int(trailing[1]) - 1])
         if reason == "Input data was truncated":
             raise BodyError("unexpected EOF") from None
         raise BodyError(f"invalid JSON: {reason}") from None
@@ -203,30 +209,62 @@ def plain(value: Any) -> Any:
     return [plain(one) for one in value] if isinstance(value, list) else value
 
 
-def list_of(decode: Decode) -> Decode:
+class Around:
+    """A decoder of one's own for what another one describes; `of` is that one."""
+
+    def __init__(self, of: Decode, decode: Decode) -> None:
+        self.of = of
+        self._decode = decode
+
+    def __call__(self, value: Any, path: str) -> Any:
+        """Decode."""
+        return self._decode(value, path)
+
+
+class Later:
+    """A decoder that is named before it is made: a shape may hold itself."""
+
+    def __init__(self, of: Callable[[], Decode]) -> None:
+        self._of = of
+
+    @property
+    def of(self) -> Decode:
+        """The decoder."""
+        return self._of()
+
+    def __call__(self, value: Any, path: str) -> Any:
+        """Decode."""
+        return self._of()(value, path)
+
+
+class ListOf:
     """A list of one kind of value."""
 
-    def decode_list(value: Any, path: str) -> tuple[Any, ...]:
+    def __init__(self, of: Decode) -> None:
+        self.of = of
+
+    def __call__(self, value: Any, path: str) -> tuple[Any, ...]:
+        """Decode the elements; those that are null are left out."""
         if isinstance(value, Block):
             value = [value]
         if not isinstance(value, list):
             raise _wrong_type(value, path, "list")
-        return tuple(decode(one, path) for one in value if one is not None)
-
-    return decode_list
+        return tuple(self.of(one, path) for one in value if one is not None)
 
 
-def map_of(decode: Decode) -> Decode:
+class MapOf:
     """An object with free keys and one kind of value."""
 
-    def decode_map(value: Any, path: str) -> dict[str, Any]:
+    def __init__(self, of: Decode) -> None:
+        self.of = of
+
+    def __call__(self, value: Any, path: str) -> dict[str, Any]:
+        """Decode the values; those that are null are left out."""
         if not isinstance(value, dict):
             given, value = value, _only_block(value)
             if value is None:
                 raise _wrong_type(given, path, "map")
-        return {key: decode(one, f"{path}.{key}") for key, one in value.items() if one is not None}
-
-    return decode_map
+        return {key: self.of(one, f"{path}.{key}") for key, one in value.items() if one is not None}
 
 
 def _check_depth(value: Any, path: str, left: int) -> None:

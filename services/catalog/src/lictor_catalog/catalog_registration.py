@@ -7,35 +7,39 @@ Consul judges it behind its RPC layer. Whether rows exist, and who holds a node'
 import re
 from typing import Any
 
-from lictor_catalog.body_decoding import Shape, body_object, flag, list_of, map_of, text
+from lictor_catalog.body_decoding import ListOf, MapOf, Shape, body_object, flag, text
 from lictor_catalog.check_definition import CATALOG_CHECK, catalog_check
 from lictor_catalog.errors import ApiError
-from lictor_catalog.service_definition import CATALOG_SERVICE, catalog_service
+from lictor_catalog.service_definition import CATALOG_SERVICE, catalog_service, judge_catalog_meta
 from lictor_state.commands import CatalogDeregister, CatalogRegister
 
-_REGISTER = Shape(
+REGISTER = Shape(
     {
         "Datacenter": text,
         "ID": text,
         "Node": text,
         "Address": text,
-        "TaggedAddresses": map_of(text),
-        "NodeMeta": map_of(text),
+        "TaggedAddresses": MapOf(text),
+        "NodeMeta": MapOf(text),
         "Service": CATALOG_SERVICE,
         "Check": CATALOG_CHECK,
-        "Checks": list_of(CATALOG_CHECK),
+        "Checks": ListOf(CATALOG_CHECK),
         "SkipNodeUpdate": flag,
         "Locality": Shape({"Region": text, "Zone": text}),
         "PeerName": text,
     }
 )
-_DEREGISTER = Shape({"Datacenter": text, "Node": text, "ServiceID": text, "CheckID": text, "Address": text})
+"""The body of `catalog/register`."""
+
+DEREGISTER = Shape({"Datacenter": text, "Node": text, "ServiceID": text, "CheckID": text, "Address": text})
+"""The body of `catalog/deregister`."""
+
 _HEX = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
 
 def register(raw: bytes, datacenter: str) -> CatalogRegister:
     """The command of a registration; raises `ApiError`."""
-    given = body_object(raw, _REGISTER)
+    given = body_object(raw, REGISTER)
     judge_datacenter(given, datacenter)
     node, address = given.get("Node", ""), given.get("Address", "")
     skip = given.get("SkipNodeUpdate", False)
@@ -46,6 +50,9 @@ def register(raw: bytes, datacenter: str) -> CatalogRegister:
     node_id = judged_node_id(given.get("ID", ""))
     if given.get("Locality"):
         raise ApiError(500, "a node's Locality is not supported by this version")
+    service = catalog_service(given["Service"]) if "Service" in given else None
+    if service is not None:
+        judge_catalog_meta(node, service, "failed inserting service: ")
     checks = [given["Check"]] if "Check" in given else []
     checks += given.get("Checks", ())
     return CatalogRegister(
@@ -55,7 +62,7 @@ def register(raw: bytes, datacenter: str) -> CatalogRegister:
         node_id=node_id,
         tagged_addresses=given.get("TaggedAddresses", {}),
         node_meta=given.get("NodeMeta", {}),
-        service=catalog_service(given["Service"]) if "Service" in given else None,
+        service=service,
         checks=tuple(catalog_check(one, node) for one in checks),
         skip_node_update=skip,
     )
@@ -63,7 +70,7 @@ def register(raw: bytes, datacenter: str) -> CatalogRegister:
 
 def deregister(raw: bytes, datacenter: str) -> CatalogDeregister:
     """The command of a deregistration; raises `ApiError`."""
-    given = body_object(raw, _DEREGISTER)
+    given = body_object(raw, DEREGISTER)
     judge_datacenter(given, datacenter)
     if not given.get("Node"):
         raise ApiError(500, "Must provide node")

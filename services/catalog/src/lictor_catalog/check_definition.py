@@ -8,7 +8,7 @@ service exists is judged in apply.
 from typing import Any
 
 from lictor_catalog import durations
-from lictor_catalog.body_decoding import Shape, duration, flag, integer, list_of, map_of, text
+from lictor_catalog.body_decoding import Decode, ListOf, MapOf, Shape, duration, flag, integer, text
 from lictor_catalog.errors import ApiError
 from lictor_state.commands import CheckSpec
 from lictor_state.rows import CheckDefinition
@@ -20,10 +20,10 @@ _SCRIPTS = frozenset({"script", "docker"})
 RUNNERS = frozenset({"http", "tcp", "ttl", "alias"})
 """The kinds that `healthcheck` runs."""
 
-_COMMON = {
+_COMMON: dict[str, Decode] = {
     "HTTP": text,
     "Method": text,
-    "Header": map_of(list_of(text)),
+    "Header": MapOf(ListOf(text)),
     "Body": text,
     "DisableRedirects": flag,
     "TCP": text,
@@ -33,7 +33,7 @@ _COMMON = {
     "GRPCUseTLS": flag,
     "H2PING": text,
     "H2PingUseTLS": flag,
-    "ScriptArgs": list_of(text),
+    "ScriptArgs": ListOf(text),
     "DockerContainerID": text,
     "Shell": text,
     "OSService": text,
@@ -59,7 +59,7 @@ _ALIASES = {
     "h2ping_use_tls": "H2PingUseTLS",
     "disable_redirects": "DisableRedirects",
 }
-_AGENT = _COMMON | {
+_AGENT: dict[str, Decode] = _COMMON | {
     "Name": text,
     "Status": text,
     "Notes": text,
@@ -88,7 +88,7 @@ CATALOG_CHECK = Shape(
         "Output": text,
         "ServiceID": text,
         "ServiceName": text,
-        "ServiceTags": list_of(text),
+        "ServiceTags": ListOf(text),
         "Type": text,
         "Interval": text,
         "Timeout": text,

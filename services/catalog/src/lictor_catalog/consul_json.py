@@ -24,6 +24,7 @@ from lictor_catalog.consul_shapes import (
     ShownConnect,
     ShownDefinition,
     ShownExpose,
+    ShownExtension,
     ShownLocality,
     ShownMode,
     ShownNode,
@@ -36,6 +37,7 @@ from lictor_catalog.consul_shapes import (
     ShownWeights,
 )
 from lictor_catalog.row_fragments import RowFragments
+from lictor_state.central_merge import CentralUpstream, MergedProxy
 from lictor_state.rows import (
     CheckDefinition,
     CheckRow,
@@ -82,6 +84,7 @@ _NO_MODE = ShownMode()
 _NOT_EXPOSED = ShownExpose()
 _NO_DEFINITION = ShownDefinition()
 _NO_PROXY = ShownProxy(mode="", mesh_gateway=_NO_MODE, expose=_NOT_EXPOSED)
+_NOT_MERGED = MergedProxy()
 _NOT_NATIVE = ShownConnect()
 _NATIVE = ShownConnect(native=True)
 
@@ -178,11 +181,16 @@ _service_fragments = RowFragments(node_service)
 _check_fragments = RowFragments(health_check)
 
 
+def _merged_fragment(row: ServiceRow) -> msgspec.Raw:
+    """A row that was made for one answer: nobody will meet it again."""
+    return msgspec.Raw(_encoder.encode(node_service(row)))
+
+
 def service_health(node_row: NodeRow, row: ServiceRow, checks: Iterable[CheckRow]) -> ServiceHealth:
     """An element of `health/service`."""
     return ServiceHealth(
         node=_node_fragments(node_row),
-        service=_service_fragments(row),
+        service=_merged_fragment(row) if isinstance(row.proxy, MergedProxy) else _service_fragments(row),
         checks=[_check_fragments(one) for one in checks],
     )
 
@@ -294,6 +302,7 @@ def _mode(mode: str) -> ShownMode:
 
 
 def _proxy(row: ProxyDefinition) -> ShownProxy:
+    central = row if isinstance(row, MergedProxy) else _NOT_MERGED
     return ShownProxy(
         destination_service_name=row.destination_service_name,
         destination_service_id=row.destination_service_id,
@@ -306,12 +315,28 @@ def _proxy(row: ProxyDefinition) -> ShownProxy:
         mesh_gateway=_mode(row.mesh_gateway_mode),
         expose=_expose(row.expose),
         transparent_proxy=_transparent(row.transparent_proxy),
+        mutual_tls_mode=central.mutual_tls_mode,
+        access_logs=central.access_logs,
+        envoy_extensions=tuple(_extension(one) for one in central.envoy_extensions),
+    )
+
+
+def _extension(given: dict[str, Any]) -> ShownExtension:
+    return ShownExtension(
+        name=given.get("Name", ""),
+        required=given.get("Required", False),
+        arguments=given.get("Arguments"),
+        consul_version="",
+        envoy_version="",
     )
 
 
 def _upstream(row: Upstream) -> ShownUpstream:
+    central = isinstance(row, CentralUpstream)
     return ShownUpstream(
         destination_type=row.destination_type,
+        destination_namespace="default" if central else "",
+        destination_partition="default" if central else "",
         destination_name=row.destination_name,
         datacenter=row.datacenter,
         local_bind_address=row.local_bind_address,
@@ -319,10 +344,12 @@ def _upstream(row: Upstream) -> ShownUpstream:
         local_bind_socket_path=row.local_bind_socket_path,
         config=row.config or None,
         mesh_gateway=_mode(row.mesh_gateway_mode),
+        centrally_configured=central,
     )
 
 
 def _agent_proxy(row: ProxyDefinition) -> AgentProxy:
+    central = row if isinstance(row, MergedProxy) else _NOT_MERGED
     return AgentProxy(
         destination_service_name=row.destination_service_name,
         destination_service_id=row.destination_service_id,
@@ -332,21 +359,28 @@ def _agent_proxy(row: ProxyDefinition) -> AgentProxy:
         mode=row.mode,
         transparent_proxy=_transparent(row.transparent_proxy),
         config=row.config,
-        upstreams=tuple(
-            AgentUpstream(
-                destination_type=one.destination_type,
-                destination_name=one.destination_name,
-                datacenter=one.datacenter,
-                local_bind_address=one.local_bind_address,
-                local_bind_port=one.local_bind_port,
-                local_bind_socket_path=one.local_bind_socket_path,
-                config=one.config,
-                mesh_gateway=_mode(one.mesh_gateway_mode),
-            )
-            for one in row.upstreams
-        ),
+        upstreams=tuple(_agent_upstream(one) for one in row.upstreams),
         mesh_gateway=_mode(row.mesh_gateway_mode),
         expose=_expose(row.expose),
+        access_logs=central.access_logs,
+        envoy_extensions=tuple(_extension(one) for one in central.envoy_extensions),
+    )
+
+
+def _agent_upstream(row: Upstream) -> AgentUpstream:
+    central = isinstance(row, CentralUpstream)
+    return AgentUpstream(
+        destination_type=row.destination_type,
+        destination_namespace="default" if central else "",
+        destination_partition="default" if central else "",
+        destination_name=row.destination_name,
+        datacenter=row.datacenter,
+        local_bind_address=row.local_bind_address,
+        local_bind_port=row.local_bind_port,
+        local_bind_socket_path=row.local_bind_socket_path,
+        config=row.config,
+        mesh_gateway=_mode(row.mesh_gateway_mode),
+        centrally_configured=central,
     )
 
 

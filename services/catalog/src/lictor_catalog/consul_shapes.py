@@ -4,9 +4,17 @@ A field with a default is left out while it has it (Go's `omitempty`), the other
 case unless they say otherwise. Making them of rows is `consul_json`'s work.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+COMPONENT = "#/components/schemas/{name}"
+"""Where the API's description keeps the shape of this name."""
+
+
+def encoded(name: str) -> msgspec.Meta:
+    """Says of bytes that are JSON already what they are: the shape of this name."""
+    return msgspec.Meta(extra_json_schema={"$ref": COMPONENT.format(name=name)})
 
 
 class Shown(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, rename="pascal"):
@@ -104,6 +112,8 @@ class ShownUpstream(Shown, frozen=True, gc=False, kw_only=True):
     """An upstream as the catalog shows it."""
 
     destination_type: str
+    destination_namespace: str = ""
+    destination_partition: str = ""
     destination_name: str
     datacenter: str
     local_bind_address: str = ""
@@ -111,12 +121,25 @@ class ShownUpstream(Shown, frozen=True, gc=False, kw_only=True):
     local_bind_socket_path: str = ""
     config: dict[str, Any] | None
     mesh_gateway: ShownMode
+    centrally_configured: bool = False
+
+
+class ShownExtension(Shown, frozen=True, gc=False, kw_only=True):
+    """One of `EnvoyExtensions`; versions are told of entries only, and empty where they are merged."""
+
+    name: str
+    required: bool
+    arguments: dict[str, Any] | None
+    consul_version: str
+    envoy_version: str
 
 
 class AgentUpstream(Shown, frozen=True, gc=False, kw_only=True):
     """An upstream as the agent shows it: as in the catalog, with more left out."""
 
     destination_type: str = ""
+    destination_namespace: str = ""
+    destination_partition: str = ""
     destination_name: str
     datacenter: str = ""
     local_bind_address: str = ""
@@ -124,6 +147,7 @@ class AgentUpstream(Shown, frozen=True, gc=False, kw_only=True):
     local_bind_socket_path: str = ""
     config: dict[str, Any] = {}
     mesh_gateway: ShownMode
+    centrally_configured: bool = False
 
 
 class ShownProxy(Shown, frozen=True, gc=False, kw_only=True):
@@ -140,6 +164,9 @@ class ShownProxy(Shown, frozen=True, gc=False, kw_only=True):
     mesh_gateway: ShownMode
     expose: ShownExpose
     transparent_proxy: ShownTransparent | None = None
+    mutual_tls_mode: str = msgspec.field(name="MutualTLSMode", default="")
+    access_logs: dict[str, Any] = {}
+    envoy_extensions: tuple[ShownExtension, ...] = ()
 
 
 class AgentProxy(Shown, frozen=True, gc=False, kw_only=True):
@@ -156,6 +183,8 @@ class AgentProxy(Shown, frozen=True, gc=False, kw_only=True):
     upstreams: tuple[AgentUpstream, ...] = ()
     mesh_gateway: ShownMode
     expose: ShownExpose
+    access_logs: dict[str, Any] = {}
+    envoy_extensions: tuple[ShownExtension, ...] = ()
 
 
 class ShownNode(Shown, frozen=True, gc=False, kw_only=True):
@@ -191,6 +220,20 @@ class NodeService(Shown, frozen=True, gc=False, kw_only=True):
     peer_name: str
     create_index: int
     modify_index: int
+
+
+class NodeOfMap(Shown, frozen=True, kw_only=True):
+    """A node with its instances by id: `catalog/node`."""
+
+    node: ShownNode
+    services: dict[str, NodeService]
+
+
+class NodeOfList(Shown, frozen=True, kw_only=True):
+    """A node with its instances as a list: `catalog/node-services`."""
+
+    node: ShownNode | None
+    services: list[NodeService] | None
 
 
 class ServiceNode(Shown, frozen=True, gc=False, kw_only=True):
@@ -244,9 +287,9 @@ class HealthCheck(Shown, frozen=True, gc=False, kw_only=True):
 class ServiceHealth(Shown, frozen=True, gc=False, kw_only=True):
     """An element of `health/service`, of a node's, a service's and checks' fragments."""
 
-    node: msgspec.Raw
-    service: msgspec.Raw
-    checks: list[msgspec.Raw]
+    node: Annotated[msgspec.Raw, encoded("Node")]
+    service: Annotated[msgspec.Raw, encoded("NodeService")]
+    checks: list[Annotated[msgspec.Raw, encoded("HealthCheck")]]
 
 
 class AgentService(Shown, frozen=True, gc=False, kw_only=True):

@@ -1,6 +1,7 @@
 """Coordinates as Consul's JSON: numbers in the form that Go gives them."""
 
 from decimal import Decimal
+from typing import Annotated
 
 import msgspec
 
@@ -11,13 +12,16 @@ _PLAIN_FROM, _PLAIN_BELOW = 1e-6, 1e21
 """Within these Go writes all digits, outside an exponent."""
 
 
+_Number = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "number"})]
+
+
 class ShownCoord(Shown, frozen=True, gc=False, kw_only=True):
     """`Coord`."""
 
-    vec: tuple[msgspec.Raw, ...]
-    error: msgspec.Raw
-    adjustment: msgspec.Raw
-    height: msgspec.Raw
+    vec: tuple[_Number, ...]
+    error: _Number
+    adjustment: _Number
+    height: _Number
 
 
 class ShownCoordinate(Shown, frozen=True, gc=False, kw_only=True):

@@ -12,7 +12,7 @@ import structlog
 from lictor_bus import frames
 from lictor_bus.frames import FrameError
 from lictor_bus.pool_frames import CoordinateReport
-from lictor_catalog.body_decoding import Shape, body_object, list_of, text
+from lictor_catalog.body_decoding import ListOf, Shape, body_object, text
 from lictor_catalog.errors import ApiError, BodyError
 from lictor_catalog.writes import Writes
 from lictor_state.commands import CoordinateSpec, CoordinatesUpdate
@@ -29,7 +29,8 @@ PENDING_MAX = BATCH_MAX * BATCHES_MAX
 log = structlog.get_logger()
 
 
-def _number(value: Any, path: str) -> float:
+def number(value: Any, path: str) -> float:
+    """A number with a fraction; whole ones are taken."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             return float(value)
@@ -38,13 +39,13 @@ def _number(value: Any, path: str) -> float:
     raise BodyError(f"json: cannot unmarshal {path.lstrip('.')} into a value of type float64")
 
 
-_COORD = Shape({"Vec": list_of(_number), "Error": _number, "Adjustment": _number, "Height": _number})
-_SHAPE = Shape({"Datacenter": text, "Node": text, "Segment": text, "Coord": _COORD})
+_COORD = Shape({"Vec": ListOf(number), "Error": number, "Adjustment": number, "Height": number})
+UPDATE = Shape({"Datacenter": text, "Node": text, "Segment": text, "Coord": _COORD})
 
 
 def update(raw: bytes, datacenter: str) -> CoordinateSpec:
     """The update that a body asks for. Raises `ApiError`."""
-    body = body_object(raw, _SHAPE)
+    body = body_object(raw, UPDATE)
     if body.get("Datacenter", datacenter) not in {"", datacenter}:
         raise ApiError(500, "No path to datacenter")
     coord = body.get("Coord", {})

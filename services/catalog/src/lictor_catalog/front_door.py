@@ -65,7 +65,7 @@ class FrontDoor:
         path, method = scope["path"], scope["method"]
         judge_path(scope.get("raw_path") or b"")
         if not clean_path.is_clean(path):
-            await _redirect(send, clean_path.cleaned(path), scope["query_string"])
+            await _redirect(send, clean_path.cleaned(path), scope)
             return
         if path in served.PATHS:
             await _describe(send, scope)
@@ -74,14 +74,14 @@ class FrontDoor:
         self._access.judge(method, path, client[0] if client else "")
         if found is None:
             if f"{path}/" in routes.ROUTES:
-                await _redirect(send, f"{path}/", scope["query_string"])
+                await _redirect(send, f"{path}/", scope)
             elif path == "/":
                 await send_page(send, text_page(ROOT, 200))
             else:
                 raise ApiError(404, NOT_AN_ENDPOINT if "/v1/" in path else NOT_THE_API)
             return
-        if method not in routes.ROUTES[found.route]:
-            allow = ((b"allow", routes.allowed(found.route)),)
+        if method not in routes.methods(found):
+            allow = ((b"allow", routes.allowed(found)),)
             if method != "OPTIONS":
                 raise ApiError(405, f"method {method} not allowed", allow)
             await send_page(send, Page(b"", content_type=b""), allow)
@@ -108,8 +108,13 @@ async def _describe(send: Send, scope: Scope) -> None:
     await send_page(send, served.served(scope["path"]), pretty=pretty, compressed=wants_gzip(scope))
 
 
-async def _redirect(send: Send, path: str, query: bytes) -> None:
+async def _redirect(send: Send, path: str, scope: Scope) -> None:
+    """As Go's mux: the page is for those who read."""
+    query = scope["query_string"]
     location = quote(path, safe="/:@!$&'()*+,;=~-._").encode() + (b"?" + query if query else b"")
+    if scope["method"] not in {"GET", "HEAD"}:
+        await send_page(send, Page(b"", status=301, content_type=b""), ((b"location", location),))
+        return
     body = f'<a href="{html.escape(location.decode("latin-1"))}">Moved Permanently</a>.\n\n'.encode()
     page = Page(body, status=301, content_type=b"text/html; charset=utf-8")
     await send_page(send, page, ((b"location", location),))

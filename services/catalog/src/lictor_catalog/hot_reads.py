@@ -16,7 +16,7 @@ import structlog
 
 from lictor_catalog import clean_path, routes
 from lictor_catalog.access import Access
-from lictor_catalog.asgi import Header, accepts_gzip, page_headers
+from lictor_catalog.asgi import Header, accepts_gzip, encode_headers, page_headers
 from lictor_catalog.blocking_query import BlockingQueries, Sleeper, woken_contact
 from lictor_catalog.consistency import CONFIRMED, Consistency, Contact, Mode, ReadOptions
 from lictor_catalog.errors import ApiError
@@ -40,6 +40,7 @@ _KINDS = {
     "dc",
     "filter",
     "keys",
+    "merge-central-config",
     "near",
     "node-meta",
     "passing",
@@ -247,8 +248,3 @@ class HotReads:
             head = page.heads[key] = encode_headers(page_headers(page, headers, len(body), compressed=compressed))
         turn.send(page.status, head, body)
         self._metrics.request(read.route, page.status, time.perf_counter() - turn.started)
-
-
-def encode_headers(headers: list[Header]) -> bytes:
-    """Header lines, each with its end."""
-    return b"".join([part for name, value in headers for part in (name, b": ", value, b"\r\n")])

@@ -1,13 +1,14 @@
-"""HTTP on a socket: uvicorn's server and protocol, with the hot reads answered from the protocol's own callbacks.
+"""HTTP on a socket: uvicorn's server and protocol, with the hot requests answered from the protocol's callbacks.
 
-Only this module imports uvicorn here. Everything that is not a hot read takes uvicorn's way, one ASGI task per request
-with head and body in one write. Answers keep the order of their requests: while a hot read waits it is the connection's
+Only this module imports uvicorn here. Everything that is not hot takes uvicorn's way, one ASGI task per request with
+head and body in one write. Answers keep the order of their requests: while a hot request waits it is the connection's
 cycle in uvicorn's eyes, which queues what is pipelined behind it and stops reading.
 """
 
 import contextlib
 import functools
 import math
+import time
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,15 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from lictor_catalog.asgi import Application, Header, Receive, Scope, Send, page_headers, send_page
+from lictor_catalog.asgi import Application, Header, Receive, Scope, Send, encode_headers, page_headers, send_page
 from lictor_catalog.client_limits import ClientLimits
 from lictor_catalog.consistency import Contact
 from lictor_catalog.errors import ApiError
-from lictor_catalog.hot_reads import HotRead, HotReads, encode_headers
+from lictor_catalog.hot_reads import HotRead, HotReads
+from lictor_catalog.hot_writes import HotWrite, HotWrites
 from lictor_catalog.one_write import OneWrite
 from lictor_catalog.page import Page, text_page
+from lictor_state.commands import Result
 
 if TYPE_CHECKING:
     from lictor_catalog.blocking_query import Sleeper
@@ -36,6 +39,7 @@ KEEP_ALIVE_S = 120
 REFUSED_S = 1.0
 """How long a connection that is one too many may take to say something, so that it can be answered before it ends."""
 
+_HOT_METHODS = frozenset({b"GET", b"PUT", b"DELETE"})
 TOO_MANY_CONNECTIONS = "Your IP is issuing too many concurrent connections, please rate limit your calls\n"
 TOO_MANY_REQUESTS = "Your IP is issuing too many requests, please rate limit your calls\n"
 
@@ -52,12 +56,13 @@ class Server(uvicorn.Server):
 def server(
     app: Application,
     hot: HotReads,
+    hot_writes: HotWrites,
     limits: ClientLimits,
     connections_max: int,
     headers: Sequence[tuple[str, str]] = (),
 ) -> Server:
     """A server of the application; `serve(sockets=…)` runs it. `headers` stand in every answer."""
-    protocol = functools.partial(CatalogProtocol, hot=hot, limits=limits, heads=StatusHeads())
+    protocol = functools.partial(CatalogProtocol, hot=hot, hot_writes=hot_writes, limits=limits, heads=StatusHeads())
     config = uvicorn.Config(
         app,
         interface="asgi3",
@@ -145,6 +150,35 @@ class _HotTurn:
         self._protocol.answer(self, status, head, body)
 
 
+class _WriteTurn:
+    """A connection's turn of reading and answering a hot write (`hot_writes.WriteTurn`), from its head on."""
+
+    __slots__ = (
+        "_hot", "_protocol", "body", "disconnected", "keep_alive", "message_event", "response_complete", "started",
+        "write",
+    )  # fmt: skip
+
+    write: HotWrite
+    started: float
+
+    def __init__(self, protocol: "CatalogProtocol", hot: HotWrites) -> None:
+        self._protocol = protocol
+        self._hot = hot
+        self.body: list[bytes] = []
+        self.response_complete = True
+        self.keep_alive = True
+        self.disconnected = False
+        self.message_event = _NO_SIGNAL
+
+    def told(self, outcome: Result | ApiError) -> None:
+        """What came of the write."""
+        self._hot.told(self, outcome)
+
+    def send(self, status: int, head: bytes, body: bytes) -> None:
+        """Send the answer, in one write, and take the next request."""
+        self._protocol.answer(self, status, head, body)
+
+
 _RETRY_SOON = (b"retry-after", b"1")
 
 
@@ -173,20 +207,24 @@ class CatalogProtocol(HttpToolsProtocol):
         _loop: Any = None,
         *,
         hot: HotReads,
+        hot_writes: HotWrites,
         limits: ClientLimits,
         heads: StatusHeads,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._hot = hot
+        self._hot_writes = hot_writes
         self._limits = limits
         self.address = ""
         self._counted = False
         self._heads = heads
         self._turn = _HotTurn(self, hot)
+        self._write_turn = _WriteTurn(self, hot_writes)
+        self._writing = False  # whether the request that is being parsed is a hot write
         self._between = True  # whether the parser is between two requests
         self._ended = 0  # requests whose last byte was in the data at hand
         self._read: HotRead | None = None  # the hot read whose request is being parsed
-        self._seen: HotRead | None = None  # the last hot read that was parsed
+        self._seen: HotRead | HotWrite | None = None  # the last hot request that was parsed
         self._quiet_since = 0.0
 
     # -- requests
@@ -197,20 +235,37 @@ class CatalogProtocol(HttpToolsProtocol):
             self._refuse()
             return
         between = self._between
-        if between and self._idle():
-            read = self._hot.known(data)
-            if read is not None and not (self._limits.counts_requests and self._wait_s()):
-                self._begin(read)
-                return
+        if between and self._idle() and self._known(data):
+            return
         self._ended, self._seen = 0, None
         super().data_received(data)
         if between:
             self._learn(data)
 
+    def _known(self, data: bytes) -> bool:
+        """Answer the data if it is one hot request that is known as it stands."""
+        if data.startswith(b"GET "):
+            read = self._hot.known(data)
+            if read is None or (self._limits.counts_requests and self._wait_s()):
+                return False
+            self._begin(read)
+            return True
+        known = self._hot_writes.known(data, self.address)
+        if known is None or (self._limits.counts_requests and self._wait_s()):
+            return False
+        self._begin_write(known[0])
+        self._hot_writes.start(self._write_turn, known[1])
+        return True
+
     def _learn(self, data: bytes) -> None:
-        """Remember the data if it was one hot read from its first byte to its last."""
-        if self._between and self._ended == 1 and self._seen and not self.transport.is_closing():
-            self._hot.learn(data, self._seen)
+        """Remember the data if it was one hot request from its first byte to its last."""
+        seen = self._seen
+        if not self._between or self._ended != 1 or seen is None or self.transport.is_closing():
+            return
+        if isinstance(seen, HotRead):
+            self._hot.learn(data, seen)
+        else:
+            self._hot_writes.learn(data, seen)
 
     def _idle(self) -> bool:
         """Whether a hot read may be answered now: nothing before it, nothing unsent, room among the connections."""
@@ -234,27 +289,57 @@ class CatalogProtocol(HttpToolsProtocol):
         if wait_s:
             self._answer_with(_TooMany(wait_s))
             return
+        method = parser.get_method()
         if (
-            parser.get_method() == b"GET"
+            method in _HOT_METHODS
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
             and not parser.should_upgrade()
             and self._idle()
         ):
-            self._read = self._hot.find(self.url, self.headers)
+            if method == b"GET":
+                self._read = self._hot.find(self.url, self.headers)
+            else:
+                write = self._hot_writes.find(method.decode(), self.url, self.headers, self.address)
+                if write is not None:
+                    self._writing = True
+                    self._begin_write(write)
+                    return
         if self._read is None:
             super().on_headers_complete()
+
+    def _begin_write(self, write: HotWrite) -> None:
+        turn = self._write_turn
+        turn.write = write
+        turn.started = time.perf_counter()
+        turn.body.clear()
+        turn.response_complete = False
+        turn.keep_alive = True
+        self.cycle = turn
+
+    def on_body(self, body: bytes) -> None:
+        """Some of a request's body has come."""
+        if self._writing:
+            self._write_turn.body.append(body)
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """A request is complete."""
         self._between = True
         self._ended += 1
         read, self._read = self._read, None
-        if read is None:
-            super().on_message_complete()
-        else:
+        if read is not None:
             self._seen = read
             self._begin(read)
+        elif self._writing:
+            self._writing = False
+            turn = self._write_turn
+            self._seen = turn.write
+            self._hot_writes.start(turn, turn.body[0] if len(turn.body) == 1 else b"".join(turn.body))
+            turn.body.clear()
+        else:
+            super().on_message_complete()
 
     def _begin(self, read: HotRead) -> None:
         turn = self._turn
@@ -263,8 +348,8 @@ class CatalogProtocol(HttpToolsProtocol):
         self.cycle = turn
         self._hot.start(turn, read)
 
-    def answer(self, turn: _HotTurn, status: int, head: bytes, body: bytes) -> None:
-        """Send a hot read's answer."""
+    def answer(self, turn: _HotTurn | _WriteTurn, status: int, head: bytes, body: bytes) -> None:
+        """Send the answer to a hot request."""
         if turn.disconnected:
             return
         end = b"\r\n" if turn.keep_alive else b"connection: close\r\n\r\n"
@@ -320,6 +405,11 @@ class CatalogProtocol(HttpToolsProtocol):
         if not turn.response_complete:
             turn.response_complete = True
             self._hot.lost(turn)
+        write_turn = self._write_turn
+        write_turn.disconnected = True
+        if not write_turn.response_complete:
+            write_turn.response_complete = True
+            self._hot_writes.lost(write_turn)
         super().connection_lost(exc)
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()

@@ -7,7 +7,7 @@ note that missing parameters are answered 500 there. Precedence, uniqueness and 
 import re
 from typing import Any, Literal
 
-from lictor_catalog.body_decoding import Shape, body_object, flag, integer, list_of, map_of, opaque, text
+from lictor_catalog.body_decoding import ListOf, MapOf, Shape, body_object, flag, integer, opaque, text
 from lictor_catalog.errors import ApiError, BodyError
 from lictor_catalog.request import Params
 from lictor_state.commands import IntentionDelete, IntentionUpsert
@@ -34,14 +34,14 @@ _PERMISSION = Shape(
                 "PathExact": text,
                 "PathPrefix": text,
                 "PathRegex": text,
-                "Header": list_of(_HEADER),
-                "Methods": list_of(text),
+                "Header": ListOf(_HEADER),
+                "Methods": ListOf(text),
             },
             {"path_exact": "PathExact", "path_prefix": "PathPrefix", "path_regex": "PathRegex"},
         ),
     }
 )
-_BODY = Shape(
+BODY = Shape(
     {
         "ID": text,
         "Description": text,
@@ -54,11 +54,11 @@ _BODY = Shape(
         "DestinationPartition": text,
         "SourceType": text,
         "Action": text,
-        "Permissions": list_of(_PERMISSION),
+        "Permissions": ListOf(_PERMISSION),
         "JWT": opaque,
         "DefaultAddr": text,
         "DefaultPort": integer,
-        "Meta": map_of(text),
+        "Meta": MapOf(text),
         "Precedence": integer,
         "CreatedAt": text,
         "UpdatedAt": text,
@@ -153,7 +153,7 @@ def delete_exact(params: Params) -> IntentionDelete:
 
 
 def _decoded(raw: bytes) -> dict[str, Any]:
-    given = body_object(raw, _BODY, _DECODE_PREFIX)
+    given = body_object(raw, BODY, _DECODE_PREFIX)
     if given.get("SourcePeer"):
         raise ApiError(400, "cluster peering is not supported by this version")
     if given.get("JWT"):

@@ -12,6 +12,7 @@ from lictor_catalog.consistency import ReadOptions
 from lictor_catalog.errors import ApiError
 from lictor_catalog.request import Params, boolean
 from lictor_state.commands import AgentCheckDeregister, AgentCheckRegister, CheckSpec
+from lictor_state.levels import KEPT_CHECKS_LEVEL
 
 NODE_CHECK = "_node_maintenance"
 SERVICE_CHECK_PREFIX = "_service_maintenance:"
@@ -70,15 +71,20 @@ class Maintenance:
         await self._set(check, enable=enable)
 
     async def _set(self, check: CheckSpec, *, enable: bool) -> None:
-        node = self._agent.about.node
-        known = self._agent.view.store.check(node.name, check.check_id)
-        if enable and known is None:
-            await self._agent.writes.propose(AgentCheckRegister(node.name, node.address, node.datacenter, check))
-            log.info("maintenance begins", service_id=check.service_id, reason=check.notes)
-        elif not enable and known is not None:
-            try:
-                await self._agent.writes.propose(AgentCheckDeregister(node.name, check.check_id))
-            except ApiError as error:
-                if error.status != 404:  # another replica has just turned it off
-                    raise
+        """Whether it is on already is judged where the write is applied, so that two replicas agree."""
+        node, store = self._agent.about.node, self._agent.view.store
+        if enable:
+            keep = store.level >= KEPT_CHECKS_LEVEL
+            if not keep and store.check(node.name, check.check_id) is not None:
+                return
+            command = AgentCheckRegister(node.name, node.address, node.datacenter, check, keep)
+            if await self._agent.writes.propose(command):
+                log.info("maintenance begins", service_id=check.service_id, reason=check.notes)
+            return
+        try:
+            await self._agent.writes.propose(AgentCheckDeregister(node.name, check.check_id))
+        except ApiError as error:
+            if error.status != 404:  # else it is off already
+                raise
+        else:
             log.info("maintenance ends", service_id=check.service_id)

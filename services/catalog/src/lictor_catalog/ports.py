@@ -10,7 +10,7 @@ from typing import Protocol
 from lictor_bus.frames import Beacon, Order, ReadAnswer, StatusAnswer
 from lictor_bus.gossip_orders import KeyringAnswer, KeyringOrder, Ordered
 from lictor_bus.pool_frames import EventNotice, PoolMembers, Story
-from lictor_bus.proposer import Committed
+from lictor_bus.proposer import Committed, ProposeError
 from lictor_state import Store
 from lictor_state.commands import Command
 from lictor_state.rows import CheckRow
@@ -24,6 +24,9 @@ class ViewPort(Protocol):
 
     async def wait_for(self, index: int, timeout_s: float) -> bool:
         """Wait until the view has this index; whether it got there in time."""
+
+    def when(self, index: int, timeout_s: float, reached: Callable[[bool], None]) -> None:
+        """Have `reached` told when the view has this index (at once if it has), or that it was not in time."""
 
     def reached(self, answer: ReadAnswer) -> bool:
         """Whether a strong read may be answered now."""
@@ -50,6 +53,9 @@ class ProposerPort(Protocol):
 
     async def propose(self, command: Command, timeout_s: float = 10.0) -> Committed:
         """Propose one command and wait for its result; raises `ProposeError`s."""
+
+    def submit(self, command: Command, done: Callable[[Committed | ProposeError], None]) -> object:
+        """Propose one command and have `done` told what came of it; raises `ProposeError`s."""
 
 
 class ClusterPort(Protocol):

@@ -6,7 +6,7 @@ understands is refused by name rather than ignored. Rules across services and co
 
 from typing import Any
 
-from lictor_catalog.body_decoding import Shape, flag, integer, list_of, opaque, opaque_object, text
+from lictor_catalog.body_decoding import ListOf, Shape, flag, integer, opaque, opaque_object, text
 from lictor_catalog.errors import ApiError
 from lictor_state.rows import ProxyDefinition, Upstream
 
@@ -67,9 +67,9 @@ PROXY = Shape(
             {"outbound_listener_port": "OutboundListenerPort", "dialed_directly": "DialedDirectly"},
         ),
         "Config": opaque_object,
-        "Upstreams": list_of(_UPSTREAM),
+        "Upstreams": ListOf(_UPSTREAM),
         "MeshGateway": _MESH_GATEWAY,
-        "Expose": Shape({"Checks": flag, "Paths": list_of(_EXPOSE_PATH)}),
+        "Expose": Shape({"Checks": flag, "Paths": ListOf(_EXPOSE_PATH)}),
         "AccessLogs": opaque_object,
         "EnvoyExtensions": opaque,
         "MutualTLSMode": text,

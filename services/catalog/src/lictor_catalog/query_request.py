@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from lictor_catalog import durations
-from lictor_catalog.body_decoding import Shape, body_object, flag, integer, list_of, map_of, text, unsigned
+from lictor_catalog.body_decoding import ListOf, MapOf, Shape, body_object, flag, integer, text, unsigned
 from lictor_catalog.errors import ApiError
 from lictor_catalog.request import Params, boolean
 from lictor_catalog.service_definition import meta_fault
@@ -27,34 +27,34 @@ HIDDEN = "<hidden>"
 """What Consul shows in place of a token: a definition with it was copied from an answer and would lose the token."""
 
 _FAILOVER = Shape(
-    {"NearestN": integer, "Datacenters": list_of(text), "Targets": list_of(Shape({"Peer": text, "Datacenter": text}))}
+    {"NearestN": integer, "Datacenters": ListOf(text), "Targets": ListOf(Shape({"Peer": text, "Datacenter": text}))}
 )
 _SERVICE = Shape(
     {
         "Service": text,
         "SamenessGroup": text,
-        "Failover": lambda value, _path: _FAILOVER(value, "QueryFailoverOptions.Service.Failover"),
+        "Failover": _FAILOVER.named("QueryFailoverOptions.Service.Failover"),
         "OnlyPassing": flag,
-        "IgnoreCheckIDs": list_of(text),
+        "IgnoreCheckIDs": ListOf(text),
         "Near": text,
-        "Tags": list_of(text),
-        "NodeMeta": map_of(text),
-        "ServiceMeta": map_of(text),
+        "Tags": ListOf(text),
+        "NodeMeta": MapOf(text),
+        "ServiceMeta": MapOf(text),
         "Connect": flag,
         "Peer": text,
     }
 )
 _TEMPLATE = Shape({"Type": text, "Regexp": text, "RemoveEmptyTags": flag})
 _DNS = Shape({"TTL": text})
-_QUERY = Shape(
+QUERY = Shape(
     {
         "ID": text,
         "Name": text,
         "Session": text,
         "Token": text,
-        "Template": lambda value, _path: _TEMPLATE(value, "QueryTemplateOptions.Template"),
-        "Service": lambda value, _path: _SERVICE(value, "ServiceQuery.Service"),
-        "DNS": lambda value, _path: _DNS(value, "QueryDNSOptions.DNS"),
+        "Template": _TEMPLATE.named("QueryTemplateOptions.Template"),
+        "Service": _SERVICE.named("ServiceQuery.Service"),
+        "DNS": _DNS.named("QueryDNSOptions.DNS"),
         "CreateIndex": unsigned,
         "ModifyIndex": unsigned,
     }
@@ -100,7 +100,7 @@ def execution(params: Params) -> Execution:
 
 
 def _query(value: Any, _path: str) -> dict[str, Any]:
-    return _QUERY(value, "PreparedQuery")
+    return QUERY(value, "PreparedQuery")
 
 
 def _judged(given: dict[str, Any]) -> QueryDefinition:

@@ -104,6 +104,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/v1/health/service/": (GET,),
     "/v1/health/state/": (GET,),
     "/v1/kv/": (GET, PUT, DELETE),
+    "/v1/internal/dns/explain": (GET,),
     "/v1/internal/pool": (GET,),
     "/v1/internal/pool/why/": (GET,),
     "/v1/internal/store": (GET,),
@@ -129,6 +130,13 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/v1/status/peers": (GET,),
     "/v1/txn": (PUT,),
 }
+_OF_QUERIES = "/v1/query/"
+_ONLY_READ = ("/execute", "/explain")
+"""What stands below a query and is read, while the query itself is also written."""
+
+_TREES_ALONE = frozenset(route[:-1] for route in ROUTES if route.endswith("/") and route[:-1] not in ROUTES)
+"""Paths that are moved to the tree of the same name, also where they are in a larger one."""
+
 _TREES = re.compile(
     "|".join(sorted((re.escape(route) for route in ROUTES if route.endswith("/")), key=len, reverse=True))
 )
@@ -146,6 +154,8 @@ def find(path: str) -> Found | None:
     """The route that a decoded path belongs to."""
     if path in ROUTES:
         return Found(path, "")
+    if path in _TREES_ALONE:
+        return None
     tree = _TREES.match(path)
     return Found(tree[0], path[tree.end() :]) if tree else None
 
@@ -155,6 +165,13 @@ def of_agent(route: str) -> bool:
     return route.startswith("/v1/agent/")
 
 
-def allowed(route: str) -> bytes:
-    """The `Allow` header of a route."""
-    return ",".join(("OPTIONS", *ROUTES[route])).encode()
+def methods(found: Found) -> tuple[str, ...]:
+    """The methods that a path allows, beside OPTIONS."""
+    if found.route == _OF_QUERIES and found.rest.endswith(_ONLY_READ):
+        return (GET,)
+    return ROUTES[found.route]
+
+
+def allowed(found: Found) -> bytes:
+    """The `Allow` header of a path."""
+    return ",".join(("OPTIONS", *methods(found))).encode()

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from lictor_catalog.body_decoding import Decode, Shape, flag, integer, list_of, map_of, text
+from lictor_catalog.body_decoding import Decode, Later, ListOf, MapOf, Shape, flag, integer, text
 from lictor_catalog.check_definition import INVALID_CHECK, SERVICE_CHECK, is_empty, service_check
 from lictor_catalog.errors import ApiError, BodyError
 from lictor_catalog.proxy_definition import GATEWAYS, KINDS, PROXY, gateway_faults, proxy_definition, proxy_faults
@@ -40,10 +40,10 @@ _TAGGED = {"tagged_addresses": "TaggedAddresses", "enable_tag_override": "Enable
 _SHARED: dict[str, Decode] = {
     "Kind": text,
     "ID": text,
-    "Tags": list_of(text),
+    "Tags": ListOf(text),
     "Address": text,
-    "TaggedAddresses": map_of(_ADDRESS),
-    "Meta": map_of(text),
+    "TaggedAddresses": MapOf(_ADDRESS),
+    "Meta": MapOf(text),
     "Port": integer,
     "SocketPath": text,
     "Weights": _WEIGHTS,
@@ -53,20 +53,18 @@ _SHARED: dict[str, Decode] = {
 }
 
 
-def _connect(value: Any, path: str) -> dict[str, Any]:
-    shape = Shape(
-        {"Native": flag, "SidecarService": AGENT_SERVICE}, {"sidecar_service": "SidecarService"}, lenient=True
-    )
-    return shape(value, path)
-
-
-AGENT_SERVICE = Shape(
+_CONNECT = Shape(
+    {"Native": flag, "SidecarService": Later(lambda: AGENT_SERVICE)},
+    {"sidecar_service": "SidecarService"},
+    lenient=True,
+)
+AGENT_SERVICE: Shape = Shape(
     _SHARED
     | {
         "Name": text,
         "Check": SERVICE_CHECK,
-        "Checks": list_of(SERVICE_CHECK),
-        "Connect": _connect,
+        "Checks": ListOf(SERVICE_CHECK),
+        "Connect": _CONNECT,
         "Token": text,
     },
     _TAGGED,
@@ -276,6 +274,13 @@ def _judge_meta(meta: dict[str, str], refusal: str = "Invalid Service Meta: ") -
     fault = meta_fault(meta)
     if fault:
         raise ApiError(400, f"{refusal}{fault}")
+
+
+def judge_catalog_meta(node: str, spec: ServiceSpec, prefix: str = "") -> None:
+    """Refuse what metadata may not be, also where no agent has looked at it; raises `ApiError` 500."""
+    fault = meta_fault(spec.meta)
+    if fault:
+        raise ApiError(500, f"{prefix}Invalid Service Meta for node {node} and serviceID {spec.service_id}: {fault}")
 
 
 def meta_fault(meta: dict[str, str], reserved: str = META_RESERVED) -> str:

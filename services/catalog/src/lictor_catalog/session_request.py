@@ -7,7 +7,7 @@ defaults and nulls mean different things; `_checks` says what. Whether node and 
 from typing import Any
 
 from lictor_catalog import durations
-from lictor_catalog.body_decoding import Shape, body_object, list_of, text
+from lictor_catalog.body_decoding import ListOf, Shape, body_object, text
 from lictor_catalog.errors import ApiError, BodyError
 from lictor_state.commands import SessionCreate
 from lictor_state.rows import ServiceCheck
@@ -22,7 +22,8 @@ LOCK_DELAY_SECONDS_BELOW = 1000
 """A smaller lock delay, however it was written, counts seconds."""
 
 
-def _lock_delay(value: Any, _path: str) -> int:
+def lock_delay(value: Any, _path: str) -> int:
+    """Nanoseconds, from a Go duration or a number: small ones are seconds."""
     given = 0
     if isinstance(value, str):
         try:
@@ -37,16 +38,16 @@ def _lock_delay(value: Any, _path: str) -> int:
 
 
 _SERVICE_CHECK = Shape({"ID": text, "Namespace": text}, lenient=True)
-_SHAPE = Shape(
+SESSION = Shape(
     {
         "Name": text,
         "Node": text,
-        "LockDelay": _lock_delay,
+        "LockDelay": lock_delay,
         "Behavior": text,
         "TTL": text,
-        "NodeChecks": list_of(text),
-        "ServiceChecks": list_of(_SERVICE_CHECK),
-        "Checks": list_of(text),
+        "NodeChecks": ListOf(text),
+        "ServiceChecks": ListOf(_SERVICE_CHECK),
+        "Checks": ListOf(text),
     },
     lenient=True,
 )
@@ -54,7 +55,7 @@ _SHAPE = Shape(
 
 def _body(value: Any, path: str) -> dict[str, Any]:
     """The fields that were given; a list that is null is None here, not absent."""
-    body = _SHAPE(value, path)
+    body = SESSION(value, path)
     nulls = {name.lower() for name, given in value.items() if given is None}
     return body | {name: None for name in ("NodeChecks", "Checks") if name.lower() in nulls}
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from lictor_catalog.body_decoding import Shape, body_object, map_of, text, unsigned
+from lictor_catalog.body_decoding import Around, MapOf, Shape, body_object, text, unsigned
 from lictor_catalog.catalog_registration import judged_node_id
 from lictor_catalog.check_definition import CATALOG_CHECK, catalog_check
 from lictor_catalog.errors import ApiError, BodyError
-from lictor_catalog.service_definition import CATALOG_SERVICE, catalog_service
+from lictor_catalog.service_definition import CATALOG_SERVICE, catalog_service, judge_catalog_meta
 from lictor_state.apply_txn import OPS_MAX
 from lictor_state.commands import CatalogRegister, ServiceSpec, TxnCheck, TxnKV, TxnNode, TxnOp, TxnService
 from lictor_state.txn_outcome import TxnError
@@ -75,7 +75,7 @@ def _operations(value: Any, _path: str) -> dict[str, Any]:
 def _operation(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _not_a("TxnOp", value)
-    return _OPERATION(value, "")
+    return OPERATION(value, "")
 
 
 def _not_a(wanted: str, value: Any) -> BodyError:
@@ -83,7 +83,8 @@ def _not_a(wanted: str, value: Any) -> BodyError:
     return BodyError(f"json: cannot unmarshal {kinds.get(type(value), 'number')} into Go value of type api.{wanted}")
 
 
-def _value(value: Any, path: str) -> bytes:
+def base64_value(value: Any, path: str) -> bytes:
+    """Bytes in base64, perhaps over several lines."""
     encoded = text(value, path).replace("\r", "").replace("\n", "")
     illegal = _ILLEGAL.search(encoded)
     if illegal:
@@ -94,32 +95,32 @@ def _value(value: Any, path: str) -> bytes:
         raise BodyError(f"illegal base64 data at input byte {len(encoded.rstrip('='))}") from None
 
 
-def _service(value: Any, path: str) -> dict[str, Any]:
+def _passing_over(value: Any, path: str) -> dict[str, Any]:
     """An instance as agents show it too: what only they add is passed over."""
     if isinstance(value, dict):
         value = {name: inner for name, inner in value.items() if name.lower() not in {"contenthash", "datacenter"}}
     return CATALOG_SERVICE(value, path)
 
 
-_KV = Shape({"Verb": text, "Key": text, "Value": _value, "Flags": unsigned, "Index": unsigned, "Session": text})
+_KV = Shape({"Verb": text, "Key": text, "Value": base64_value, "Flags": unsigned, "Index": unsigned, "Session": text})
 _NODE = Shape(
     {
         "ID": text,
         "Node": text,
         "Address": text,
         "Datacenter": text,
-        "TaggedAddresses": map_of(text),
-        "Meta": map_of(text),
+        "TaggedAddresses": MapOf(text),
+        "Meta": MapOf(text),
         "PeerName": text,
         "CreateIndex": unsigned,
         "ModifyIndex": unsigned,
     }
 )
-_OPERATION = Shape(
+OPERATION = Shape(
     {
-        "KV": lambda value, _path: _KV(value, "KVTxnOp.KV"),
+        "KV": _KV.named("KVTxnOp.KV"),
         "Node": Shape({"Verb": text, "Node": _NODE}),
-        "Service": Shape({"Verb": text, "Node": text, "Service": _service}),
+        "Service": Shape({"Verb": text, "Node": text, "Service": Around(CATALOG_SERVICE, _passing_over)}),
         "Check": Shape({"Verb": text, "Check": CATALOG_CHECK}),
     }
 )
@@ -165,6 +166,7 @@ def _service_op(given: dict[str, Any], _datacenter: str) -> TxnService:
         spec = catalog_service(service)
         if verb in {"set", "cas"} and not spec.service_id:
             raise ApiError(500, f"failed inserting service: {_NO_KEY}")
+        judge_catalog_meta(node, spec)
     return TxnService(verb, node, spec, service.get("ModifyIndex", 0))
 
 

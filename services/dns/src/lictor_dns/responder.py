@@ -1,32 +1,34 @@
 """From a query's bytes to a reply's bytes (RFC 1035; EDNS: RFC 6891). Pure but for the dice it is given.
 
-The hot path is one look-up: a query is known by all its bytes but the id, and its replies, one per rotation of the
-answers, are kept from their first use until the zone drops what they were made of. So the first answer moves on from
-query to query, which spreads clients evenly.
+The hot path is one look-up in `ready_replies`, which keeps the replies to names from their first use until the zone
+drops what they were made of. What does not depend on the view is decided first: malformed and foreign queries are
+answered even before the view is complete; anything that could be untrue by then is SERVFAIL.
 """
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
+from lictor_dns.client_query import ClientQuery, subnet_of
+from lictor_dns.outcome import Outcome, Recurse
 from lictor_dns.owner_name import (
-    AddressLookup,
     DomainLookup,
     Foreign,
     Lookup,
-    NodeLookup,
-    ServiceLookup,
-    Unknown,
+    QueryLookup,
+    ReverseLookup,
     read_name,
+    read_reverse_name,
 )
-from lictor_dns.zone import NOTHING, RecordSet, Zone
-from lictor_dns.zone import Dependency as ZoneDependency
+from lictor_dns.passed_on import pass_on
+from lictor_dns.ready_replies import ReadyReplies
+from lictor_dns.replies import ReplySettings, completed, question_about, reply_of
+from lictor_dns.zone import Asked, RecordSet, Zone
 from lictor_dnswire import (
-    MESSAGE_BYTES_MAX,
-    UDP_BYTES_MIN,
     FormatError,
+    Name,
     Opt,
-    Question,
     Rcode,
     RRClass,
     RRType,
@@ -35,88 +37,65 @@ from lictor_dnswire import (
     parse_question,
 )
 
-UDP_BYTES_MAX = 65_467
-"""The largest UDP reply, as Consul's: 65,535 less headers and a margin."""
+_TRANSFERS: Final = frozenset({int(RRType.AXFR), int(RRType.IXFR)})
+_OF_THE_DOMAIN: Final = frozenset({int(RRType.SOA), int(RRType.NS)})
+"""Types that are answered with the domain's own records, whatever name below it is asked."""
 
-TCP_ANSWERS_MAX = 4_096
-READY_REPLIES_MAX = 16_384
-"""Queries whose replies are kept ready; beyond it all are dropped and made again as they are asked for."""
-
-ROTATIONS_MAX = 64
-"""Replies kept per query: enough for an even spread; a larger set starts at a random place for each of them."""
-
-_ID_BYTES = 2
-
-
-@dataclass(slots=True)
-class _ReadyReplies:
-    """The replies to one query, without ids, made as their turn comes; `start` is the first one's rotation."""
-
-    bodies: list[bytes | None]
-    turn: int
-    start: int
-    make: Callable[[int], bytes]
-
-    def next(self) -> bytes:
-        """The reply whose turn it is."""
-        turn = self.turn
-        self.turn = turn + 1 if turn + 1 < len(self.bodies) else 0
-        body = self.bodies[turn]
-        if body is None:
-            body = self.bodies[turn] = self.make(self.start + turn)[_ID_BYTES:]
-        return body
-
-
-@dataclass(frozen=True, slots=True)
-class ResponderSettings:
-    """What replies depend on beside the zone."""
-
-    domain: tuple[bytes, ...]
-    datacenter: bytes
-    udp_answer_limit: int = 3
-    a_record_limit: int = 0
+_CLASSES: Final = frozenset({int(RRClass.IN), int(RRClass.ANY)})
 
 
 @dataclass(slots=True)
 class Counts:
-    """What has been answered, for metrics: replies by rcode, and how many came from the ready ones."""
+    """What has been answered anew, for metrics: replies by rcode."""
 
-    ready: int = 0
     by_rcode: dict[int, int] = field(default_factory=dict)
 
 
-class Responder:
-    """Answers queries from a zone; `complete` False (no complete view yet) makes every answer SERVFAIL."""
+NEGATIVES_MAX, NEGATIVE_BYTES_MAX = 2_048, 2 * 1024 * 1024
+"""Negative replies kept ready: the types that hot names lack, and the names that search lists make of them."""
 
-    def __init__(self, settings: ResponderSettings, zone: Zone, dice: random.Random) -> None:
+
+class Responder:
+    """Answers queries from a zone; `complete` False (no complete view yet) makes every answer of it SERVFAIL."""
+
+    def __init__(self, settings: ReplySettings, zone: Zone, datacenter: str, dice: random.Random) -> None:
         self._settings, self._zone, self._dice = settings, zone, dice
+        self._datacenter = datacenter.encode()
         self.complete = False
         self.counts = Counts()
-        self._ready: dict[bytes, _ReadyReplies] = {}
-        self._by_dependency: dict[ZoneDependency, list[bytes]] = {}
-        zone.on_drop.append(self._drop)
+        self.ready = ReadyReplies()
+        self.negatives = ReadyReplies(NEGATIVES_MAX, NEGATIVE_BYTES_MAX)
+        """Negative replies: their SOA has the index of the store, so all of them are true as long as that stands."""
+        self._negatives_index = 0
+        zone.on_drop.append(self.ready.drop)
 
-    def answer_udp(self, data: bytes) -> bytes | None:
-        """The reply to a datagram, or None where none may be sent."""
-        ready = self._ready.get(data[_ID_BYTES:])
-        if ready is None:
-            return self._answer(data, udp=True)
-        self.counts.ready += 1
-        return data[:_ID_BYTES] + ready.next()
+    def forget(self) -> None:
+        """Make every reply anew: those kept ready are sent without a look at `complete`."""
+        self.ready.drop(None)
+        self.negatives.drop(None)
 
-    def answer_tcp(self, data: bytes) -> bytes | None:
-        """The reply to a message on a stream, or None where none may be sent."""
-        return self._answer(data, udp=False)
+    @property
+    def found_ready(self) -> int:
+        """Replies that had been made before."""
+        return self.ready.found + self.negatives.found
 
-    def _drop(self, dependency: ZoneDependency | None) -> None:
-        if dependency is None:
-            self._ready.clear()
-            self._by_dependency.clear()
-            return
-        for key in self._by_dependency.pop(dependency, ()):
-            self._ready.pop(key, None)
+    def ready_reply(self, data: bytes) -> bytes | None:
+        """A reply to a datagram that was made before, and is still true."""
+        ready = self.ready.find(data)
+        if ready is None and self._negatives_index == self._zone.index:
+            return self.negatives.find(data)
+        return ready
 
-    def _answer(self, data: bytes, *, udp: bool) -> bytes | None:
+    def answer_udp(self, data: bytes, client: bytes) -> Outcome:
+        """What becomes of a datagram from a client, whose address is 4 or 16 bytes."""
+        ready = self.ready_reply(data)
+        return self._answer(data, client, udp=True) if ready is None else ready
+
+    def answer_tcp(self, data: bytes, client: bytes) -> Outcome:
+        """What becomes of a message on a stream from a client, whose address is 4 or 16 bytes."""
+        return self._answer(data, client, udp=False)
+
+    def _answer(self, data: bytes, client: bytes, *, udp: bool) -> Outcome:
         try:
             question = parse_question(data)
         except FormatError as error:
@@ -124,79 +103,95 @@ class Responder:
                 return None
             self._count(error.rcode)
             return encode_error(error.header, error.rcode)
-        edns = Opt(payload_bytes=UDP_BYTES_MAX) if question.edns is not None else None
-        max_bytes = min(question.udp_bytes, UDP_BYTES_MAX) if udp else MESSAGE_BYTES_MAX
+        try:
+            query = ClientQuery(data, question, client, udp, subnet_of(question))
+        except FormatError:
+            return self._refuse(ClientQuery(data, question, client, udp, None), Rcode.FORMERR)
         if question.edns is not None and question.edns.version:
-            return self._refuse(question, Rcode.BADVERS, max_bytes, edns)
+            return self._refuse(query, Rcode.BADVERS)
+        lookup, domain = self._meaning(query)
+        if isinstance(lookup, Foreign):
+            if self._settings.recursion and question.recursion_desired and question.qtype not in _TRANSFERS:
+                return pass_on(question, query.max_bytes, query.opt(), self._count)
+            return self._refuse(query, Rcode.NOTIMP if question.qtype in _TRANSFERS else Rcode.REFUSED)
+        if question.qtype in _TRANSFERS:
+            return self._refuse(query, Rcode.NOTIMP, authoritative=True)
         if not self.complete:
-            return self._refuse(question, Rcode.SERVFAIL, max_bytes, edns)
-        if question.qtype in {RRType.AXFR, RRType.IXFR}:
-            return self._refuse(question, Rcode.NOTIMP, max_bytes, edns)
-        lookup = read_name(question.labels, self._settings.domain, self._settings.datacenter)
-        if isinstance(lookup, Foreign) or question.qclass not in {RRClass.IN, RRClass.ANY}:
-            return self._refuse(question, Rcode.REFUSED, max_bytes, edns)
-        found = self._find(lookup, question.qtype)
+            return self._refuse(query, Rcode.SERVFAIL)
+        if question.qclass not in _CLASSES:
+            return self._refuse(query, Rcode.REFUSED)
+        return self._from_zone(query, lookup, domain)
+
+    def _meaning(self, query: ClientQuery) -> tuple[Lookup, Name]:
+        """What the name asks for, and the domain of ours that it lies below."""
+        question = query.question
+        for domain in self._zone.domains:
+            lookup = read_name(question.labels, domain.labels, self._datacenter, srv=question.qtype == RRType.SRV)
+            if not isinstance(lookup, Foreign):
+                return (DomainLookup() if question.qtype in _OF_THE_DOMAIN else lookup), domain
+        return read_reverse_name(question.labels) or Foreign(), self._zone.domain
+
+    def _from_zone(self, query: ClientQuery, lookup: Lookup, domain: Name) -> Outcome:
+        question = query.question
+        by_client = isinstance(lookup, QueryLookup)
+        asked = Asked(question.qtype, domain, query.source if by_client else "")
+        found = self._zone.find(lookup, asked)
+        recursion = self._settings.recursion and question.recursion_desired
+        if not found.exists:
+            if recursion and isinstance(lookup, ReverseLookup):
+                return pass_on(question, query.max_bytes, query.opt(), self._count)
+            return self._negative(query, found, Rcode.NXDOMAIN, domain)
         if not found.templates:
-            return self._negative(question, found, max_bytes, edns)
-        return self._positive(data, question, lookup, found, max_bytes, edns, udp=udp)
-
-    def _find(self, lookup: Lookup, qtype: int) -> RecordSet:
-        if isinstance(lookup, ServiceLookup | NodeLookup):
-            return self._zone.find(lookup, qtype)
-        if isinstance(lookup, AddressLookup):
-            return self._zone.address(lookup, qtype)
-        if isinstance(lookup, DomainLookup):
-            return self._zone.domain(lookup, qtype)
-        assert isinstance(lookup, Unknown)
-        return NOTHING
-
-    def _positive(
-        self,
-        data: bytes,
-        question: Question,
-        lookup: Lookup,
-        found: RecordSet,
-        max_bytes: int,
-        edns: Opt | None,
-        *,
-        udp: bool,
-    ) -> bytes:
+            return self._negative(query, found, Rcode.NOERROR, domain)
+        opt = query.opt(for_subnet_only=by_client)
         self._count(Rcode.NOERROR)
-        every = found.templates
-        limit = len(every)
-        if udp and max_bytes == UDP_BYTES_MIN:
-            limit = min(limit, self._settings.udp_answer_limit)
-        if found.addresses and self._settings.a_record_limit:
-            limit = min(limit, self._settings.a_record_limit)
-        limit = min(limit, TCP_ANSWERS_MAX)
+        first = self._dice.randrange(found.turns)
+        if recursion and found.outside is not None:
+            way, turn = found.at(first)
+            return self._with_recursors(query, way, turn, opt)
+        if not query.udp or not found.kept:
+            return reply_of(query, found, self._settings, rcode=Rcode.NOERROR, turn=first, opt=opt)
+        make = partial(_turned, query, found, self._settings, opt)
+        return self.ready.keep(query.data, (self._zone.key(lookup, asked),), found.turns, first, make)
 
-        def reply(rotation: int) -> bytes:
-            start = rotation % len(every)
-            turned = (every[start:] + every[:start])[:limit]
-            return encode_reply(question, turned, max_bytes=max_bytes, edns=edns, additional=found.additional)
+    def _with_recursors(self, query: ClientQuery, found: RecordSet, turn: int, opt: Opt | None) -> Outcome:
+        """An answer that leads to a host outside the domain, with what recursors say about it."""
+        question, settings = query.question, self._settings
 
-        first = self._dice.randrange(len(every))
-        if not udp or not isinstance(lookup, ServiceLookup | NodeLookup):
-            return reply(first)
-        if len(self._ready) >= READY_REPLIES_MAX:
-            self._drop(None)
-        key = data[_ID_BYTES:]
-        ready = self._ready[key] = _ReadyReplies([None] * min(len(every), ROTATIONS_MAX), 0, first, reply)
-        self._by_dependency.setdefault(self._zone.dependency(lookup), []).append(key)
-        return data[:_ID_BYTES] + ready.next()
+        def finish(upstream: bytes | None) -> bytes:
+            whole = completed(found, upstream, edns=question.edns is not None)
+            return reply_of(query, whole, settings, rcode=Rcode.NOERROR, turn=turn, opt=opt)
 
-    def _negative(self, question: Question, found: RecordSet, max_bytes: int, edns: Opt | None) -> bytes:
+        if found.outside is None:
+            return finish(None)
+        return Recurse(question_about(found.outside, question.qtype), finish)
+
+    def _negative(self, query: ClientQuery, found: RecordSet, rcode: int, domain: Name) -> bytes:
         """NXDOMAIN for a name that has nothing, NODATA for a type that it lacks (RFC 2308)."""
-        rcode = Rcode.NOERROR if found.exists else Rcode.NXDOMAIN
         self._count(rcode)
-        authority = [self._zone.soa_record()] if found.soa else []
-        return encode_reply(
-            question, max_bytes=max_bytes, rcode=rcode, authority=authority, additional=found.additional, edns=edns
-        )
+        authority = (self._zone.soa_record(domain),) if found.soa else ()
+        reply = reply_of(query, found, self._settings, rcode=rcode, authority=authority, opt=query.opt())
+        if not query.udp or not found.kept:
+            return reply
+        if self._negatives_index != self._zone.index:
+            self._negatives_index = self._zone.index
+            self.negatives.drop(None)
+        return self.negatives.keep(query.data, (), 1, 0, lambda _: reply)
 
-    def _refuse(self, question: Question, rcode: int, max_bytes: int, edns: Opt | None) -> bytes:
+    def _refuse(self, query: ClientQuery, rcode: int, *, authoritative: bool = False) -> bytes:
         self._count(rcode)
-        return encode_reply(question, max_bytes=max_bytes, rcode=rcode, authoritative=False, edns=edns)
+        return encode_reply(
+            query.question,
+            max_bytes=query.max_bytes,
+            rcode=rcode,
+            authoritative=authoritative,
+            recursion_available=self._settings.recursion,
+            edns=query.opt(),
+        )
 
     def _count(self, rcode: int) -> None:
         self.counts.by_rcode[rcode] = self.counts.by_rcode.get(rcode, 0) + 1
+
+
+def _turned(query: ClientQuery, found: RecordSet, settings: ReplySettings, opt: Opt | None, turn: int) -> bytes:
+    return reply_of(query, found, settings, rcode=Rcode.NOERROR, turn=turn, opt=opt)

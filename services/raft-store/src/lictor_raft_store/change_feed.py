@@ -48,8 +48,13 @@ class ChangeFeed:
         self._cluster = cluster
         self._subjects: dict[Stream, str] = {}
 
-    async def publish(self, store: Store, batch: AppliedBatch) -> None:
-        """Publish what an applied batch changed; a restore is only announced, so that views resume whole."""
+    async def publish(self, store: Store, batch: AppliedBatch) -> list[bytes]:
+        """Publish what an applied batch changed; a restore is only announced, so that views resume whole.
+
+        Returns:
+            The messages of the stream `all`.
+        """
+        everything: list[bytes] = []
         at = batch.restored_at
         if at:
             announced = frames.encode(Feed(self._cluster, store.epoch, at, at, [], resume=True))
@@ -57,8 +62,12 @@ class ChangeFeed:
                 await self._bus.publish(self._subject(stream), announced)
         for stream, changes in batch.streams.items():
             subject = self._subject(stream)
-            for message in messages(self._cluster, store.meta.epoch, changes):
-                await self._bus.publish(subject, frames.encode(message))
+            for message in messages(self._cluster, store.epoch, changes):
+                encoded = frames.encode(message)
+                if stream == "all":
+                    everything.append(encoded)
+                await self._bus.publish(subject, encoded)
+        return everything
 
     def _subject(self, stream: Stream) -> str:
         subject = self._subjects.get(stream)

@@ -44,6 +44,9 @@ class File(Protocol):
     def fdatasync(self) -> None:
         """Make all that was written durable, with the file's length. Raises StorageFailed; must not be retried."""
 
+    def pwrite_durably(self, data: bytes, offset: int) -> None:
+        """`pwrite` and `fdatasync` of these bytes alone, in one call; raises as both. Other bytes are not synced."""
+
     def fallocate(self, length: int) -> None:
         """Reserve room for `length` bytes from the start, reading as zeros. Raises DiskFull."""
 
@@ -104,12 +107,14 @@ class RealFile:
     def pwrite(self, data: bytes, offset: int) -> None:
         """As `File.pwrite`; a short write is continued, which is not a retry: nothing had failed."""
         with _sorted_by_remedy("write", self._path):
-            done = os.pwrite(self._fd, data, offset)
-            while done < len(data):
-                step = os.pwrite(self._fd, memoryview(data)[done:], offset + done)
-                if step == 0:
-                    raise StorageFailed(f"write {self._path}: the system took no more bytes at {offset + done}")
-                done += step
+            self._continue(data, offset, os.pwrite(self._fd, data, offset))
+
+    def _continue(self, data: bytes, offset: int, done: int) -> None:
+        while done < len(data):
+            step = os.pwrite(self._fd, memoryview(data)[done:], offset + done)
+            if step == 0:
+                raise StorageFailed(f"write {self._path}: the system took no more bytes at {offset + done}")
+            done += step
 
     def read(self, offset: int, length: int) -> bytes:
         """As `File.read`."""
@@ -124,6 +129,20 @@ class RealFile:
     def fdatasync(self) -> None:
         """As `File.fdatasync`; releases the interpreter while the disk works."""
         with _sorted_by_remedy("sync", self._path):
+            os.fdatasync(self._fd)
+
+    def pwrite_durably(self, data: bytes, offset: int) -> None:
+        """As `File.pwrite_durably`: one system call less, and one turn less in which to wait for the interpreter."""
+        with _sorted_by_remedy("write", self._path):
+            try:
+                done = os.pwritev(self._fd, (data,), offset, os.RWF_DSYNC)
+            except OSError as error:
+                if error.errno != errno.EOPNOTSUPP:  # said before anything is written, by file systems without it
+                    raise
+                done = 0
+            if done == len(data):
+                return
+            self._continue(data, offset, done)
             os.fdatasync(self._fd)
 
     def fallocate(self, length: int) -> None:

@@ -4,6 +4,7 @@ The core reads only what is durable, at once and from memory (`lictor_raft.Memor
 log first and to memory afterwards. At the start it puts both together again from what recovery found.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 
@@ -13,6 +14,8 @@ from lictor_raft import ConfState, Entry, EntryKind, HardState, MemoryStorage, S
 from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft.storage import FOUNDING_INDEX, FOUNDING_TERM, payload_bytes
 from lictor_raft_store.batch import encode_batch
+from lictor_raft_store.disk import StorageError
+from lictor_raft_store.log_writer import Ended
 from lictor_raft_store.record import HardState as StoredHardState
 from lictor_raft_store.record import SnapshotMark
 from lictor_raft_store.recovery import DamagedLog, Recovered
@@ -104,27 +107,44 @@ class DurableLog:
         self.storage.set_hard_state(hard_state)
         self._unwritten = hard_state
 
-    async def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> None:
-        """Make entries and hard state durable; entries replace what the log holds from their first index on.
+    def begin(self, hard_state: HardState | None, entries: Sequence[Entry], ended: Ended) -> None:
+        """Begin to make entries and hard state durable; entries replace what the log holds from their first index on.
 
-        Several may be under way; they are written, and end, in the order of the calls.
-
-        Raises:
-            StorageError: the disk failed; the member must stop.
+        Several may be under way; they are written, and end, in the order of the calls. `ended` is told a StorageError
+        when the disk fails: the member must stop.
         """
         truncate = entries[0].index if entries and entries[0].index <= self._begun else None
         if entries:
             self._begun = entries[-1].index
         batch = encode_batch(entries, hard_state or self._unwritten, truncate_from=truncate)
         self._unwritten = None
-        began = time.perf_counter()
         self.room.begin(len(batch.body))
-        await self._writer.append(batch, sync=True)
-        self.room.end(len(batch.body))
-        self._observe_sync(time.perf_counter() - began)
-        self.storage.append(entries)
-        if hard_state is not None:
-            self.storage.set_hard_state(hard_state)
+        began = time.perf_counter()
+
+        def written(failure: StorageError | ValueError | None) -> None:
+            if failure is None:
+                self.room.end(len(batch.body))
+                self._observe_sync(time.perf_counter() - began)
+                self.storage.append(entries)
+                if hard_state is not None:
+                    self.storage.set_hard_state(hard_state)
+            ended(failure)
+
+        self._writer.begin(batch, written)
+
+    async def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> None:
+        """As `begin`, and wait for its end; raises StorageError."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def ended(failure: StorageError | ValueError | None) -> None:
+            if not done.done():
+                if failure is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(failure)
+
+        self.begin(hard_state, entries, ended)
+        await done
 
     async def installed(self, snapshot: Snapshot, hard_state: HardState | None) -> None:
         """A snapshot from the leader replaces the whole log; it is durable in the snapshot store already."""

@@ -9,11 +9,23 @@ What is on its way is bounded by the core: a leader's uncommitted payload, and a
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from lictor_raft import Message, Snapshot
 from lictor_raft_store.durable_log import DurableLog
+
+
+class _Begun:
+    """An append; `work` is a task where it is more than one write."""
+
+    __slots__ = ("ended", "failure", "responses", "work")
+
+    def __init__(self, responses: Sequence[Message], *, ended: bool) -> None:
+        self.responses = responses
+        self.ended = ended
+        self.failure: BaseException | None = None
+        self.work: asyncio.Task[None] | None = None
 
 
 class LogPipeline:
@@ -28,23 +40,25 @@ class LogPipeline:
             wake: called when an append has ended.
         """
         self._durable, self._install, self._wake = durable, install, wake
-        self._begun: deque[tuple[asyncio.Task[None] | None, Sequence[Message]]] = deque()
+        self._begun: deque[_Begun] = deque()
 
     def begin(self, message: Message, *, must_sync: bool) -> None:
         """Begin an append; one that needs no sync is a commit index alone, and goes to disk with the next one."""
-        work: Coroutine[Any, Any, None] | None = None
+        begun = _Begun(message.responses, ended=False)
         if message.snapshot is not None:
-            work = self._replace(message, message.snapshot)
+            begun.work = asyncio.get_running_loop().create_task(
+                self._replace(message, message.snapshot), name="log replace"
+            )
+            begun.work.add_done_callback(partial(self._replaced, begun))
         elif must_sync:
-            work = self._durable.append(message.hard_state, message.entries)
-        elif message.hard_state is not None:
-            self._durable.keep(message.hard_state)
-        task = None
-        if work is not None:
-            task = asyncio.get_running_loop().create_task(work, name="log append")
-            task.add_done_callback(lambda _done: self._wake())
-        if task is not None or message.responses:
-            self._begun.append((task, message.responses))
+            self._durable.begin(message.hard_state, message.entries, partial(self._end, begun))
+        else:
+            begun.ended = True
+            if message.hard_state is not None:
+                self._durable.keep(message.hard_state)
+            if not message.responses:
+                return
+        self._begun.append(begun)
 
     async def _replace(self, message: Message, snapshot: Snapshot) -> None:
         self._install(snapshot)
@@ -52,10 +66,18 @@ class LogPipeline:
         if message.entries:
             await self._durable.append(None, message.entries)
 
+    def _replaced(self, begun: _Begun, work: "asyncio.Task[None]") -> None:
+        if not work.cancelled():
+            self._end(begun, work.exception())
+
+    def _end(self, begun: _Begun, failure: BaseException | None) -> None:
+        begun.ended, begun.failure = True, failure
+        self._wake()
+
     @property
     def has_ended(self) -> bool:
         """Whether `ended` has something."""
-        return bool(self._begun) and (self._begun[0][0] is None or self._begun[0][0].done())
+        return bool(self._begun) and self._begun[0].ended
 
     def ended(self) -> list[Message]:
         """The answers that the appends vouch for which have ended since the last call.
@@ -64,16 +86,16 @@ class LogPipeline:
             StorageError: an append failed: the member must stop.
         """
         answers: list[Message] = []
-        while self.has_ended:
-            task, responses = self._begun.popleft()
-            if task is not None:
-                task.result()
-            answers += responses
+        while self._begun and self._begun[0].ended:
+            begun = self._begun.popleft()
+            if begun.failure is not None:
+                raise begun.failure
+            answers += begun.responses
         return answers
 
     async def close(self) -> None:
         """Wait for nothing any more; what is queued may still be written."""
-        tasks = [task for task, _ in self._begun if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        under_way = [begun.work for begun in self._begun if begun.work is not None]
+        for work in under_way:
+            work.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)

@@ -5,7 +5,8 @@ While one sync runs, new batches wait in a queue; the thread takes all of them a
 waits for a timer, and a slow disk means larger batches, not a longer queue.
 
 A storage error is final: the batch that met it, all waiting ones and every later call raise it, and the driver stops
-the member. Nothing is retried (see `disk`). The queue is bounded by bytes; when it is full, `append` waits.
+the member. Nothing is retried (see `disk`). The queue is bounded by bytes; when it is full, `append` waits. What comes
+by `begin` is bounded by the core.
 
 A full disk is no such error as long as nothing was touched (`wal.NoRoom`): once a second the thread asks for room
 again, also when nobody writes. A group for which no allocated room is left waits for it; `room` keeps that from
@@ -13,9 +14,9 @@ happening.
 """
 
 import asyncio
+import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from lictor_raft_store.batch import EncodedBatch
@@ -25,16 +26,21 @@ from lictor_raft_store.wal import NoRoom, Wal
 PENDING_BYTES_MAX = 64 * 1024 * 1024  # what may wait in memory; Raft's own limits on uncommitted entries are lower
 GROUP_BYTES_MAX = 8 * 1024 * 1024  # one write: some 10 ms on a slow disk, so that a group does not starve a vote
 ROOM_RETRY_S = 1.0  # a failed allocation costs a fraction of a millisecond; space that an operator makes is used soon
+CLOSED = "log writer: closed"
 BATCH_OVERHEAD_BYTES = 512  # counted per waiting batch, so that empty ones are bounded as well
+
+
+Ended = Callable[[StorageError | ValueError | None], None]
+"""Told, on the event loop, that a request is done, or why it failed; must not raise."""
 
 
 class _Job:
     """One queued request: a batch to write, or (batch None) an index to drop before."""
 
-    __slots__ = ("batch", "done", "drop_before", "result", "sync")
+    __slots__ = ("batch", "drop_before", "ended", "result", "sync")
 
-    def __init__(self, done: asyncio.Future[int], batch: EncodedBatch | None, *, sync: bool, drop_before: int) -> None:
-        self.done = done
+    def __init__(self, ended: Ended, batch: EncodedBatch | None, *, sync: bool, drop_before: int) -> None:
+        self.ended = ended
         self.batch = batch
         self.sync = sync
         self.drop_before = drop_before
@@ -64,9 +70,11 @@ class LogWriter:
         self._pending_bytes = 0
         self._door = asyncio.Lock()  # fair: batches enter the queue in the order of the calls
         self._space = asyncio.Event()
-        self._queue: deque[_Job] = deque()
-        self._wake = threading.Condition()
-        self._closing = False
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()  # None: nothing comes any more
+        self._held: _Job | None = None  # taken from the queue by the thread, too much for its group
+        self._closing = threading.Event()
+        self._closed = False
+        self._broken = False  # as the thread knows it; the loop knows `failure`
         self._failure: StorageError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         # A daemon: when the process dies without `close`, dying in the middle of a write is what the log is made for.
@@ -81,6 +89,13 @@ class LogWriter:
         """Start the thread; call it on the event loop."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
+
+    def begin(self, batch: EncodedBatch, ended: Ended) -> None:
+        """As `append` with a sync, for callers that are called back; it does not wait for room in the queue."""
+        if self._failure is None and not self._closed:
+            self._put(_Job(ended, batch, sync=True, drop_before=0))
+        else:
+            ended(self._failure or StorageFailed(CLOSED))
 
     async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:
         """Return when `batch` is durable (or, without `sync`, written). Batches are written in the order of the calls.
@@ -97,41 +112,50 @@ class LogWriter:
     async def close(self) -> None:
         """Write what is queued, sync, close the log and end the thread. Raises the storage error of that, if any."""
         async with self._door:
-            with self._wake:
-                self._closing = True
-                self._wake.notify()
+            if not self._closed:
+                self._closed = True
+                self._closing.set()
+                self._queue.put(None)
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
+        await asyncio.sleep(0)  # what the thread has said last is heard first
         if self._failure is not None:
             raise self._failure
 
     async def _submit(self, batch: EncodedBatch | None, *, sync: bool, drop_before: int) -> int:
-        assert self._loop is not None, "start first"
-        job = _Job(self._loop.create_future(), batch, sync=sync, drop_before=drop_before)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[int] = loop.create_future()
+
+        def ended(failure: StorageError | ValueError | None) -> None:
+            if done.done():  # its caller was cancelled
+                return
+            if failure is None:
+                done.set_result(job.result)
+            else:
+                done.set_exception(failure)
+
+        job = _Job(ended, batch, sync=sync, drop_before=drop_before)
         async with self._door:
             while self._pending_bytes > self._pending_bytes_max and self._failure is None:
                 self._space.clear()
                 await self._space.wait()
             if self._failure is not None:
                 raise self._failure
-            if self._closing:
-                raise StorageFailed("log writer: closed")
-            self._pending_bytes += job.cost
-            with self._wake:
-                self._queue.append(job)
-                self._wake.notify()
-        return await job.done
+            if self._closed:
+                raise StorageFailed(CLOSED)
+            self._put(job)
+        return await done
+
+    def _put(self, job: _Job) -> None:
+        assert self._loop is not None, "start first"
+        self._pending_bytes += job.cost
+        self._queue.put(job)
 
     def _settle(self, jobs: Sequence[_Job], failure: StorageError | ValueError | None) -> None:
         """On the event loop: tell the callers, make room."""
         for job in jobs:
             self._pending_bytes -= job.cost
-            if job.done.done():  # its caller was cancelled
-                continue
-            if failure is None:
-                job.done.set_result(job.result)
-            else:
-                job.done.set_exception(failure)
+            job.ended(failure)
         self._space.set()
 
     def _run(self) -> None:
@@ -167,21 +191,28 @@ class LogWriter:
 
         Waits for the first; empty when it is time to ask for room, None when closed.
         """
-        with self._wake:
-            while not self._queue and not self._closing:
-                if not self._wal.short:
-                    self._wake.wait()
-                elif not self._wake.wait(max(0.0, self._room_due - self._clock())):
-                    return []
-            group: list[_Job] = []
-            size = 0
-            while self._queue:
-                job = self._queue[0]
-                if group and (job.batch is None or group[0].batch is None or size + job.cost > GROUP_BYTES_MAX):
-                    break
-                size += job.cost
-                group.append(self._queue.popleft())
-            return group or None
+        job, self._held = self._held, None
+        if job is None:
+            try:
+                wait_s = max(0.0, self._room_due - self._clock()) if self._wal.short else None
+                job = self._queue.get(timeout=wait_s)
+            except queue.Empty:
+                return []
+        group: list[_Job] = []
+        size = 0
+        while job is not None:
+            if group and (job.batch is None or group[0].batch is None or size + job.cost > GROUP_BYTES_MAX):
+                self._held = job
+                return group
+            size += job.cost
+            group.append(job)
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                return group
+        if group:
+            self._queue.put(None)  # the end, which is met again when the group is written
+        return group or None
 
     def _perform(self, group: list[_Job]) -> None:
         batches = [job.batch for job in group if job.batch is not None]
@@ -193,9 +224,8 @@ class LogWriter:
             try:
                 self._wal.write(batches, sync=sync)
             except NoRoom:
-                with self._wake:
-                    if self._wake.wait_for(lambda: self._closing, self._room_retry_s):
-                        raise
+                if self._closing.wait(self._room_retry_s):
+                    raise
             else:
                 return
 
@@ -203,19 +233,28 @@ class LogWriter:
         """Tell the whole queue; what comes later is refused by `_submit`."""
         assert self._loop is not None, "started by start"
         final = failure if isinstance(failure, StorageError) else StorageFailed(f"log writer: {failure}")
-        with self._wake:
-            self._failure = final
-            waiting = list(self._queue)
-            self._queue.clear()
-        self._loop.call_soon_threadsafe(self._settle, group, failure)
-        self._loop.call_soon_threadsafe(self._settle, waiting, final)
+        self._broken = True
+        held = [] if self._held is None else [self._held]
+        self._loop.call_soon_threadsafe(self._refuse, group, failure, held, final)
+
+    def _refuse(
+        self, group: list[_Job], failure: StorageError | ValueError, held: list[_Job], final: StorageError
+    ) -> None:
+        """On the event loop, which alone fills the queue: nothing can come between the verdict and its emptying."""
+        self._failure = final
+        self._settle(group, failure)
+        while not self._queue.empty():
+            job = self._queue.get_nowait()
+            if job is not None:
+                held.append(job)
+        self._settle(held, final)
 
     def _finish(self) -> None:
         """Close the log; after a failure without a sync, because nothing more may be claimed durable."""
+        if self._broken:
+            self._wal.abandon()
+            return
         try:
-            if self._failure is None:
-                self._wal.close()
-            else:
-                self._wal.abandon()
+            self._wal.close()
         except StorageError as error:
-            self._failure = error
+            self._failure = error  # the loop waits for this thread's end before it looks

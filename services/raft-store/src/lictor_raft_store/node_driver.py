@@ -112,7 +112,7 @@ class NodeDriver:
         self._steps: list[Callable[[], None]] = []
         self._wake = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
-        self._pipeline = LogPipeline(durable, self._install, self._wake.set)
+        self._pipeline = LogPipeline(durable, self._install, self._log_ended)
         self._news = CommitNews()
         self._own_id = node.status().id
         self._check_invariants = check_invariants
@@ -128,12 +128,18 @@ class NodeDriver:
         self._transport, self._snapshots, self._host = transport, snapshots, host
 
     def receive(self, messages: list[Message]) -> None:
-        """Raft messages have arrived."""
+        """Raft messages have arrived; those for which nobody waits are looked at with the next event, or tick."""
         if len(self._inbox) < INBOX_MESSAGES_MAX:
             self._inbox += messages
-            self._wake.set()
+            if self._pipeline.has_ended or not all(map(self.node.may_wait, messages)):
+                self._wake.set()
         else:
             self.inbox_dropped += len(messages)
+
+    def _log_ended(self) -> None:
+        """An append of our own has ended."""
+        if self._inbox or not self.node.own_write_may_wait():
+            self._wake.set()
 
     def post(self, step: Callable[[], None]) -> None:
         """Run `step` inside the loop, between two Readys."""

@@ -19,6 +19,7 @@ class OpenBatch:
     first_index: int
     count: int
     term: int
+    with_feed: bool = False
     results: list[tuple[int, bytes]] = field(default_factory=list)
 
 
@@ -34,9 +35,9 @@ class OpenBatches:
         before = self.entries + ahead
         return not before or before + count <= ENTRIES_OPEN_MAX
 
-    def add(self, reply: str, first_index: int, count: int, term: int) -> None:
+    def add(self, reply: str, first_index: int, count: int, term: int, *, with_feed: bool = False) -> None:
         """A batch has been proposed at `first_index`."""
-        batch = OpenBatch(reply, first_index, count, term)
+        batch = OpenBatch(reply, first_index, count, term, with_feed)
         for index in range(first_index, first_index + count):
             self._by_index[index] = batch
         self.entries += count

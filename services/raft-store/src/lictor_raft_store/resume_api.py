@@ -1,8 +1,8 @@
 """Answering views that resume (design rule 3.9): changes while they are kept, else a snapshot in parts.
 
 A member behind the asked target declines. Two snapshots are served at a time; each is encoded once, in slices that
-let the loop breathe, and forgotten when nobody has asked for a part for a while. Changes that arrive after the cut
-reach the view through the feed, which it buffers meanwhile.
+let the loop breathe, and forgotten when nobody asks for a part any more. Changes that arrive after the cut reach the
+view through the feed, which it buffers meanwhile.
 """
 
 import itertools
@@ -21,7 +21,10 @@ from lictor_state.snapshot import dump_stream_slices
 from lictor_state.streams import STREAM_TABLES, Stream
 
 SESSIONS_MAX = 2
-SESSION_IDLE_S = 30.0
+"""At once: each holds its parts in memory. A view that finds both taken is told so, and asks another member."""
+
+SESSION_IDLE_S = 6.0
+"""A view gives up a part after five seconds and never comes back to that snapshot: its place is for the next."""
 
 log = structlog.get_logger()
 
@@ -32,6 +35,7 @@ class _Session:
 
     parts: list[bytes]
     touched: float
+    complete: bool = False
 
 
 class ResumeApi:
@@ -82,8 +86,11 @@ class ResumeApi:
 
     async def _begin(self, store: Store, stream: Stream) -> ResumeAnswer:
         now = self._clock()
-        for session in [one for one, kept in self._sessions.items() if now - kept.touched > SESSION_IDLE_S]:
-            del self._sessions[session]
+        self._sessions = {
+            session: kept
+            for session, kept in self._sessions.items()
+            if not kept.complete or now - kept.touched <= SESSION_IDLE_S
+        }
         if len(self._sessions) >= SESSIONS_MAX:
             return ResumeAnswer("busy")
         session = next(self._session_ids)
@@ -94,7 +101,7 @@ class ResumeApi:
             if part:
                 kept.parts.append(part)
             await pace.breathe()
-        kept.touched = self._clock()
+        kept.touched, kept.complete = self._clock(), True
         self.snapshots_served += 1
         return ResumeAnswer("snapshot", epoch, index, session=session, parts=len(kept.parts))
 

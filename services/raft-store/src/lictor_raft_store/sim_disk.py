@@ -74,6 +74,11 @@ class SimFile:
         self._disk.step()
         self._inode.sync()
 
+    def pwrite_durably(self, data: bytes, offset: int) -> None:
+        """As `File.pwrite_durably`; the power may go between the write and its sync."""
+        self.pwrite(data, offset)
+        self.fdatasync()
+
     def fallocate(self, length: int) -> None:
         """As `File.fallocate`."""
         self._disk.require_room(self._inode, length)

@@ -8,6 +8,7 @@ once, otherwise one quorum round confirms all reads that wait (design rules 3.2,
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -20,7 +21,7 @@ from lictor_raft_store.change_feed import ChangeFeed
 from lictor_raft_store.machine import AppliedBatch
 from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.node_driver import NodeDriver
-from lictor_raft_store.pending import OpenBatches, OpenReads
+from lictor_raft_store.pending import OpenBatch, OpenBatches, OpenReads
 from lictor_raft_store.room import RoomWatch
 from lictor_raft_store.roster import Roster
 from lictor_state import CodecError
@@ -33,8 +34,19 @@ BATCHES_WAITING_MAX = 4_096
 
 READS_WAITING_MAX = 16_384
 
+FEED_IN_ANSWER_BYTES_MAX = 64 * 1024
+"""Changes that an answer brings along; longer ones would delay it, and come by the feed in any case."""
+
 log = structlog.get_logger()
 _results = msgspec.msgpack.Decoder(Result)
+
+
+class _Proposal(NamedTuple):
+    """A batch that waits for the loop, and where its answer goes."""
+
+    envelopes: list[bytes]
+    reply: str
+    with_feed: bool = False
 
 
 class StoreApi:
@@ -57,7 +69,7 @@ class StoreApi:
         self._bus, self._lane, self.driver, self._roster, self._metrics = bus, lane, driver, roster, metrics
         self.room = room
         self._feed = ChangeFeed(bus, cluster)
-        self._proposals: list[tuple[list[bytes], str]] = []
+        self._proposals: list[_Proposal] = []
         self._asks: list[tuple[bool, str]] = []
         self._batches = OpenBatches()
         self._reads = OpenReads()
@@ -91,7 +103,7 @@ class StoreApi:
             return None
         reply = f"own.{next(self._own_ids)}"
         waiting = self._own[reply] = asyncio.get_running_loop().create_future()
-        self._proposals.append(([encode_envelope(Envelope(0, 0, 0, command))], reply))
+        self._proposals.append(_Proposal([encode_envelope(Envelope(0, 0, 0, command))], reply))
         self.driver.wake()
         try:
             async with asyncio.timeout(timeout_s):  # `wait_for` loses a cancel that comes with the answer
@@ -119,10 +131,6 @@ class StoreApi:
         if self.driver.node.role is not Role.LEADER:
             return
         complete, lost = self._batches.applied(batch.results)
-        for one in complete:
-            self._reply(one.reply, ProposeAnswer("ok", self._member_id, one.term, one.results))
-        for one in lost:
-            self._reply(one.reply, ProposeAnswer("lost"))
         term = self.driver.node.term
         if self._lead_term != term and entries[-1].term == term:
             self._lead_term = term
@@ -135,8 +143,21 @@ class StoreApi:
         if batch.level_raised:
             self._beacons.begin()
         # first the feed: a proposer's own view has then seen what it is told of, and need not wait for it
-        await self._feed.publish(self.driver.machine.store, batch)
+        feed = await self._feed.publish(self.driver.machine.store, batch)
+        self._answer(complete, feed if sum(map(len, feed)) <= FEED_IN_ANSWER_BYTES_MAX else [])
+        for one in lost:
+            self._reply(one.reply, ProposeAnswer("lost"))
         await self._send_outbox()
+
+    def _answer(self, complete: list[OpenBatch], feed: list[bytes]) -> None:
+        """Answer batches; the first of each proposer that asked for it brings the feed."""
+        served: set[str] = set()
+        for one in complete:
+            brought: list[bytes] = []
+            if one.with_feed and (proposer := one.reply.rpartition(".")[0]) not in served:
+                served.add(proposer)
+                brought = feed
+            self._reply(one.reply, ProposeAnswer("ok", self._member_id, one.term, one.results, feed=brought))
 
     def role_changed(self, role: Role) -> None:
         """When this member stops leading, everything that waits is answered so that it is asked elsewhere."""
@@ -210,44 +231,44 @@ class StoreApi:
             elif early or len(self._proposals) >= BATCHES_WAITING_MAX:  # a new leader has yet to apply the level
                 self._reply(reply, ProposeAnswer("full"))
             else:
-                self._proposals.append((batch.envelopes, reply))
+                self._proposals.append(_Proposal(batch.envelopes, reply, batch.with_feed))
         self.driver.wake()
 
-    def _propose(self, proposals: list[tuple[list[bytes], str]]) -> None:
+    def _propose(self, proposals: list[_Proposal]) -> None:
         """Propose everything that waits, each batch as consecutive entries of one term.
 
         All of it at once: the core then makes one append of it for each peer, and not one for each batch.
         """
         if no_room := self.room.reason:
-            for _, reply in proposals:
-                self._reply(reply, self._no_space(no_room))
+            for one in proposals:
+                self._reply(one.reply, self._no_space(no_room))
             return
-        together: list[tuple[list[bytes], str]] = []
+        together: list[_Proposal] = []
         count = 0
-        for envelopes, reply in proposals:
-            if self._batches.room_for(len(envelopes), ahead=count):
-                together.append((envelopes, reply))
-                count += len(envelopes)
+        for one in proposals:
+            if self._batches.room_for(len(one.envelopes), ahead=count):
+                together.append(one)
+                count += len(one.envelopes)
             else:
-                self._reply(reply, ProposeAnswer("full"))
+                self._reply(one.reply, ProposeAnswer("full"))
         if self._propose_together(together):
             return
         for one in together:  # too much at once: perhaps some of it is not
             if not self._propose_together([one]):
                 leads = self.driver.node.role is Role.LEADER
-                self._reply(one[1], ProposeAnswer("full") if leads else self._propose_refusal())
+                self._reply(one.reply, ProposeAnswer("full") if leads else self._propose_refusal())
 
-    def _propose_together(self, proposals: list[tuple[list[bytes], str]]) -> bool:
+    def _propose_together(self, proposals: list[_Proposal]) -> bool:
         """Propose some batches at once, all or none."""
         try:
-            indexes = self.driver.node.propose_many([one for envelopes, _ in proposals for one in envelopes])
+            indexes = self.driver.node.propose_many([envelope for one in proposals for envelope in one.envelopes])
         except ProposalDropped as error:
             log.debug("proposal dropped", reason=str(error))
             return False
         first = indexes.start
-        for envelopes, reply in proposals:
-            self._batches.add(reply, first, len(envelopes), self.driver.node.term)
-            first += len(envelopes)
+        for one in proposals:
+            self._batches.add(one.reply, first, len(one.envelopes), self.driver.node.term, with_feed=one.with_feed)
+            first += len(one.envelopes)
         return True
 
     def _no_space(self, reason: str) -> ProposeAnswer:

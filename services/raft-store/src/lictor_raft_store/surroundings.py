@@ -13,12 +13,16 @@ from typing import Any, Protocol
 
 from lictor_raft import Dice
 from lictor_raft_store.batch import EncodedBatch
-from lictor_raft_store.log_writer import LogWriter
+from lictor_raft_store.disk import StorageError
+from lictor_raft_store.log_writer import Ended, LogWriter
 from lictor_raft_store.wal import Wal
 
 
 class Writer(Protocol):
     """Writes the log, in the order of the calls; `log_writer.LogWriter` is the real one."""
+
+    def begin(self, batch: EncodedBatch, ended: Ended) -> None:
+        """Have `ended` told, from the loop, when `batch` is durable, or of the StorageError, which is final."""
 
     async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:
         """Return when `batch` is durable (or, without `sync`, written). Raises StorageError, which is final."""
@@ -28,6 +32,22 @@ class Writer(Protocol):
 
     async def close(self) -> None:
         """Write what is queued, sync, and close the log."""
+
+
+def begin_append(writer: "Writer", batch: EncodedBatch, ended: Ended) -> None:
+    """`Writer.begin` for a writer that has nothing better than its `append`."""
+
+    def done(appending: "asyncio.Task[None]") -> None:
+        if not appending.cancelled():
+            failure = appending.exception()
+            assert failure is None or isinstance(failure, StorageError | ValueError), failure
+            ended(failure)
+
+    asyncio.get_running_loop().create_task(_appended(writer, batch), name="log append").add_done_callback(done)
+
+
+async def _appended(writer: "Writer", batch: EncodedBatch) -> None:
+    await writer.append(batch, sync=True)
 
 
 def boottime() -> float:

@@ -160,10 +160,13 @@ class Wal:
             if rotates:
                 self._prepare_next(size)
                 file = self._rotate()
-            self._append(file, body)
+            together = sync and self._durable == self._sequence  # nothing else waits for its sync
+            self._append(file, body, durably=together)
             self._end = end
             self._index_max = max(self._index_max, index_max)
-            if sync:
+            if together:
+                self._synced()
+            elif sync:
                 self._sync(file)
         except NoRoom:
             raise
@@ -228,14 +231,20 @@ class Wal:
             raise ValueError(f"log {self._folder}: closed")
         return self._file
 
-    def _append(self, file: File, body: bytes) -> None:
+    def _append(self, file: File, body: bytes, *, durably: bool) -> None:
         data = frame(body, position=self._position, sequence=self._sequence + 1, durable=self._durable)
-        file.pwrite(data, self._position)
+        if durably:
+            file.pwrite_durably(data, self._position)
+        else:
+            file.pwrite(data, self._position)
         self._sequence += 1
         self._position += len(data)
 
     def _sync(self, file: File) -> None:
         file.fdatasync()
+        self._synced()
+
+    def _synced(self) -> None:
         self._durable = self._sequence
         self._durable_mark_index = _mark_index(self._end)
 

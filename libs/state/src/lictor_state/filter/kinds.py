@@ -242,27 +242,3 @@ COORDINATE = kind(
     },
 )
 """`CoordinateRow`."""
-
-
-def _of_body(name: str, missing: Any) -> Any:
-    return lambda row: row.body.get(name) or missing
-
-
-SERVICE_DEFAULTS = kind(
-    "service-defaults",
-    {
-        "Kind": text("kind"),
-        "Name": text("name"),
-        "Protocol": text(_of_body("Protocol", "")),
-        "Mode": text(_of_body("Mode", "")),
-        "MutualTLSMode": text(_of_body("MutualTLSMode", "")),
-        "ExternalSNI": text(_of_body("ExternalSNI", "")),
-        "MeshGateway": record(_of_body("MeshGateway", {}), {"Mode": text(_given("Mode", ""))}),
-        "MaxInboundConnections": whole(_of_body("MaxInboundConnections", 0)),
-        "LocalConnectTimeoutMs": whole(_of_body("LocalConnectTimeoutMs", 0)),
-        "LocalRequestTimeoutMs": whole(_of_body("LocalRequestTimeoutMs", 0)),
-        "BalanceInboundConnections": text(_of_body("BalanceInboundConnections", "")),
-        "Meta": by_name(_of_body("Meta", {})),
-    },
-)
-"""`ConfigEntryRow` of this kind, the only one whose lists Consul filters."""

@@ -18,8 +18,10 @@ def services(store: Store, gateway: str) -> Answer[list[GatewayServiceRow]]:
     return Answer(index, sorted(rows, key=lambda row: (row.service.lower(), row.port)), tokens)
 
 
-def ingress(store: Store, service: str) -> Answer[list[Instance]]:
+def ingress(store: Store, service: str, node_meta: dict[str, str] | None = None) -> Answer[list[Instance]]:
     """The instances of the ingress gateways that serve a service, with their checks, by gateway, node and id.
+
+    With `node_meta` those on such nodes.
 
     Reported at the newest of what gateways serve and of the gateways' own indexes.
     """
@@ -34,7 +36,7 @@ def ingress(store: Store, service: str) -> Answer[list[Instance]]:
         more.extend(own_tokens)
         found += [
             one
-            for one in instances(store, store.by.services_by_name.get(name, ()), (), None, with_checks=True)
+            for one in instances(store, store.by.services_by_name.get(name, ()), (), node_meta, with_checks=True)
             if one.service.kind == INGRESS
         ]
     return Answer(index, found, tuple(dict.fromkeys((*tokens, *more))))

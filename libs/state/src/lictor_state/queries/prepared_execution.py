@@ -6,6 +6,7 @@ reached: what a query says about failover to them finds nothing.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -13,6 +14,7 @@ from lictor_state.distance import nearest_first
 from lictor_state.prepared_query_rows import QueryService
 from lictor_state.queries import health
 from lictor_state.queries.answer import Instance
+from lictor_state.queries.usable import kept_out_by
 from lictor_state.rows import NodeRow, Table
 from lictor_state.store import Store
 
@@ -44,16 +46,7 @@ def execute(
     may. `dice` gives numbers from 0 up to 1, excluding it.
     """
     found = (health.connect if connect or query.connect else health.service)(store, query.service).value
-    ignored = frozenset(query.ignore_check_ids or ())
-    chosen = [
-        one
-        for one in found
-        if _is_usable(one, ignored, only_passing=query.only_passing)
-        and _has(one.node.meta, query.node_meta)
-        and _has(one.service.meta, query.service_meta)
-    ]
-    if query.tags:
-        chosen = _tagged(chosen, query.tags)
+    chosen = [one for one in found if left_out_by(one, query) is None]
     _shuffle(chosen, dice)
     origin = _origin(store, near or query.near, asker)
     if origin:
@@ -62,28 +55,36 @@ def execute(
     return chosen[:limit] if limit > 0 else chosen
 
 
-def _is_usable(one: Instance, ignored: frozenset[str], *, only_passing: bool) -> bool:
-    counted = (check.status for check in one.checks if check.check_id not in ignored)
-    if only_passing:
-        return all(status == "passing" for status in counted)
-    return all(status != "critical" for status in counted)
+Rule = Literal["check", "node-meta", "service-meta", "tag"]
+
+
+def left_out_by(one: Instance, query: QueryService) -> Rule | None:
+    """The first rule of a query that leaves an instance out of what it finds."""
+    if kept_out_by(counted(one, query), only_passing=query.only_passing) is not None:
+        return "check"
+    if not _has(one.node.meta, query.node_meta):
+        return "node-meta"
+    if not _has(one.service.meta, query.service_meta):
+        return "service-meta"
+    return None if not query.tags or _is_tagged(one.service.tags, query.tags) else "tag"
+
+
+def counted(one: Instance, query: QueryService) -> Instance:
+    """The instance with those checks only that the query does not ignore."""
+    if not query.ignore_check_ids:
+        return one
+    ignored = query.ignore_check_ids
+    return msgspec.structs.replace(one, checks=tuple(check for check in one.checks if check.check_id not in ignored))
 
 
 def _has(meta: dict[str, str], wanted: dict[str, str] | None) -> bool:
     return not wanted or all(meta.get(key) == value for key, value in wanted.items())
 
 
-def _tagged(found: list[Instance], tags: Sequence[str]) -> list[Instance]:
-    """Those with every tag, and with none that is written with an exclamation mark; in any case."""
-    lower = [tag.lower() for tag in tags]
-    required = {tag for tag in lower if not tag.startswith("!")}
-    excluded = {tag[1:] for tag in lower if tag.startswith("!")}
-    kept = []
-    for one in found:
-        own = {tag.lower() for tag in one.service.tags}
-        if required <= own and not excluded & own:
-            kept.append(one)
-    return kept
+def _is_tagged(tags: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether every wanted tag is there, and none that is written with an exclamation mark; in any case."""
+    own = {tag.lower() for tag in tags}
+    return all((tag[1:].lower() not in own) if tag.startswith("!") else tag.lower() in own for tag in wanted)
 
 
 def _shuffle(items: list[Instance], dice: Callable[[], float]) -> None:

@@ -19,8 +19,8 @@ def services(
 ) -> Answer[dict[str, tuple[str, ...]]]:
     """Every service name with the sorted tags of its instances.
 
-    With `node_meta` of instances on such nodes only, with `keep` of those that it holds for; the latter has no
-    influence on the index.
+    With `node_meta` of instances on such nodes only, with `keep` of those that it holds for. Both may look at nodes,
+    whose changes move the index then.
     """
     found: dict[str, tuple[str, ...]] = {}
     if not node_meta and keep is None:
@@ -30,8 +30,6 @@ def services(
             found[first.name] = tuple(sorted(store.by.tags_by_name.get(name, ())))
         return Answer(index, found, tokens)
     index, tokens = whole(store, reported.SERVICES, reported.NODES)
-    if not node_meta:
-        index, _ = whole(store, reported.SERVICES)
     for name in sorted(store.by.services_by_name):
         held = instances(store, store.by.services_by_name[name], (), node_meta, with_checks=False)
         rows = [one.service for one in held if keep is None or keep(one)]

@@ -56,9 +56,9 @@ class Obj:
         aliases: Mapping[str, str] | None = None,
     ) -> None:
         """`kept` names fields that are shown even when they are zero, with their zero."""
-        self._fields = dict(fields)
+        self.fields = dict(fields)
         self.always = always
-        self._kept = dict(kept or {})
+        self.kept = dict(kept or {})
         self._names = {name.lower(): name for name in fields} | {snake(name): name for name in fields}
         self._names |= aliases or {}
 
@@ -77,16 +77,16 @@ class Obj:
                 hint = _HINTS.get(key.lower())
                 faults.unknown.append(f'invalid config key "{where}"' + (f", {hint}" if hint else ""))
             elif inner is not None:
-                given[name] = self._fields[name](inner, where, faults)
+                given[name] = self.fields[name](inner, where, faults)
         made: dict[str, Any] = {}
-        for name, read in self._fields.items():
+        for name, read in self.fields.items():
             if isinstance(read, Obj):
                 if name in given or read.always:
                     made[name] = given[name] if name in given else read({}, "", Faults())
             elif given.get(name):
                 made[name] = given[name]
-            elif name in self._kept:
-                made[name] = given.get(name, self._kept[name])
+            elif name in self.kept:
+                made[name] = given.get(name, self.kept[name])
         return made
 
 
@@ -171,30 +171,34 @@ def opaque(value: Any, path: str, faults: Faults) -> dict[str, Any]:
     return {}
 
 
-def list_of(read: Read) -> Read:
+class ListOf:
     """A list of one kind of value; a single value stands for a list of one."""
 
-    def read_list(value: Any, path: str, faults: Faults) -> list[Any]:
-        if value == {} and not isinstance(read, Obj):
+    def __init__(self, of: Read) -> None:
+        self.of = of
+
+    def __call__(self, value: Any, path: str, faults: Faults) -> list[Any]:
+        """The canonical list."""
+        if value == {} and not isinstance(self.of, Obj):
             return []
         values: Iterable[Any] = value if isinstance(value, list) else [value]
-        return [read({} if one is None else one, f"{path}[{at}]", faults) for at, one in enumerate(values)]
-
-    return read_list
+        return [self.of({} if one is None else one, f"{path}[{at}]", faults) for at, one in enumerate(values)]
 
 
-def map_of(read: Read) -> Read:
+class MapOf:
     """An object with free keys and one kind of value."""
 
-    def read_map(value: Any, path: str, faults: Faults) -> dict[str, Any]:
+    def __init__(self, of: Read) -> None:
+        self.of = of
+
+    def __call__(self, value: Any, path: str, faults: Faults) -> dict[str, Any]:
+        """The canonical object."""
         if value == []:
             return {}
         if not isinstance(value, dict):
             faults.value(f"'{path}' expected a map, got '{_go_kind(value)}'")
             return {}
-        return {key: read(one, f"{path}[{key}]", faults) for key, one in value.items() if one is not None}
-
-    return read_map
+        return {key: self.of(one, f"{path}[{key}]", faults) for key, one in value.items() if one is not None}
 
 
 def _deep(value: Any, left: int) -> bool:

@@ -7,13 +7,13 @@
 from collections.abc import Mapping
 
 from lictor_catalog.config_entries.fields import (
+    ListOf,
+    MapOf,
     Obj,
     Read,
     duration,
     flag,
     integer,
-    list_of,
-    map_of,
     opaque,
     text,
 )
@@ -56,7 +56,7 @@ _KINDS: dict[str, Obj] = {
             "Protocol": text,
             **PROXIED,
             "ExternalSNI": text,
-            "UpstreamConfig": Obj({"Overrides": list_of(UPSTREAM), "Defaults": UPSTREAM}),
+            "UpstreamConfig": Obj({"Overrides": ListOf(UPSTREAM), "Defaults": UPSTREAM}),
             "Destination": Obj({"Addresses": texts, "Port": integer}),
             "MaxInboundConnections": integer,
             "LocalConnectTimeoutMs": integer,
@@ -68,7 +68,7 @@ _KINDS: dict[str, Obj] = {
                         {
                             "RequestsPerSecond": integer,
                             "RequestsMaxBurst": integer,
-                            "Routes": list_of(RATE_ROUTE),
+                            "Routes": ListOf(RATE_ROUTE),
                         }
                     )
                 }
@@ -95,22 +95,22 @@ _KINDS: dict[str, Obj] = {
         },
         kept={"Config": None},
     ),
-    "service-router": _entry({"Routes": list_of(Obj({"Match": MATCH, "Destination": ROUTE_DESTINATION}))}),
-    "service-splitter": _entry({"Splits": list_of(SPLIT)}, kept={"Splits": None}),
+    "service-router": _entry({"Routes": ListOf(Obj({"Match": MATCH, "Destination": ROUTE_DESTINATION}))}),
+    "service-splitter": _entry({"Splits": ListOf(SPLIT)}, kept={"Splits": None}),
     "service-resolver": _entry(
         {
             "DefaultSubset": text,
-            "Subsets": map_of(Obj({"Filter": text, "OnlyPassing": flag})),
+            "Subsets": MapOf(Obj({"Filter": text, "OnlyPassing": flag})),
             "Redirect": Obj(
                 {"Service": text, "ServiceSubset": text, "Datacenter": text, "Peer": text, "SamenessGroup": text}
             ),
-            "Failover": map_of(
+            "Failover": MapOf(
                 Obj(
                     {
                         "Service": text,
                         "ServiceSubset": text,
                         "Datacenters": texts,
-                        "Targets": list_of(TARGET),
+                        "Targets": ListOf(TARGET),
                         "Policy": FAILOVER_POLICY,
                         "SamenessGroup": text,
                     }
@@ -122,7 +122,7 @@ _KINDS: dict[str, Obj] = {
             "LoadBalancer": BALANCER,
         }
     ),
-    "service-intentions": _entry({"Sources": list_of(SOURCE), "JWT": JWT}),
+    "service-intentions": _entry({"Sources": ListOf(SOURCE), "JWT": JWT}),
     "mesh": _entry(
         {
             "TransparentProxy": Obj({"MeshDestinationsOnly": flag}, always=True, kept={"MeshDestinationsOnly": False}),
@@ -150,19 +150,19 @@ _KINDS: dict[str, Obj] = {
         }
     ),
     "exported-services": _entry(
-        {"Services": list_of(Obj({"Name": text, "Consumers": list_of(Obj({"Peer": text, "SamenessGroup": text}))}))},
+        {"Services": ListOf(Obj({"Name": text, "Consumers": ListOf(Obj({"Peer": text, "SamenessGroup": text}))}))},
         kept={"Services": None},
     ),
     "ingress-gateway": _entry(
         {
             "TLS": Obj({"Enabled": flag, "SDS": SDS, **TLS_RANGE}, always=True, kept={"Enabled": False}),
-            "Listeners": list_of(
+            "Listeners": ListOf(
                 Obj(
                     {
                         "Port": integer,
                         "Protocol": text,
                         "TLS": Obj({"Enabled": flag, "SDS": SDS, **TLS_RANGE}),
-                        "Services": list_of(
+                        "Services": ListOf(
                             Obj(
                                 {
                                     "Name": text,
@@ -171,7 +171,7 @@ _KINDS: dict[str, Obj] = {
                                     "RequestHeaders": HEADER_CHANGES,
                                     "ResponseHeaders": HEADER_CHANGES,
                                     **INGRESS_LIMITS,
-                                    "Meta": map_of(text),
+                                    "Meta": MapOf(text),
                                 },
                                 kept={"Name": "", "Hosts": None},
                             )
@@ -186,7 +186,7 @@ _KINDS: dict[str, Obj] = {
     ),
     "terminating-gateway": _entry(
         {
-            "Services": list_of(
+            "Services": ListOf(
                 Obj(
                     {
                         "Name": text,
@@ -203,7 +203,7 @@ _KINDS: dict[str, Obj] = {
     ),
     "api-gateway": _entry(
         {
-            "Listeners": list_of(
+            "Listeners": ListOf(
                 Obj(
                     {
                         "Name": text,
@@ -212,7 +212,7 @@ _KINDS: dict[str, Obj] = {
                         "Protocol": text,
                         "TLS": Obj(
                             {
-                                "Certificates": list_of(Obj(REFERENCE)),
+                                "Certificates": ListOf(Obj(REFERENCE)),
                                 "MinVersion": text,
                                 "MaxVersion": text,
                                 "CipherSuites": texts,
@@ -229,12 +229,12 @@ _KINDS: dict[str, Obj] = {
     ),
     "bound-api-gateway": _entry(
         {
-            "Listeners": list_of(Obj({"Name": text, "Routes": PARENTS, "Certificates": PARENTS})),
+            "Listeners": ListOf(Obj({"Name": text, "Routes": PARENTS, "Certificates": PARENTS})),
             "Services": opaque,
         }
     ),
-    "http-route": _entry({"Parents": PARENTS, "Rules": list_of(HTTP_RULE), "Hostnames": texts, "Status": STATUS}),
-    "tcp-route": _entry({"Parents": PARENTS, "Services": list_of(Obj({"Name": text})), "Status": STATUS}),
+    "http-route": _entry({"Parents": PARENTS, "Rules": ListOf(HTTP_RULE), "Hostnames": texts, "Status": STATUS}),
+    "tcp-route": _entry({"Parents": PARENTS, "Services": ListOf(Obj({"Name": text})), "Status": STATUS}),
     "inline-certificate": _entry(CERTIFICATE),
     "file-system-certificate": _entry({**CERTIFICATE, "Status": STATUS}),
     "jwt-provider": _entry(
@@ -242,7 +242,7 @@ _KINDS: dict[str, Obj] = {
             "Issuer": text,
             "Audiences": texts,
             "JSONWebKeySet": Obj({"Local": Obj({"JWKS": text, "Filename": text}), "Remote": REMOTE_KEYS}),
-            "Locations": list_of(
+            "Locations": ListOf(
                 Obj(
                     {
                         "Header": Obj({"Name": text, "ValuePrefix": text, "Forward": flag}),
@@ -260,7 +260,7 @@ _KINDS: dict[str, Obj] = {
         {
             "DefaultForFailover": flag,
             "IncludeLocal": flag,
-            "Members": list_of(Obj({"Peer": text})),
+            "Members": ListOf(Obj({"Peer": text})),
         }
     ),
 }
@@ -269,3 +269,8 @@ _KINDS: dict[str, Obj] = {
 def fields_of(kind: str) -> Obj | None:
     """How a kind's body is read; None for a kind that does not exist."""
     return _KINDS.get(kind)
+
+
+def every_kind() -> Mapping[str, Obj]:
+    """All kinds by name."""
+    return _KINDS

@@ -1,24 +1,24 @@
 """What config entries are made of: records that several kinds, or several places of one kind, share (Consul 1.21)."""
 
 from lictor_catalog.config_entries.fields import (
+    ListOf,
+    MapOf,
     Obj,
     Read,
     duration,
     flag,
     integer,
-    list_of,
-    map_of,
     nanoseconds,
     number,
     opaque,
     text,
 )
 
-texts = list_of(text)
+texts = ListOf(text)
 COMMON: dict[str, Read] = {
     "Kind": text,
     "Name": text,
-    "Meta": map_of(text),
+    "Meta": MapOf(text),
     "Hash": integer,
     "CreateIndex": integer,
     "ModifyIndex": integer,
@@ -29,7 +29,7 @@ EXPOSE_PATH = Obj(
     {"ListenerPort": integer, "Path": text, "LocalPathPort": integer, "Protocol": text, "ParsedFromCheck": flag},
     kept={"ParsedFromCheck": False},
 )
-EXPOSE = Obj({"Checks": flag, "Paths": list_of(EXPOSE_PATH)}, always=True)
+EXPOSE = Obj({"Checks": flag, "Paths": ListOf(EXPOSE_PATH)}, always=True)
 PASSIVE = Obj(
     {
         "Interval": nanoseconds,
@@ -55,10 +55,13 @@ UPSTREAM = Obj(
         "BalanceOutboundConnections": text,
     }
 )
-EXTENSIONS = list_of(
-    Obj({"Name": text, "Required": flag, "Arguments": opaque, "ConsulVersion": text, "EnvoyVersion": text})
+EXTENSIONS = ListOf(
+    Obj(
+        {"Name": text, "Required": flag, "Arguments": opaque, "ConsulVersion": text, "EnvoyVersion": text},
+        kept={"Name": "", "Required": False, "Arguments": None, "ConsulVersion": "", "EnvoyVersion": ""},
+    )
 )
-HEADER_CHANGES = Obj({"Add": map_of(text), "Set": map_of(text), "Remove": texts})
+HEADER_CHANGES = Obj({"Add": MapOf(text), "Set": MapOf(text), "Remove": texts})
 FAILOVER_POLICY = Obj({"Mode": text, "Regions": texts})
 BY_LOCALITY = Obj({"Mode": text})
 RATE_ROUTE = Obj(
@@ -86,7 +89,7 @@ MATCH = Obj(
                 "PathPrefix": text,
                 "PathRegex": text,
                 "CaseInsensitive": flag,
-                "Header": list_of(
+                "Header": ListOf(
                     Obj(
                         {
                             "Name": text,
@@ -99,7 +102,7 @@ MATCH = Obj(
                         }
                     )
                 ),
-                "QueryParam": list_of(Obj({"Name": text, "Present": flag, "Exact": text, "Regex": text})),
+                "QueryParam": ListOf(Obj({"Name": text, "Present": flag, "Exact": text, "Regex": text})),
                 "Methods": texts,
             }
         )
@@ -115,7 +118,7 @@ ROUTE_DESTINATION = Obj(
         "NumRetries": integer,
         "RetryOnConnectFailure": flag,
         "RetryOn": texts,
-        "RetryOnStatusCodes": list_of(integer),
+        "RetryOnStatusCodes": ListOf(integer),
         "RequestHeaders": HEADER_CHANGES,
         "ResponseHeaders": HEADER_CHANGES,
     }
@@ -145,10 +148,10 @@ BALANCER = Obj(
         "Policy": text,
         "RingHashConfig": Obj({"MinimumRingSize": integer, "MaximumRingSize": integer}),
         "LeastRequestConfig": Obj({"ChoiceCount": integer}),
-        "HashPolicies": list_of(HASH_POLICY),
+        "HashPolicies": ListOf(HASH_POLICY),
     }
 )
-JWT = Obj({"Providers": list_of(Obj({"Name": text, "VerifyClaims": list_of(Obj({"Path": texts, "Value": text}))}))})
+JWT = Obj({"Providers": ListOf(Obj({"Name": text, "VerifyClaims": ListOf(Obj({"Path": texts, "Value": text}))}))})
 PERMISSION = Obj(
     {
         "Action": text,
@@ -157,7 +160,7 @@ PERMISSION = Obj(
                 "PathExact": text,
                 "PathPrefix": text,
                 "PathRegex": text,
-                "Header": list_of(
+                "Header": ListOf(
                     Obj(
                         {
                             "Name": text,
@@ -182,14 +185,14 @@ SOURCE = Obj(
     {
         "Name": text,
         "Action": text,
-        "Permissions": list_of(PERMISSION),
+        "Permissions": ListOf(PERMISSION),
         "Precedence": integer,
         "Type": text,
         "Description": text,
         "Peer": text,
         "SamenessGroup": text,
         "LegacyID": text,
-        "LegacyMeta": map_of(text),
+        "LegacyMeta": MapOf(text),
         "LegacyCreateTime": text,
         "LegacyUpdateTime": text,
     }
@@ -203,10 +206,10 @@ INGRESS_LIMITS: dict[str, Read] = {
     "PassiveHealthCheck": PASSIVE,
 }
 REFERENCE: dict[str, Read] = {"Kind": text, "Name": text, "SectionName": text}
-PARENTS = list_of(Obj(REFERENCE))
+PARENTS = ListOf(Obj(REFERENCE))
 STATUS = Obj(
     {
-        "Conditions": list_of(
+        "Conditions": ListOf(
             Obj(
                 {
                     "Type": text,
@@ -223,13 +226,13 @@ STATUS = Obj(
 )
 ROUTE_FILTERS = Obj(
     {
-        "Headers": list_of(HEADER_CHANGES),
+        "Headers": ListOf(HEADER_CHANGES),
         "URLRewrite": Obj({"Path": text}),
         "RetryFilter": Obj(
             {
                 "NumRetries": integer,
                 "RetryOn": texts,
-                "RetryOnStatusCodes": list_of(integer),
+                "RetryOnStatusCodes": ListOf(integer),
                 "RetryOnConnectFailure": flag,
             }
         ),
@@ -237,23 +240,23 @@ ROUTE_FILTERS = Obj(
         "JWT": JWT,
     }
 )
-RESPONSE_FILTERS = Obj({"Headers": list_of(HEADER_CHANGES)})
+RESPONSE_FILTERS = Obj({"Headers": ListOf(HEADER_CHANGES)})
 NAMED_MATCH = Obj({"Match": text, "Name": text, "Value": text})
 HTTP_RULE = Obj(
     {
-        "Matches": list_of(
+        "Matches": ListOf(
             Obj(
                 {
-                    "Headers": list_of(NAMED_MATCH),
+                    "Headers": ListOf(NAMED_MATCH),
                     "Method": text,
                     "Path": Obj({"Match": text, "Value": text}),
-                    "Query": list_of(NAMED_MATCH),
+                    "Query": ListOf(NAMED_MATCH),
                 }
             )
         ),
         "Filters": ROUTE_FILTERS,
         "ResponseFilters": RESPONSE_FILTERS,
-        "Services": list_of(
+        "Services": ListOf(
             Obj({"Name": text, "Weight": integer, "Filters": ROUTE_FILTERS, "ResponseFilters": RESPONSE_FILTERS})
         ),
     }

@@ -6,8 +6,7 @@ What cannot be decoded is 400, what breaks a rule 500, as Consul's RPC layer ans
 
 from typing import Any
 
-import msgspec
-
+from lictor_catalog.body_decoding import parse
 from lictor_catalog.config_entries.fields import Faults
 from lictor_catalog.config_entries.kinds import fields_of
 from lictor_catalog.config_entries.rules import settled
@@ -44,8 +43,8 @@ def put(params: Params, raw: bytes) -> ConfigEntrySet:
 
 def delete(rest: str, params: Params) -> ConfigEntryDelete:
     """The command of `DELETE /v1/config/:kind/:name`; raises `ApiError`."""
-    kind, _, name = rest.partition("/")
-    if not kind or not name:
+    kind, slash, name = rest.partition("/")
+    if not kind or not slash:
         raise ApiError(404, "Must provide both a kind and name to delete")
     if fields_of(kind) is None:
         raise ApiError(400, f"invalid config entry kind: {kind}")
@@ -65,12 +64,10 @@ def shown(row: ConfigEntryRow) -> dict[str, Any]:
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:
-    if not raw.strip():
-        raise BodyError("EOF", PREFIX)
     try:
-        given = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BodyError(f"invalid JSON: {error}", PREFIX) from None
+        given = parse(raw)
+    except BodyError as error:
+        raise BodyError(error.reason, PREFIX) from None
     if not isinstance(given, dict):
         raise BodyError("'' expected a map", PREFIX)
     return given
@@ -86,9 +83,9 @@ def _kind(given: dict[str, Any]) -> str:
 
 
 def _cas(params: Params) -> int | None:
-    if not params.has("cas"):
-        return None
     text = params.first("cas")
+    if not text:
+        return None
     if text.isascii() and text.isdigit() and len(text) <= 20 and int(text) < _CAS_MAX:
         return int(text)
     raise ApiError(500, f'strconv.ParseUint: parsing "{text}": invalid syntax')

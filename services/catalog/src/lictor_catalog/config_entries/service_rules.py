@@ -68,7 +68,8 @@ def service_defaults(_name: str, body: dict[str, Any]) -> None:
         if upstreams:
             raise refuse("UpstreamConfig and Destination are mutually exclusive for service defaults")
         _destination(body["Destination"])
-    _rate_limits(body.get("RateLimits", {}).get("InstanceLevel", {}))
+    if "RateLimits" in body:
+        raise refuse("invalid rate_limits config. Rate limiting is a consul enterprise feature")
 
 
 def proxy_defaults(_name: str, body: dict[str, Any]) -> None:
@@ -170,17 +171,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _rate_limits(given: dict[str, Any]) -> None:
-    if min(given.get("RequestsPerSecond", 0), given.get("RequestsMaxBurst", 0)) < 0:
-        raise refuse("RateLimits.InstanceLevel: rates must not be negative")
-    for at, route in enumerate(given.get("Routes", ())):
-        paths = [name for name in ("PathExact", "PathPrefix", "PathRegex") if route.get(name)]
-        if len(paths) != 1:
-            raise refuse(
-                f"RateLimits.InstanceLevel.Routes[{at}]: exactly one of PathExact, PathPrefix, or PathRegex is needed"
-            )
 
 
 def _failover_policy(given: dict[str, Any]) -> None:

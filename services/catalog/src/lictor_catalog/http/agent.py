@@ -10,7 +10,6 @@ from lictor_catalog.consistency import ReadOptions, read_options
 from lictor_catalog.errors import ApiError
 from lictor_catalog.http.exchange import answered, body_of, empty_answer, json_answer, params_of
 from lictor_catalog.leaf_cache import LeafCache
-from lictor_state.commands import AgentCheckDeregister, AgentServiceDeregister
 
 UPDATE = Shape({"Status": text, "Output": text})
 
@@ -18,32 +17,12 @@ UPDATE = Shape({"Status": text, "Output": text})
 def router(agent: AgentWrites, leaves: LeafCache, *, allow_by_default: bool) -> APIRouter:
     """The family's routes."""
     routes = APIRouter()
-    _add_services(routes, agent)
     _add_checks(routes, agent)
     _add_reads(routes, agent, leaves, allow_by_default=allow_by_default)
     return routes
 
 
-def _add_services(routes: APIRouter, agent: AgentWrites) -> None:
-    @routes.put("/v1/agent/service/deregister/{service_id:path}")
-    async def deregister(service_id: str, request: Request) -> Response:
-        if not service_id:
-            raise ApiError(400, "Missing service ID")
-        await agent.writes.propose(AgentServiceDeregister(agent.about.node.name, service_id))
-        return empty_answer(request)
-
-
 def _add_checks(routes: APIRouter, agent: AgentWrites) -> None:
-    @routes.put("/v1/agent/check/register")
-    async def register(request: Request) -> Response:
-        await agent.register_check(await body_of(request))
-        return empty_answer(request)
-
-    @routes.put("/v1/agent/check/deregister/{check_id:path}")
-    async def deregister(check_id: str, request: Request) -> Response:
-        await agent.writes.propose(AgentCheckDeregister(agent.about.node.name, check_id))
-        return empty_answer(request)
-
     @routes.put("/v1/agent/check/update/{check_id:path}")
     async def update(check_id: str, request: Request) -> Response:
         given = body_object(await body_of(request), UPDATE)

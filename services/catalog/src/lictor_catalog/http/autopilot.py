@@ -31,7 +31,7 @@ NEVER = "0001-01-01T00:00:00Z"
 
 PREFIX = "Error parsing autopilot config: "
 DEFAULTS = AutopilotRow()
-_SHAPE = Shape(
+SETTINGS = Shape(
     {
         "CleanupDeadServers": flag,
         "LastContactThreshold": duration,
@@ -115,7 +115,7 @@ def _configuration(row: AutopilotRow) -> dict[str, Any]:
 
 def _command(raw: bytes, cas: int | None) -> AutopilotSet:
     """The body whole: what it leaves out is zero, not the default (Consul's rule)."""
-    given = body_object(raw, lambda value, _path: _SHAPE(value, "AutopilotConfiguration"), PREFIX)
+    given = body_object(raw, SETTINGS.named("AutopilotConfiguration"), PREFIX)
     refused = next((name for name in _ENTERPRISE if given.get(name)), "")
     if refused:
         raise BodyError(f"{refused} is a Consul Enterprise feature", PREFIX)

@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document: a plain dict of what `described` lists, encoded once.
 
-It describes what is asked and shows one true answer of each; answers have no schemas, which Consul documents in words.
+It describes what is asked and answered, and shows one true answer of each.
 """
 
 import re
@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
+from lictor_catalog.openapi.bodies import described
 from lictor_catalog.openapi.described import FAMILIES, answer_of
-from lictor_catalog.openapi.endpoint import JSON, Endpoint, Family, Parameter
+from lictor_catalog.openapi.endpoint import JSON, Answer, Endpoint, Family, Parameter
 from lictor_catalog.openapi.parameters import COMMON, IN_PATH, SHARED
 
 VERSION = "1.21"
@@ -45,6 +46,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "parameters": {name: _parameter(one) for name, one in SHARED.items()},
+            "schemas": described().components,
             "responses": {"Error": {"description": "Why not, as text.", "content": {"text/plain": {"schema": _TEXT}}}},
         },
     }
@@ -63,7 +65,7 @@ def _operation(family: Family, endpoint: Endpoint) -> dict[str, Any]:
     answer = answer_of(family.name, endpoint)
     said: dict[str, Any] = {"description": _PHRASES[answer.status]}
     if answer.media:
-        said["content"] = {answer.media: {"example": answer.body}}
+        said["content"] = {answer.media: {"schema": answer_schema(endpoint, answer), "example": answer.body}}
     in_path = examples_in_path(endpoint)
     in_query = dict(parse_qsl(urlsplit(endpoint.example.target).query, keep_blank_values=True))
     parameters: list[dict[str, Any]] = [
@@ -84,10 +86,18 @@ def _operation(family: Family, endpoint: Endpoint) -> dict[str, Any]:
     }
     body = endpoint.example.body
     if isinstance(body, bytes):
-        operation["requestBody"] = {"content": {"application/octet-stream": {"example": body.decode()}}}
+        operation["requestBody"] = {
+            "content": {"application/octet-stream": {"schema": _TEXT, "example": body.decode()}}
+        }
     elif body is not None:
-        operation["requestBody"] = {"content": {JSON: {"example": body}}}
+        schema = described().bodies[endpoint.key]
+        operation["requestBody"] = {"content": {JSON: {"schema": schema, "example": body}}}
     return operation
+
+
+def answer_schema(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:
+    """What an answer is: text, or JSON of this form."""
+    return described().answers[endpoint.key] if answer.media == JSON else _TEXT
 
 
 def examples_in_path(endpoint: Endpoint) -> dict[str, str]:

@@ -1,92 +1,127 @@
-"""The description as one HTML page without anything from elsewhere: families, endpoints, a field that filters them.
+"""The description as one HTML page without anything from elsewhere: families, endpoints, types, a field that filters.
 
-It is readable without JavaScript: what is closed is `details`, and the few lines of script only hide what does not
-match.
+It is readable without JavaScript: what is closed is `details`, and the few lines of script (`page_style`) only hide
+what does not match and open what a link leads to.
 """
 
 import html
 import json
 from functools import cache
+from typing import Any
 
+from lictor_catalog.openapi.bodies import described
 from lictor_catalog.openapi.described import FAMILIES, answer_of
-from lictor_catalog.openapi.endpoint import Endpoint, Family, Parameter
+from lictor_catalog.openapi.document import operation_id
+from lictor_catalog.openapi.endpoint import JSON, Endpoint, Family, Parameter
+from lictor_catalog.openapi.page_style import SCRIPT, STYLE
 from lictor_catalog.openapi.parameters import COMMON, IN_PATH
 
-_STYLE = """
-:root{color-scheme:light dark;--line:#8885;--dim:#777;--fill:#8881}
-body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:0 auto;padding:1rem}
-nav{display:flex;flex-wrap:wrap;gap:.2rem .8rem;margin:.6rem 0}
-input{font:inherit;width:100%;box-sizing:border-box;padding:.4rem;border:1px solid var(--line);border-radius:4px}
-h2{margin:1.6rem 0 .2rem}
-details{border-bottom:1px solid var(--line)}
-summary{cursor:pointer;padding:.35rem 0;display:flex;flex-wrap:wrap;gap:.1rem .7rem}
-summary b{display:inline-block;min-width:4rem;font:600 13px/1.7 ui-monospace,monospace}
-summary span{color:var(--dim)}
-code,pre{font:13px/1.45 ui-monospace,monospace}
-pre{background:var(--fill);padding:.6rem;border-radius:4px;overflow:auto;max-height:28rem;white-space:pre-wrap;overflow-wrap:anywhere}
-dl{display:grid;grid-template-columns:minmax(8rem,auto) 1fr;gap:.1rem 1rem;margin:.3rem 0 .8rem}
-dd{margin:0}
-"""
-_SCRIPT = """
-const asked=document.getElementById("asked");
-asked.hidden=false;
-asked.addEventListener("input",()=>{
-  const words=asked.value.toLowerCase().split(/\\s+/);
-  for(const section of document.querySelectorAll("section")){
-    let some=false;
-    for(const one of section.querySelectorAll("details")){
-      const text=one.querySelector("summary").textContent.toLowerCase();
-      const fits=words.every(word=>text.includes(word));
-      one.hidden=!fits;
-      some=some||fits;
-    }
-    section.hidden=!some;
-  }
-});
-"""
+_INLINE_MAX = 4
+"""Members of an object without a name that are written out; a larger one is seen in the example beside it."""
 
 
 @cache
 def encoded() -> bytes:
     """The page as it is served."""
     count = sum(len(family.endpoints) for family in FAMILIES)
-    links = "".join(f'<a href="#{family.name}">{family.name}</a>' for family in FAMILIES)
+    links = "".join(_link(family.name, len(family.endpoints)) for family in FAMILIES)
     every = "".join(_term(one) for one in COMMON)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Lictor: HTTP API</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body><h1>Lictor: HTTP API</h1>"
+        f'<style>{STYLE}</style></head><body><div class="page"><nav><b>Lictor</b>{links}'
+        f"{_link('types', len(described().components))}</nav><div><h1>HTTP API</h1>"
         f'<p>{count} endpoints, after Consul 1.21; as OpenAPI: <a href="/openapi.json">/openapi.json</a>. '
         "The examples are requests to one small cluster, in order. Errors are bare text.</p>"
-        f"<nav>{links}</nav>"
-        '<input id="asked" type="search" placeholder="kv put …" aria-label="Filter the endpoints" hidden>'
         f"<p>Every endpoint takes:</p><dl>{every}</dl>"
-        f"<main>{''.join(map(_family, FAMILIES))}</main><script>{_SCRIPT}</script></body></html>\n"
+        '<p class="find" hidden><input id="asked" type="search" placeholder="Filter: kv put"'
+        ' aria-label="Filter the endpoints"></p>'
+        f"<main>{''.join(map(_family, FAMILIES))}{_types()}</main></div></div>"
+        f"<script>{SCRIPT}</script></body></html>\n"
     ).encode()
+
+
+def _link(name: str, count: int) -> str:
+    return f'<a href="#{name}">{name} <i>{count}</i></a>'
 
 
 def _family(family: Family) -> str:
     inside = "".join(_endpoint(family, one) for one in family.endpoints)
-    return f'<section id="{family.name}"><h2>{family.name}</h2><p>{_marked(family.about)}</p>{inside}</section>'
+    return (
+        f'<section id="{family.name}"><h2>{family.name}</h2><p class="about">{_marked(family.about)}</p>{inside}'
+        "</section>"
+    )
 
 
 def _endpoint(family: Family, one: Endpoint) -> str:
     answer = answer_of(family.name, one)
-    asked = f"{one.method} {one.example.target}"
-    body = one.example.body
-    if body is not None:
-        asked += "\n\n" + (body.decode() if isinstance(body, bytes) else _indented(body))
-    said = f"{answer.status} {answer.media}"
-    if answer.media:
-        said += "\n\n" + (answer.body if isinstance(answer.body, str) else _indented(answer.body))
     terms = "".join(f"<dt><code>{{{name}}}</code></dt><dd>{_marked(IN_PATH[name])}</dd>" for name in one.in_path)
     terms += "".join(_term(each) for each in one.query)
+    asked, body = f"{one.method} {one.example.target}", one.example.body
+    if body is not None:
+        asked += "\n\n" + (body.decode() if isinstance(body, bytes) else _indented(body))
+    said = answer.body if isinstance(answer.body, str) else _indented(answer.body)
+    schemas = described()
+    takes, gives = schemas.bodies.get(one.key), schemas.answers.get(one.key) if answer.media == JSON else None
     return (
-        f"<details><summary><b>{one.method}</b><code>{html.escape(one.path)}</code>"
-        f"<span>{_marked(one.summary)}</span></summary>"
-        + (f"<dl>{terms}</dl>" if terms else "")
-        + f"<pre>{html.escape(asked)}</pre><pre>{html.escape(said)}</pre></details>"
+        f'<details id="{operation_id(one)}"><summary><b class="{one.method}">{one.method}</b>'
+        f"<code>{html.escape(one.path)}</code><span>{_marked(one.summary)}</span></summary>"
+        '<div class="inside">'
+        + (f"<h3>Parameters</h3><dl>{terms}</dl>" if terms else "")
+        + (f'<h3>Body</h3><p class="form">{_form(takes)}</p>' if takes is not None else "")
+        + f"<h3>Example</h3><pre>{html.escape(asked)}</pre>"
+        + f"<h3>Answer: {answer.status} {html.escape(answer.media)}</h3>"
+        + (f'<p class="form">{_form(gives)}</p>' if gives is not None else "")
+        + (f"<pre>{html.escape(said)}</pre>" if answer.media else "")
+        + "</div></details>"
     )
+
+
+def _types() -> str:
+    """Every component with its members."""
+    inside = ""
+    for name, schema in described().components.items():
+        about = schema.get("description", "")
+        members = "".join(
+            f"<dt><code>{html.escape(member)}</code></dt><dd>{_member(one)}</dd>"
+            for member, one in schema.get("properties", {}).items()
+        )
+        body = f"<dl>{members}</dl>" if members else f'<p class="form">{_form(schema)}</p>'
+        inside += (
+            f'<details id="type-{name}"><summary><code>{name}</code><span>{_marked(about)}</span></summary>'
+            f'<div class="inside">{body}</div></details>'
+        )
+    return (
+        f'<section id="types"><h2>types</h2><p class="about">What bodies and answers are made of.</p>{inside}</section>'
+    )
+
+
+def _member(schema: dict[str, Any]) -> str:
+    about = schema.get("description", "")
+    return f'<span class="form">{_form(schema)}</span>' + (f" <i>{_marked(about)}</i>" if about else "")
+
+
+def _form(schema: dict[str, Any]) -> str:
+    """A schema in one line: names of types are links to them."""
+    if "$ref" in schema:
+        name = html.escape(schema["$ref"].rpartition("/")[2])
+        return f'<a href="#type-{name}">{name}</a>'
+    if "const" in schema:
+        return html.escape(json.dumps(schema["const"]))
+    for choice in ("anyOf", "oneOf"):
+        if choice in schema:
+            return " or ".join(map(_form, schema[choice]))
+    kind = schema.get("type", "anything")
+    if kind == "array":
+        return f"[{_form(schema['items'])}]"
+    if kind != "object":
+        return kind if isinstance(kind, str) else " or ".join(kind)
+    members, others = schema.get("properties", {}), schema.get("additionalProperties")
+    if isinstance(others, dict):
+        return f"{{name: {_form(others)}}}"
+    if not 0 < len(members) <= _INLINE_MAX:
+        return "object"
+    return "{" + ", ".join(f"{html.escape(name)}: {_form(one)}" for name, one in members.items()) + "}"
 
 
 def _term(one: Parameter) -> str:

@@ -13,6 +13,7 @@ from lictor_catalog.plans.identity import Identity
 from lictor_catalog.request import Params
 from lictor_state import Store, queries
 from lictor_state.filter import kinds
+from lictor_state.queries import Answer
 
 
 def services(_rest: str, params: Params, who: Identity) -> Plan:
@@ -28,18 +29,21 @@ def services(_rest: str, params: Params, who: Identity) -> Plan:
 
 
 def service(rest: str, _params: Params, who: Identity) -> Plan:
-    """`agent/service/:id`, with the hash that a client blocks on."""
+    """`agent/service/:id`, with the hash that a client blocks on; a proxy with its central configuration."""
 
     def run(store: Store) -> Outcome:
         answer = queries.agent.service(store, who.node, rest)
         if answer.value is None:
             return Outcome(text_page(f"unknown service ID: {rest}", 404), answer.tokens)
-        plain = consul_json.encode(consul_json.agent_service(answer.value, who.datacenter))
+        alone = Answer(answer.index, [answer.value], answer.tokens)
+        central = queries.central_config.merged(store, alone, lambda row: row, lambda _, row: row)
+        (row,) = central.value
+        plain = consul_json.encode(consul_json.agent_service(row, who.datacenter))
         content_hash = f"{int.from_bytes(hashlib.blake2b(plain, digest_size=8).digest(), 'big'):x}"
-        shown = consul_json.agent_service(answer.value, who.datacenter, content_hash)
+        shown = consul_json.agent_service(row, who.datacenter, content_hash)
         headers = ((b"x-consul-contenthash", content_hash.encode()),)
         page = Page(consul_json.encode(shown), headers=headers, content_hash=content_hash)
-        return Outcome(page, answer.tokens)
+        return Outcome(page, central.tokens)
 
     return Plan(("agent/service", rest), run)
 

@@ -1,9 +1,11 @@
 """Reads of `/v1/catalog`: nodes, services and their instances (Consul's HTTP API, catalog)."""
 
 from collections.abc import Callable
+from typing import Any
 
 from lictor_catalog import consul_json
 from lictor_catalog.blocking_query import Outcome, Plan
+from lictor_catalog.consul_shapes import NodeOfList, NodeOfMap
 from lictor_catalog.filtering import filter_of
 from lictor_catalog.page import json_page
 from lictor_catalog.plans.identity import Identity
@@ -13,6 +15,9 @@ from lictor_catalog.request import Params
 from lictor_state import Store, queries
 from lictor_state.filter import kinds
 from lictor_state.queries import Answer, Instance
+from lictor_state.rows import NodeRow, ServiceRow
+
+_NO_NODE = NodeOfList(node=None, services=None)
 
 
 def nodes(_rest: str, params: Params, who: Identity) -> Plan:
@@ -46,13 +51,13 @@ def _instance_list(
     tags, select = params.all("tag"), selection_of(params, kinds.SERVICE_NODE, who)
 
     def run(store: Store) -> Outcome:
-        answer = query(store, name, tags, dict(select.meta))
+        answer = select.instances(store, query(store, name, tags, dict(select.meta)))
         chosen = select.chosen(store, answer.value, lambda one: one.node.node)
         shown = [consul_json.service_node(one.node, one.service) for one in chosen]
         page = json_page(shown, index=answer.index)
-        return Outcome(page, answer.tokens + select.tokens, floating=not answer.value)
+        return Outcome(page, answer.tokens + select.tokens, floating=select.merged or not answer.value)
 
-    return Plan((route, name, tags, *select.key), run)
+    return Plan((route, name, tags, *select.key), run, sleeps_while_same=select.merged)
 
 
 def service(rest: str, params: Params, who: Identity) -> Plan:
@@ -67,39 +72,41 @@ def connect(rest: str, params: Params, who: Identity) -> Plan:
 
 def node(rest: str, params: Params, who: Identity) -> Plan:
     """`catalog/node/:node`: services by id, or `null`."""
-    name = needed(rest, "node name")
-    select = selection_of(params, kinds.SERVICE, who)
 
-    def run(store: Store) -> Outcome:
-        answer = queries.node.node(store, name)
-        found = answer.value
-        rows = select.chosen(store, list(found.services), lambda row: row.node) if found else []
-        shown = found and {
-            "Node": consul_json.node(found.node),
-            "Services": {row.service_id: consul_json.node_service(row) for row in rows},
-        }
-        return Outcome(
-            json_page(shown, index=answer.index, absent=found is None), answer.tokens + select.tokens, found is None
-        )
+    def shown(found: NodeRow | None, rows: list[ServiceRow]) -> Any:
+        services = {row.service_id: consul_json.node_service(row) for row in rows}
+        return found and NodeOfMap(node=consul_json.node(found), services=services)
 
-    return Plan(("catalog/node", name, *select.key), run)
+    return _of_node("catalog/node", rest, params, who, shown)
 
 
 def node_services(rest: str, params: Params, who: Identity) -> Plan:
-    """`catalog/node-services/:node`: services as a list."""
-    name = needed(rest, "node name")
+    """`catalog/node-services/:node`: services as a list; `null` where there are none and nothing has filtered them."""
+
+    def shown(found: NodeRow | None, rows: list[ServiceRow]) -> Any:
+        if found is None:
+            return _NO_NODE
+        services = [consul_json.node_service(row) for row in rows]
+        return NodeOfList(node=consul_json.node(found), services=services if services or filtered else None)
+
+    filtered = bool(params.first("filter"))
+    return _of_node("catalog/node-services", rest, params, who, shown)
+
+
+def _of_node(
+    route: str, name: str, params: Params, who: Identity, shown: Callable[[NodeRow | None, list[ServiceRow]], Any]
+) -> Plan:
+    name = needed(name, "node name")
     select = selection_of(params, kinds.SERVICE, who)
 
     def run(store: Store) -> Outcome:
-        answer = queries.node.node(store, name)
-        found = answer.value
-        rows = select.chosen(store, list(found.services), lambda row: row.node) if found else []
-        shown = {
-            "Node": found and consul_json.node(found.node),
-            "Services": found and [consul_json.node_service(row) for row in rows],
-        }
-        return Outcome(
-            json_page(shown, index=answer.index, absent=found is None), answer.tokens + select.tokens, found is None
+        node = queries.node.node(store, name)
+        found = node.value
+        answer = select.services(
+            store, Answer(node.index, list(found.services) if found else [], node.tokens, node.absent)
         )
+        rows = select.chosen(store, answer.value, lambda row: row.node)
+        page = json_page(shown(found.node if found else None, rows), index=answer.index, absent=answer.absent)
+        return Outcome(page, answer.tokens + select.tokens, floating=select.merged or found is None)
 
-    return Plan(("catalog/node-services", name, *select.key), run)
+    return Plan((route, name, *select.key), run, sleeps_while_same=select.merged)

@@ -10,7 +10,7 @@ from lictor_catalog.plans.identity import Identity
 from lictor_catalog.request import Params
 from lictor_state import Store, queries
 from lictor_state.apply_config import KINDS
-from lictor_state.filter import kinds as filter_kinds
+from lictor_state.filter.config_kinds import SERVICE_DEFAULTS
 
 FILTERED = "service-defaults"
 """The kind whose list takes a filter, as in Consul."""
@@ -25,9 +25,9 @@ def entry(rest: str, params: Params, _who: Identity) -> Plan:
         return _one(kind, name)
     keep = EVERYTHING
     if kind == FILTERED:
-        keep = filter_of(params, filter_kinds.SERVICE_DEFAULTS)
+        keep = filter_of(params, SERVICE_DEFAULTS)
     elif params.first("filter"):
-        raise ApiError(400, f"filters of config entries are for {FILTERED} only")
+        raise ApiError(500, f"filtering not supported for config entry kind={kind}")
     return _all((kind,) if kind else tuple(sorted(KINDS)), keep)
 
 

@@ -31,13 +31,14 @@ def _health_list(
         passing = judged
 
     def run(store: Store) -> Outcome:
-        answer = query(store, name, tags, passing=passing, node_meta=dict(select.meta))
+        found = query(store, name, tags, passing=passing, node_meta=dict(select.meta))
+        answer = select.instances(store, found)
         chosen = select.chosen(store, answer.value, lambda one: one.node.node)
         shown = [consul_json.service_health(one.node, one.service, one.checks) for one in chosen]
         page = json_page(shown, index=answer.index)
-        return Outcome(page, answer.tokens + select.tokens, floating=not answer.value)
+        return Outcome(page, answer.tokens + select.tokens, floating=select.merged or not answer.value)
 
-    return Plan((route, name, tags, passing, *select.key), run)
+    return Plan((route, name, tags, passing, *select.key), run, sleeps_while_same=select.merged)
 
 
 def service(rest: str, params: Params, who: Identity) -> Plan:

@@ -15,6 +15,7 @@ class Identity(msgspec.Struct, frozen=True):
     datacenter: str
     version: str
     allow_by_default: bool = True
+    domain: str = "consul"
 
 
 PlanOf = Callable[[str, Params, Identity], Plan]

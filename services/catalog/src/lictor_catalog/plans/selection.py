@@ -1,10 +1,9 @@
-"""What of a list is answered, and in which order: `node-meta`, `filter` and `near` (Consul's HTTP API, parameters).
+"""What of a list is answered, and in which order: `node-meta`, `filter`, `near` and `merge-central-config`.
 
-All of it belongs into the plan's key. Neither filter nor order moves the index that is reported; an order by distance
-is made anew when a coordinate changes, and nobody is woken for it.
-
-`merge-central-config` adds what `proxy-defaults` and `service-defaults` say to proxies. As long as there are no such
-entries that changes nothing; where there are some, it is refused rather than ignored.
+All of it belongs into the plan's key (Consul's HTTP API, parameters). Neither filter nor order moves the index that is
+reported; an order by distance is made anew when a coordinate changes, and nobody is woken for it. Central configuration
+is merged first, so that a filter judges what is shown; such an answer is reported at least at the index of the config
+entries, and a reader sleeps on while what it would be shown is the same.
 """
 
 from collections.abc import Callable
@@ -12,19 +11,16 @@ from typing import TypeVar
 
 import msgspec
 
-from lictor_catalog.errors import ApiError
 from lictor_catalog.filtering import Filter, filter_of
 from lictor_catalog.plans.identity import Identity
 from lictor_catalog.plans.parameters import meta_key
 from lictor_catalog.request import Params
-from lictor_state import Store
+from lictor_state import Store, queries
 from lictor_state.distance import nearest_first
 from lictor_state.filter import FilterKind
-from lictor_state.rows import Table
+from lictor_state.queries import Answer, Instance
+from lictor_state.rows import ServiceRow, Table
 from lictor_state.watches import Token
-
-CENTRAL = ("proxy-defaults", "service-defaults")
-"""The kinds of entries that are merged."""
 
 AGENT = "_agent"
 """Stands for the node whose agent is asked."""
@@ -48,15 +44,32 @@ class Selection(msgspec.Struct, frozen=True):
     @property
     def tokens(self) -> tuple[Token, ...]:
         """What the order depends on besides the rows."""
-        order: tuple[Token, ...] = (("table", Table.COORDINATES),) if self.near else ()
-        return (*order, ("table", Table.CONFIG_ENTRIES)) if self.merged else order
+        return (("table", Table.COORDINATES),) if self.near else ()
+
+    def instances(self, store: Store, answer: Answer[list[Instance]]) -> Answer[list[Instance]]:
+        """The instances, with their central configuration if that was asked for."""
+        if not self.merged:
+            return answer
+        return queries.central_config.merged(store, answer, _service_of, _with_service)
+
+    def services(self, store: Store, answer: Answer[list[ServiceRow]]) -> Answer[list[ServiceRow]]:
+        """The same for rows alone."""
+        if not self.merged:
+            return answer
+        return queries.central_config.merged(store, answer, lambda row: row, lambda _, row: row)
 
     def chosen(self, store: Store, rows: list[Row], node_of: Callable[[Row], str]) -> list[Row]:
-        """The rows that are answered, in their order; raises `ApiError` 400 when they would have to be merged."""
-        if self.merged and any(store.by.config_names.get(one) for one in CENTRAL):
-            raise ApiError(400, "merge-central-config is not supported by this version")
+        """The rows that are answered, in their order."""
         kept = self.keep.kept(rows) if self.keep.text else rows
         return nearest_first(store, self.near, kept, node_of) if self.near else kept
+
+
+def _service_of(one: Instance) -> ServiceRow:
+    return one.service
+
+
+def _with_service(one: Instance, row: ServiceRow) -> Instance:
+    return msgspec.structs.replace(one, service=row)
 
 
 def selection_of(params: Params, kind: FilterKind, who: Identity) -> Selection:

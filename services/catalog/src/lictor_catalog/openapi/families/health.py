@@ -15,7 +15,7 @@ FAMILY = Family(
         Endpoint("GET", "/v1/health/connect/{service}", "The same for those through which the mesh reaches a service",
             Example("/v1/health/connect/web"), _INSTANCES),
         Endpoint("GET", "/v1/health/ingress/{service}", "The ingress gateways that serve a service",
-            Example("/v1/health/ingress/web"), p.READ + p.PASSING),
+            Example("/v1/health/ingress/web"), _CHECKS + p.PASSING + p.MERGED),
         Endpoint("GET", "/v1/health/checks/{service}", "The checks of a service",
             Example("/v1/health/checks/postgres"), _CHECKS),
         Endpoint("GET", "/v1/health/node/{node}", "The checks of a node",

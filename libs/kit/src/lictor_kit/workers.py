@@ -1,9 +1,9 @@
-"""Several processes of one catalog on one port (`LICTOR_WORKERS`): started, watched, told to stop, spoken for.
+"""Several processes of one role on one port (`LICTOR_WORKERS`): started, watched, told to stop, spoken for.
 
-Each worker is a whole catalog with its own view; the kernel deals connections out among them (SO_REUSEPORT), and the
-rest of Lictor sees replicas of one node. This process serves no requests. Its operations port answers for all: ready
-when every worker is, their metrics with a label `worker`, at most `LOOK_S` old. A worker that dies is started anew,
-with growing pauses; one whose parent is gone ends by itself.
+Each worker is a whole process of its role with its own view; the kernel deals connections and datagrams out among them
+(SO_REUSEPORT), and the rest of Lictor sees replicas of one node. This process serves no requests. Its operations port
+answers for all: ready when every worker is, their metrics with a label `worker`, at most `LOOK_S` old. A worker that
+dies is started anew, with growing pauses; one whose parent is gone ends by itself.
 
 Between parent and worker is one socket pair: the worker writes its operations port as a line, and reads to the end.
 """
@@ -23,8 +23,8 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from lictor_kit import Context
 from lictor_kit.backoff import Backoff
+from lictor_kit.service import Context
 
 LOOK_S = 1.0
 ANSWER_S = 2.0
@@ -39,6 +39,9 @@ ANSWER_BYTES_MAX = 4 * 1024 * 1024
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where a port is reached that is bound at every address."""
+
+WORKER = "--worker"
+"""The argument that makes a process a worker; it is for the parent alone."""
 
 log = structlog.get_logger()
 
@@ -65,7 +68,7 @@ class Worker:
         pauses = Backoff(RESTART_FIRST_S, RESTART_MAX_S, random.random)
         while not stopping():
             began = loop.time()
-            code = await self._run()
+            code = await self._run(stopping)
             if stopping():
                 return
             if loop.time() - began > STEADY_S:
@@ -75,7 +78,7 @@ class Worker:
             log.error("worker died", worker=self.number, code=code, restart_in_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)
 
-    async def _run(self) -> int:
+    async def _run(self, stopping: Callable[[], bool]) -> int:
         ours, theirs = socket.socketpair()
         reader, writer = await asyncio.open_connection(sock=ours)
         try:
@@ -83,6 +86,8 @@ class Worker:
                 self._child = await asyncio.create_subprocess_exec(
                     *self._command(self.number, theirs.fileno()), pass_fds=(theirs.fileno(),)
                 )
+            if stopping():  # the signal for all was sent while this one was being born
+                self.send(signal.SIGTERM)
             with contextlib.suppress(ValueError, OSError):
                 self.operations_port = int(await reader.readline() or b"0")
             return await self._child.wait()
@@ -144,6 +149,7 @@ class Workers:
 
     def __init__(self, context: Context, count: int, command: Callable[[int, int], Sequence[str]]) -> None:
         self._context = context
+        self._prefix = f"lictor_{context.name.replace('-', '_')}_worker_"
         host = EVERYWHERE.get(context.settings.bind, context.settings.bind)
         self.all = [Worker(number, host, command) for number in range(1, count + 1)]
         self._noted: set[str] = set()
@@ -194,31 +200,35 @@ class Workers:
 
     def collect(self) -> Iterable[Metric]:
         """The workers' metrics as they were at the last look."""
-        restarts = Metric("lictor_catalog_worker_restarts_count", "Times a worker died and was started anew", "gauge")
+        restarts = Metric(f"{self._prefix}restarts_count", "Times a worker died and was started anew", "gauge")
         families: dict[str, Metric] = {restarts.name: restarts}
         for worker in self.all:
             label = {"worker": str(worker.number)}
             restarts.samples.append(Sample(restarts.name, label, worker.restarts))
             for found in text_string_to_metric_families(worker.metrics):
-                name = _shown(found.name)
+                name = self._shown(found.name)
                 family = families.setdefault(name, Metric(name, found.documentation, found.type))
                 for sample in found.samples:
-                    family.samples.append(Sample(_shown(sample.name), {**sample.labels, **label}, sample.value))
+                    family.samples.append(Sample(self._shown(sample.name), {**sample.labels, **label}, sample.value))
         return families.values()
+
+    def _shown(self, name: str) -> str:
+        """A process's own metrics (`process_…`, `python_…`) would be taken for this process's."""
+        return name if name.startswith("lictor_") else self._prefix + name
 
 
 def _name(worker: Worker) -> str:
     return f"worker {worker.number}"
 
 
-def _shown(name: str) -> str:
-    """A process's own metrics (`process_…`, `python_…`) would be taken for this process's."""
-    return name if name.startswith("lictor_") else f"lictor_catalog_worker_{name}"
+def command(module: str) -> Callable[[int, int], list[str]]:
+    """The command lines of real workers: `python -m MODULE --worker NUMBER DESCRIPTOR`."""
+    return lambda number, descriptor: [sys.executable, "-m", module, WORKER, str(number), str(descriptor)]
 
 
-def command(number: int, descriptor: int) -> list[str]:
-    """The command line of a real worker."""
-    return [sys.executable, "-m", "lictor_catalog", "--worker", str(number), str(descriptor)]
+def descriptor_of(arguments: Sequence[str]) -> int | None:
+    """The descriptor in the arguments of a worker; None for any other process."""
+    return int(arguments[2]) if arguments[:1] == [WORKER] and len(arguments) == 3 else None
 
 
 async def obey_parent(context: Context, descriptor: int) -> None:

@@ -1,22 +1,22 @@
 """Workers: several processes on one port, with one operations port that speaks for all."""
 
 import asyncio
+import functools
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from api_fixture import story, until
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from lictor_catalog import workers
-from lictor_catalog.workers import Workers
-from lictor_kit import Context
+from lictor_kit import Context, workers
 from lictor_kit.settings import Settings
+from lictor_kit.workers import Workers, command, descriptor_of
 
 STUB = """
 import http.server, json, os, signal, socket, sys, threading
@@ -43,6 +43,29 @@ pair.sendall(f"{server.server_port}\\n".encode())
 pair.recv(1)
 os._exit(0)
 """
+
+
+def story(told: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """Run an asynchronous test in a loop of its own, at most ten seconds."""
+
+    @functools.wraps(told)
+    def run() -> None:
+        async def bounded() -> None:
+            async with asyncio.timeout(10):
+                await told()
+
+        asyncio.run(bounded())
+
+    return run
+
+
+async def until(holds: Callable[[], bool], pause_s: float) -> None:
+    """Wait, bounded, until something holds."""
+    for _ in range(2000):
+        if holds():
+            return
+        await asyncio.sleep(pause_s)
+    raise AssertionError("it never came to hold")
 
 
 @asynccontextmanager
@@ -139,3 +162,11 @@ def test_a_worker_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) 
         assert await child.wait() == -signal.SIGKILL
 
     told()
+
+
+def test_a_command_line_names_the_module_and_only_a_worker_has_a_descriptor() -> None:
+    line = command("lictor_dns")(2, 7)
+    assert line == [sys.executable, "-m", "lictor_dns", "--worker", "2", "7"]
+    assert descriptor_of(line[3:]) == 7
+    assert descriptor_of([]) is None
+    assert descriptor_of(["--help"]) is None
