@@ -20,6 +20,7 @@ from lictor_gossip.tag_expressions import matches
 from lictor_swim import (
     CONSUL_LAN,
     LOCAL,
+    Coordinate,
     Endpoint,
     Framing,
     KeyOperation,
@@ -172,7 +173,7 @@ def test_joining_works_both_ways_with_tags_events_queries_and_distance(story):
 
             assert "rtt:" in await theirs.run("rtt", "ours")
             assert "rtt:" in await theirs.run("rtt", "ours", "theirs")
-            assert pool.driver.coordinate.error < 1.5
+            assert pool.driver.coordinate != Coordinate(), "their acks have moved us"
 
     story(told)
 
