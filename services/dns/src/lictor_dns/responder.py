@@ -12,15 +12,6 @@ from typing import Final
 
 from lictor_dns.client_query import ClientQuery, subnet_of
 from lictor_dns.outcome import Outcome, Recurse
-from lictor_dns.owner_name import (
-    DomainLookup,
-    Foreign,
-    Lookup,
-    QueryLookup,
-    ReverseLookup,
-    read_name,
-    read_reverse_name,
-)
 from lictor_dns.passed_on import pass_on
 from lictor_dns.ready_replies import ReadyReplies
 from lictor_dns.replies import ReplySettings, completed, question_about, reply_of
@@ -35,6 +26,15 @@ from lictor_dnswire import (
     encode_error,
     encode_reply,
     parse_question,
+)
+from lictor_state.queries.dns_name import (
+    DomainLookup,
+    Foreign,
+    Lookup,
+    QueryLookup,
+    ReverseLookup,
+    read_name,
+    read_reverse_name,
 )
 
 _TRANSFERS: Final = frozenset({int(RRType.AXFR), int(RRType.IXFR)})

@@ -6,7 +6,6 @@ A name within the domain is resolved here, up to `LEVELS_MAX` names deep. What l
 from dataclasses import dataclass
 from typing import Final
 
-from lictor_dns.owner_name import Foreign
 from lictor_dns.zone.addresses import host
 from lictor_dns.zone.compilation import Compilation
 from lictor_dns.zone.record_set import RecordSet
@@ -23,6 +22,7 @@ from lictor_dnswire import (
     owned_template,
     parse_message,
 )
+from lictor_state.queries.dns_name import Foreign
 
 _LEADING: Final = frozenset({int(RRType.A), int(RRType.AAAA), int(RRType.CNAME)})
 

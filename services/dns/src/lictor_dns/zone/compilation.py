@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from lictor_dns.owner_name import Foreign, Lookup, read_name
 from lictor_dns.zone.record_set import Dependency, RecordSet
 from lictor_dns.zone.settings import ZoneSettings
 from lictor_dnswire import Name
 from lictor_state import Store, Table
+from lictor_state.queries.dns_name import Foreign, Lookup, read_name
 
 LEVELS_MAX: Final = 3
 """Host names within the domain that lead to one another are followed this far, as in Consul."""

@@ -3,13 +3,13 @@
 from dataclasses import replace
 from typing import Final
 
-from lictor_dns.owner_name import NodeLookup
 from lictor_dns.zone.addresses import address, host, meta
 from lictor_dns.zone.aliases import alias_set
 from lictor_dns.zone.compilation import Compilation
 from lictor_dns.zone.record_set import NOTHING, RecordSet
 from lictor_dnswire import RRType, answer_template, record_group
 from lictor_state import Table
+from lictor_state.queries.dns_name import NodeLookup
 
 _ADDRESS_TYPES: Final = frozenset({int(RRType.A), int(RRType.AAAA), int(RRType.ANY)})
 _META_TYPES: Final = frozenset({int(RRType.TXT), int(RRType.ANY)})

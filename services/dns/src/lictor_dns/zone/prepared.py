@@ -5,7 +5,6 @@ instances, and the coordinates of the nodes where the order is by distance. Wher
 is kept.
 """
 
-from lictor_dns.owner_name import QueryLookup
 from lictor_dns.zone.compilation import Compilation
 from lictor_dns.zone.instances import instance_set
 from lictor_dns.zone.record_set import NOTHING, RecordSet
@@ -13,6 +12,7 @@ from lictor_dns.zone.services import note_service
 from lictor_state import Table
 from lictor_state.durations import SECOND, DurationError, parse
 from lictor_state.queries.answer import Instance
+from lictor_state.queries.dns_name import QueryLookup
 from lictor_state.queries.prepared_execution import AGENT, BY_ADDRESS, Asker, execute
 from lictor_state.queries.prepared_query import TemplateByIdError, resolve
 

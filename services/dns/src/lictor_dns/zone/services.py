@@ -1,6 +1,5 @@
 """Services, proxies that lead to them, and ingress gateways that serve them: lookups to instances."""
 
-from lictor_dns.owner_name import ServiceLookup
 from lictor_dns.zone.compilation import Compilation
 from lictor_dns.zone.instances import instance_set
 from lictor_dns.zone.record_set import NOTHING, RecordSet
@@ -8,6 +7,7 @@ from lictor_state import Table
 from lictor_state import reported_indexes as reported
 from lictor_state.queries import gateways, health
 from lictor_state.queries.answer import Instance
+from lictor_state.queries.dns_name import ServiceLookup
 from lictor_state.queries.usable import is_usable
 
 

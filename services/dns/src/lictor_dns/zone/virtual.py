@@ -1,11 +1,11 @@
 """Addresses that stand in names, and virtual addresses of the services of the mesh."""
 
-from lictor_dns.owner_name import AddressLookup, VirtualLookup
 from lictor_dns.zone.addresses import address, of_packed
 from lictor_dns.zone.compilation import Compilation
 from lictor_dns.zone.record_set import RecordSet
 from lictor_dnswire import RRType, answer_template, record_group
 from lictor_state import Table
+from lictor_state.queries.dns_name import AddressLookup, VirtualLookup
 from lictor_state.virtual_ips import address_of
 
 

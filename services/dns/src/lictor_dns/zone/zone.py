@@ -11,16 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from lictor_dns.owner_name import (
-    AddressLookup,
-    DomainLookup,
-    Lookup,
-    NodeLookup,
-    QueryLookup,
-    ReverseLookup,
-    ServiceLookup,
-    VirtualLookup,
-)
 from lictor_dns.zone.addresses import node_name
 from lictor_dns.zone.apex import apex_set, soa_rdata
 from lictor_dns.zone.compilation import Asked, Compilation
@@ -36,6 +26,16 @@ from lictor_dnswire import PTR, SOA, Name, Record, RRType, answer_template, comp
 from lictor_dnswire.codes import HEADER_BYTES
 from lictor_state import Change, Store, Table
 from lictor_state.prepared_query_rows import PreparedQueryRow
+from lictor_state.queries.dns_name import (
+    AddressLookup,
+    DomainLookup,
+    Lookup,
+    NodeLookup,
+    QueryLookup,
+    ReverseLookup,
+    ServiceLookup,
+    VirtualLookup,
+)
 
 SETS_MAX = 65_536
 """Compiled sets kept; beyond it all are dropped and compiled again as they are asked for."""
