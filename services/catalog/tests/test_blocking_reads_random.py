@@ -34,6 +34,7 @@ TARGETS = [
     "config/", "config/service-defaults", "config/service-defaults/web", "config/service-defaults/none", "config/proxy-defaults", "config/service-defaults?filter=Protocol==http",
     "connect/intentions", "connect/intentions?filter=Action==deny", "connect/intentions/exact?source=web&destination=db", "connect/intentions/match?by=destination&name=db", "connect/intentions/match?by=source&name=web", "connect/intentions/check?source=web&destination=db", "connect/intentions/00000000-0000-4000-8000-00000000abcd",
     "coordinate/datacenters", "coordinate/node/n1", "coordinate/node/n9", "coordinate/nodes", "coordinate/nodes?segment=s", "event/list", "event/list?name=deploy",
+    "internal/dns/explain?name=web.service.consul", "internal/dns/explain?name=none.service.consul",
     "kv/a", "kv/a?raw", "kv/none", "kv/a/?recurse", "kv/a/?keys", "kv/a?keys&separator=/", "kv/?recurse", "kv/?keys", "kv/zz?recurse", "kv/zz?keys",
     "operator/usage", "query", "session/info/s-1", "session/info/none", "session/list", "session/node/n1", "session/node/n9",
 ]  # fmt: skip
