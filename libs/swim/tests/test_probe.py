@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from lictor_swim import LAN, VERSIONS, Datagram, Endpoint, Framing, OpenStream, SwimNode
-from lictor_swim.events import MemberState, MemberSuspected, MemberTrusted, PacketsBlocked
+from lictor_swim.events import MemberFailed, MemberState, MemberSuspected, MemberTrusted, PacketsBlocked
 from lictor_swim.wire import (
     Ack,
     Alive,
@@ -339,3 +339,44 @@ def test_no_packet_exceeds_its_budget(swim_node: MakeNode) -> None:
     checksum_bytes = 5
     assert max(sizes) <= LAN.packet_bytes + checksum_bytes
     assert max(sizes) > LAN.packet_bytes // 2
+
+
+def test_a_node_that_stood_still_reads_its_socket_before_it_judges(swim_node: MakeNode) -> None:
+    """Event loops run timers first: the refutation that waits in the socket must still count."""
+    node = swim_node()
+    introduce(node, 3)
+    tell(node, Suspect(1, "p1", "p2"), 1.0)
+    node.handle_timer(1.0)
+    due = node.next_deadline()
+    assert due < 2.5
+    # It wakes long after the suspicion was over.
+    node.handle_timer(60.0)
+    assert node.health_score == 1
+    tell(node, Alive(2, "p1", address(1), 7946, b"", VERSIONS.encode()), 60.0)
+    node.handle_timer(60.1)
+    kinds = [type(event) for event in node.events()]
+    assert MemberTrusted in kinds
+    assert MemberFailed not in kinds
+
+
+def test_a_probe_whose_answer_waited_through_a_standstill_is_no_failure(swim_node: MakeNode) -> None:
+    node = swim_node()
+    introduce(node, 3)
+    now, target, ping = next_probe(node)
+    assert node.next_deadline() <= now + LAN.probe_timeout_s
+    node.handle_timer(now + 30.0)
+    tell(node, Ack(ping.sequence), now + 30.0, target)
+    node.next_deadline()
+    node.handle_timer(now + 30.1)
+    assert not [event for event in node.events() if isinstance(event, MemberSuspected)]
+
+
+def test_timers_that_are_a_little_late_are_no_standstill(swim_node: MakeNode) -> None:
+    node = swim_node()
+    introduce(node, 3)
+    for _ in range(50):
+        node.handle_timer(node.next_deadline() + 0.2)
+        for destination, message in sent(node):
+            if isinstance(message, Ping):
+                tell(node, Ack(message.sequence), node.next_deadline(), destination)
+    assert node.health_score == 0

@@ -55,7 +55,7 @@ def test_every_queue_tells_its_depth_and_the_age_of_its_oldest(serf_pool: MakePo
 
 
 def test_what_went_out_no_longer_counts_and_a_replacement_is_young() -> None:
-    queue = BroadcastQueue(10)
+    queue = BroadcastQueue(10, 1400)
     queue.enqueue(b"about a", "a", now=1.0)
     queue.enqueue(b"about b", "b", now=2.0)
     queue.enqueue(b"newer about a", "a", now=4.0)

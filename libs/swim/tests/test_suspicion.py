@@ -41,13 +41,19 @@ def test_confirmations_shorten_a_suspicion_on_a_logarithmic_scale(confirmations:
 def test_only_distinct_accusers_confirm_and_only_as_many_as_wanted() -> None:
     suspicion = Suspicion("a", 100.0, LAN, 10)
     assert suspicion.deadline == pytest.approx(124.0)
-    assert not suspicion.confirm("a")
-    assert suspicion.confirm("b")
-    assert not suspicion.confirm("b")
+    assert not suspicion.confirm("a", 101.0)
+    assert suspicion.confirm("b", 101.0)
+    assert not suspicion.confirm("b", 101.0)
     assert suspicion.deadline == pytest.approx(111.381, abs=0.001)
-    assert suspicion.confirm("c")
+    assert suspicion.confirm("c", 101.0)
     assert suspicion.deadline == pytest.approx(104.0)
-    assert not suspicion.confirm("d")
+    assert not suspicion.confirm("d", 101.0)
+
+
+def test_a_late_confirmation_ends_a_suspicion_now_and_not_in_the_past() -> None:
+    suspicion = Suspicion("a", 100.0, LAN, 10)
+    assert suspicion.confirm("b", 120.0)
+    assert suspicion.deadline == 120.0
 
 
 def test_a_pool_too_small_to_confirm_starts_at_the_shortest_time() -> None:
@@ -60,7 +66,7 @@ def test_confirmations_never_lengthen_a_suspicion(accusers: list[str], pool: int
     suspicion = Suspicion("a", 0.0, LAN, pool)
     before = suspicion.deadline
     for accuser in accusers:
-        suspicion.confirm(accuser)
+        suspicion.confirm(accuser, 0.0)
         assert shortest_suspicion_s(LAN, pool) <= suspicion.deadline <= before
         before = suspicion.deadline
 
@@ -88,7 +94,7 @@ def test_large_pools_exchange_state_less_often(pool: int, factor: int) -> None:
 
 
 def test_updates_that_went_out_least_go_first_and_longer_before_shorter() -> None:
-    queue = BroadcastQueue(10)
+    queue = BroadcastQueue(10, 1400)
     queue.enqueue(b"old", now=0.0)
     assert queue.take(0, 10, 9) == [b"old"]
     queue.enqueue(b"new", now=0.0)
@@ -97,7 +103,7 @@ def test_updates_that_went_out_least_go_first_and_longer_before_shorter() -> Non
 
 
 def test_an_update_that_does_not_fit_waits_while_shorter_ones_go() -> None:
-    queue = BroadcastQueue(10)
+    queue = BroadcastQueue(10, 1400)
     queue.enqueue(b"x" * 50, now=0.0)
     queue.enqueue(b"short", now=0.0)
     assert queue.take(2, 20, 9) == [b"short"]
@@ -106,7 +112,7 @@ def test_an_update_that_does_not_fit_waits_while_shorter_ones_go() -> None:
 
 
 def test_an_update_is_done_after_its_last_transmission() -> None:
-    queue = BroadcastQueue(10)
+    queue = BroadcastQueue(10, 1400)
     broadcast = queue.enqueue(b"news", now=0.0)
     for _ in range(3):
         assert queue.is_pending(broadcast)
@@ -116,7 +122,7 @@ def test_an_update_is_done_after_its_last_transmission() -> None:
 
 
 def test_an_update_about_a_node_replaces_the_one_before() -> None:
-    queue = BroadcastQueue(10)
+    queue = BroadcastQueue(10, 1400)
     first = queue.enqueue(b"a is suspect", "a", now=0.0)
     queue.enqueue(b"b is suspect", "b", now=0.0)
     second = queue.enqueue(b"a is alive", "a", now=0.0)
@@ -132,7 +138,7 @@ def test_an_update_about_a_node_replaces_the_one_before() -> None:
 def test_a_queue_stays_within_its_depth_and_every_packet_within_its_budget(
     updates: list[tuple[bytes, str]], budget: int
 ) -> None:
-    queue = BroadcastQueue(8)
+    queue = BroadcastQueue(8, 1400)
     for message, name in updates:
         queue.enqueue(message, name, now=0.0)
         assert len(queue) <= 8

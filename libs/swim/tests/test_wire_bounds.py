@@ -188,7 +188,12 @@ def test_packets_open_as_they_were_sealed(framing: Framing, payloads: list[bytes
 def test_streams_assemble_from_any_pieces(
     framing: Framing, names: list[str], state: bytes, join: bool, step: int
 ) -> None:
-    message = PushPull(tuple([NodeState(name, b"\x0a\0\0\x01", 1, b"", 1, 0, bytes(6)) for name in names]), state, join)
+    # Rows of the usual form (the port takes two bytes) and of another one.
+    ports = [7946 if index % 2 else 1 for index in range(len(names))]
+    rows = [
+        NodeState(name, b"\x0a\0\0\x01", port, b"", 1, 0, bytes(6)) for name, port in zip(names, ports, strict=True)
+    ]
+    message = PushPull(tuple(rows), state, join)
     data = seal_stream(encode_stream_message(message), framing, nonce=bytes(12))
     assembler = StreamAssembler()
     pieces = [data[at : at + step] for at in range(0, len(data), step)]

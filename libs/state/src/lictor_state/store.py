@@ -39,6 +39,7 @@ from lictor_state.rows import (
     ServiceRow,
     SessionRow,
     Table,
+    config_key,
 )
 from lictor_state.secondary_indexes import SecondaryIndexes
 from lictor_state.sharing import Sharing
@@ -173,7 +174,7 @@ class Store:
 
     def config_entry(self, kind: str, name: str) -> ConfigEntryRow | None:
         """A config entry."""
-        return self._tables[Table.CONFIG_ENTRIES].get((kind, name))  # type: ignore[return-value]  # by its table
+        return self._tables[Table.CONFIG_ENTRIES].get(config_key(kind, name))  # type: ignore[return-value]  # by its table
 
     def agent(self, node: str) -> AgentRow | None:
         """The agent behind a node."""

@@ -23,9 +23,9 @@ from lictor_swim.events import (
     Refuted,
 )
 from lictor_swim.history import HistoryEntry, HistoryKind
-from lictor_swim.membership import Identity
 from lictor_swim.node import SwimNode
 from lictor_swim.outbox import Datagram, Effect, OpenStream
+from lictor_swim.record import Identity
 from lictor_swim.serf import (
     CONSUL_LAN,
     SERF_FAST,

@@ -9,6 +9,12 @@ import math
 
 from msgspec import Struct
 
+GOSSIP_BYTES_MAX = 1400
+"""Longest update that a packet can carry, in every profile."""
+
+NEVER_QUEUED = 0
+"""The id of an update that fits no packet; it is not pending."""
+
 
 class _Entry(Struct, order=True):
     """Sorts by fewest transmissions, then longest message, then newest."""
@@ -38,12 +44,14 @@ class BroadcastQueue:
 
     Args:
         depth_max: most entries; beyond it those that went out most are dropped, as they are known widest.
+        message_bytes_max: longer updates are not queued: they fit no packet and would only wait.
     """
 
-    __slots__ = ("_by_id", "_by_name", "_entries", "_next_id", "depth_max")
+    __slots__ = ("_by_id", "_by_name", "_entries", "_message_bytes_max", "_next_id", "depth_max")
 
-    def __init__(self, depth_max: int) -> None:
+    def __init__(self, depth_max: int, message_bytes_max: int) -> None:
         self.depth_max = depth_max
+        self._message_bytes_max = message_bytes_max
         self._entries: list[_Entry] = []
         self._by_name: dict[str, _Entry] = {}
         self._by_id: set[int] = set()
@@ -68,6 +76,8 @@ class BroadcastQueue:
         old = self._by_name.pop(name, None) if name else None
         if old is not None:
             self._remove(old)
+        if len(message) > self._message_bytes_max:
+            return NEVER_QUEUED
         entry = _Entry(0, -len(message), -self._next_id, name, message, now)
         self._next_id += 1
         bisect.insort(self._entries, entry)

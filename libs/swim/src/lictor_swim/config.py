@@ -7,6 +7,7 @@ small clusters on one network, where a dead node should be known within a second
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Versions(NamedTuple):
@@ -120,4 +121,13 @@ FAST = SwimConfig(
     dead_node_reclaim_s=2.0,
     stream_timeout_s=2.0,
 )
-PROFILES: dict[str, SwimConfig] = {"lan": LAN, "wan": WAN, "local": LOCAL, "fast": FAST}
+RECLAIM_S = 30.0
+"""Consul's choice for what memberlist leaves off: a machine that comes back at another address gets its name again."""
+
+PROFILES: dict[str, SwimConfig] = {
+    "lan": replace(LAN, dead_node_reclaim_s=RECLAIM_S),
+    "wan": replace(WAN, dead_node_reclaim_s=RECLAIM_S),
+    "local": LOCAL,
+    "fast": FAST,
+}
+"""What a service offers by name."""

@@ -10,18 +10,16 @@ This module sends nothing: what is to be passed on waits in `broadcasts`.
 
 from collections.abc import Callable, Iterable, MutableMapping
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from lictor_swim.addresses import endpoint_of
 from lictor_swim.awareness import Awareness
-from lictor_swim.broadcast_queue import BroadcastQueue
-from lictor_swim.config import SwimConfig, Versions
+from lictor_swim.broadcast_queue import GOSSIP_BYTES_MAX, BroadcastQueue
+from lictor_swim.config import SwimConfig
 from lictor_swim.dice import Dice, sample, shuffle
 from lictor_swim.events import (
     Event,
     InputRefused,
-    Member,
     MemberFailed,
     MemberJoined,
     MemberLeft,
@@ -34,72 +32,17 @@ from lictor_swim.events import (
     Refuted,
 )
 from lictor_swim.history import History, HistoryEntry, HistoryKind
+from lictor_swim.record import Identity, Record, fault_of
 from lictor_swim.suspicion import Suspicion
 from lictor_swim.wire.messages import META_BYTES_MAX, Alive, Dead, NodeState, Suspect, encode_message
 
 MEMBERS_MAX = 16_384
 """Most records kept; further names are refused. Pools above 10,000 members are split in practice."""
 
-NAME_BYTES_MAX = 512
-"""Longest name accepted; a longer one would not fit a packet beside full metadata."""
-
 DRAWS_PER_MEMBER = 8
 """How often a random choice is tried for each member wanted before all members are looked at."""
 
 _INCARNATION_MASK = 0xFFFF_FFFF
-_VERSION_BYTES = 6
-_ADDRESS_BYTES = (4, 16)
-
-
-class Identity(Struct, frozen=True, kw_only=True):
-    """Who this node is.
-
-    Attributes:
-        name: unique in the pool.
-        address: advertised, 4 or 16 bytes.
-        port: advertised; also assumed for peers that announce port 0.
-        meta: at most 512 bytes.
-        versions: announced protocol versions.
-    """
-
-    name: str
-    address: bytes
-    port: int
-    meta: bytes = b""
-    versions: Versions
-
-
-class Record(Struct, frozen=True):
-    """What is known of one member. `changed_at` is when its state last changed, seconds.
-
-    `is_known` tells a member that was seen alive from a name that just came up.
-    """
-
-    name: str
-    address: bytes
-    port: int
-    meta: bytes
-    versions: bytes
-    incarnation: int
-    state: MemberState
-    changed_at: float
-    is_known: bool = False
-
-    def member(self) -> Member:
-        """The record as a value."""
-        return Member(
-            self.name, self.address, self.port, self.meta, self.versions, self.incarnation, MemberState(self.state)
-        )
-
-    @property
-    def is_gone(self) -> bool:
-        """Dead or left."""
-        return self.state in (MemberState.DEAD, MemberState.LEFT)
-
-    @property
-    def protocol_max(self) -> int:
-        """The newest memberlist protocol that it understands."""
-        return self.versions[1]
 
 
 class Membership:
@@ -126,7 +69,7 @@ class Membership:
         self.identity = identity
         self.records: MutableMapping[str, Record] = {}
         self.probe_order: list[str] = []
-        self.broadcasts = BroadcastQueue(depth_max=MEMBERS_MAX)
+        self.broadcasts = BroadcastQueue(MEMBERS_MAX, GOSSIP_BYTES_MAX)
         self.history = History()
         self.leaving = False
         self._incarnation = 0
@@ -160,7 +103,7 @@ class Membership:
         own = claim.node == self.identity.name
         if own and self.leaving:
             return
-        fault = _fault(claim)
+        fault = fault_of(claim)
         if fault:
             self._emit(InputRefused(claim.node, fault), now)
             return
@@ -247,13 +190,14 @@ class Membership:
             return
         suspicion = self.suspicions.get(claim.node)
         if suspicion is not None:
-            if suspicion.confirm(claim.accuser):
+            if suspicion.confirm(claim.accuser, now):
                 self.note(record.name, HistoryKind.CONFIRMED, claim.accuser, now)
                 self._pass_on(claim, now)
             return
         if record.state != MemberState.ALIVE:
             return
         if claim.node == self.identity.name:
+            self.note(record.name, HistoryKind.SUSPECTED, claim.accuser, now)
             self._refute(record, claim.incarnation, now)
             return
         self._pass_on(claim, now)
@@ -271,6 +215,7 @@ class Membership:
         if record.is_gone:
             return
         if own and not self.leaving:
+            self.note(record.name, HistoryKind.FAILED, claim.accuser, now)
             self._refute(record, claim.incarnation, now)
             return
         self.suspicions.pop(record.name, None)
@@ -335,9 +280,11 @@ class Membership:
         self._emit(MemberLeft(record.member()), now)
         return self.broadcasts.enqueue(encode_message(claim), record.name, now=now)
 
-    def suspicion_deadline(self) -> float | None:
-        """When the next suspicion ends in death."""
-        return min((suspicion.deadline for suspicion in self.suspicions.values()), default=None)
+    def suspicion_deadline(self) -> float:
+        """When the next suspicion ends in death; infinite when nobody is suspected."""
+        if not self.suspicions:
+            return float("inf")
+        return min([suspicion.deadline for suspicion in self.suspicions.values()])
 
     def reached_by_stream(self, name: str, now: float) -> None:
         """A probe of this member was answered on a stream only."""
@@ -345,6 +292,11 @@ class Membership:
         if record is not None:
             self.note(name, HistoryKind.STREAM_ONLY, name, now)
             self._emit(PacketsBlocked(record.member()), now)
+
+    def postpone(self, seconds: float) -> None:
+        """Give every suspicion so much longer."""
+        for suspicion in self.suspicions.values():
+            suspicion.postpone(seconds)
 
     def expire(self, now: float) -> None:
         """Declare dead whoever did not refute in time."""
@@ -417,6 +369,7 @@ class Membership:
         record = self._put(replace(record, incarnation=self._next_incarnation(accused)))
         self._awareness.apply(1)
         self._announce(record, now)
+        self.note(record.name, HistoryKind.REFUTED, record.name, now)
         self._emit(Refuted(record.incarnation), now)
 
     def _next_incarnation(self, accused: int) -> int:
@@ -440,18 +393,3 @@ def _should_hear(record: Record, dead_since: float) -> bool:
     if record.state == MemberState.DEAD:
         return record.changed_at >= dead_since
     return record.state != MemberState.LEFT
-
-
-def _fault(claim: Alive) -> str:
-    """Why a claim cannot enter the list; empty when it can."""
-    if not 0 < len(claim.node.encode("utf-8", "surrogateescape")) <= NAME_BYTES_MAX:
-        return f"a node name has 1 to {NAME_BYTES_MAX} bytes"
-    if len(claim.address) not in _ADDRESS_BYTES:
-        return f"address has {len(claim.address)} bytes, neither 4 nor 16"
-    if len(claim.meta) > META_BYTES_MAX:
-        return f"metadata has {len(claim.meta)} bytes, more than {META_BYTES_MAX}"
-    if len(claim.versions) != _VERSION_BYTES:
-        return f"version vector has {len(claim.versions)} bytes, not {_VERSION_BYTES}"
-    if not 0 < claim.versions[0] <= claim.versions[1]:
-        return f"protocol versions {claim.versions[0]} to {claim.versions[1]} are not a range"
-    return ""

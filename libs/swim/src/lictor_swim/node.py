@@ -17,10 +17,11 @@ from lictor_swim.delegate import Delegate, NullDelegate
 from lictor_swim.dice import Dice
 from lictor_swim.events import Event, InputRefused, JoinFailed, JoinSucceeded, Member, MemberState
 from lictor_swim.history import HistoryEntry
-from lictor_swim.membership import Identity, Membership
+from lictor_swim.membership import Membership
 from lictor_swim.outbox import Effect, Outbox
 from lictor_swim.probe import FailureDetector
 from lictor_swim.push_pull import incompatibility, push_pull_interval_s
+from lictor_swim.record import Identity
 from lictor_swim.wire.errors import EnvelopeError, WireError
 from lictor_swim.wire.keyring import Keyring
 from lictor_swim.wire.messages import (
@@ -43,6 +44,10 @@ from lictor_swim.wire.stream import PushPull, StreamMessage, open_stream
 
 _USER_TYPE = bytes((MessageType.USER,))
 _PROTOCOL_CHECKSUM = 5
+
+
+STALL_SHARE = 0.5
+"""A timer that is late by this share of the probe timeout tells that the process stood still."""
 
 
 class _Stream(NamedTuple):
@@ -91,6 +96,7 @@ class SwimNode:
         self._next_gossip_at = 0.0
         self._next_push_pull_at = 0.0
         self._leave_id: int | None = None
+        self._due = float("inf")
 
     # What the driver calls
 
@@ -157,6 +163,9 @@ class SwimNode:
 
     def handle_timer(self, now: float) -> None:
         """Do what is due at `now`; harmless when nothing is."""
+        late_s, self._due = now - self._due, float("inf")
+        if late_s > self._config.probe_timeout_s * STALL_SHARE:
+            self._stalled(late_s)
         for stream_id, stream in list(self._streams.items()):
             if now >= stream.deadline:
                 self.stream_failed(stream_id, "no answer in time", now)
@@ -171,14 +180,25 @@ class SwimNode:
 
     def next_deadline(self) -> float:
         """When `handle_timer` is next needed; it may change with every call."""
-        deadlines = [self._detector.deadline(), self._next_push_pull_at]
-        suspicion = self._membership.suspicion_deadline()
-        if suspicion is not None:
-            deadlines.append(suspicion)
+        # These two lie ahead when they are asked for; gossip may be due long before there is something to gossip.
+        self._due = min(self._detector.deadline(), self._membership.suspicion_deadline())
+        deadlines = [self._due, self._next_push_pull_at]
         if len(self._membership.records) > 1 and self._has_broadcasts():
             deadlines.append(self._next_gossip_at)
         deadlines.extend(stream.deadline for stream in self._streams.values())
         return min(deadlines)
+
+    def _stalled(self, late_s: float) -> None:
+        """This process stood still. Answers and refutations may wait in its socket, and event loops run timers first.
+
+        What would now be held against others waits as much longer as it was late here. An observer that stands still
+        for a probe timeout or longer is a bad one, so its health score rises as well (Lifeguard §IV.A).
+        """
+        if len(self._membership.records) > 1:
+            self._membership.postpone(late_s)
+            self._detector.postpone(late_s)
+            if late_s >= self._config.probe_timeout_s:
+                self._awareness.apply(1)
 
     def outgoing(self) -> list[Effect]:
         """The packets to send and streams to open since the last call."""

@@ -19,8 +19,9 @@ from lictor_swim.delegate import Delegate
 from lictor_swim.dice import Dice
 from lictor_swim.events import MemberState
 from lictor_swim.history import HistoryKind
-from lictor_swim.membership import Membership, Record
+from lictor_swim.membership import Membership
 from lictor_swim.outbox import Outbox
+from lictor_swim.record import Record
 from lictor_swim.wire.errors import WireError
 from lictor_swim.wire.messages import Ack, IndirectPing, Nack, Ping, Suspect, encode_message
 
@@ -117,6 +118,12 @@ class FailureDetector:
             at = probe.deadline if probe.indirect else min(probe.indirect_at, probe.deadline)
         relayed = min((min(relay.nack_at, relay.expires_at) for relay in self._relays.values()), default=at)
         return min(at, relayed)
+
+    def postpone(self, seconds: float) -> None:
+        """Give the probe under way so much longer: this node stood still and heard nothing."""
+        if self._probe is not None:
+            self._probe.indirect_at += seconds
+            self._probe.deadline += seconds
 
     def tick(self, now: float) -> None:
         """Do what is due."""

@@ -35,16 +35,23 @@ class Suspicion:
         self.accusers = {accuser}
         self.deadline = now + (self._longest_s if self.confirmations_wanted else self._shortest_s)
 
-    def confirm(self, accuser: str) -> bool:
-        """Count another accuser; whether it was new and still counts (and so deserves to be passed on)."""
+    def confirm(self, accuser: str, now: float) -> bool:
+        """Count another accuser; whether it was new and still counts (and so deserves to be passed on).
+
+        The end comes nearer, but is never before `now`: a time in the past would look like a timer that fired late.
+        """
         confirmations = len(self.accusers) - 1
         if confirmations >= self.confirmations_wanted or accuser in self.accusers:
             return False
         self.accusers.add(accuser)
-        self.deadline = self._started + suspicion_s(
-            confirmations + 1, self.confirmations_wanted, self._shortest_s, self._longest_s
-        )
+        lasts_s = suspicion_s(confirmations + 1, self.confirmations_wanted, self._shortest_s, self._longest_s)
+        self.deadline = min(self.deadline, max(self._started + lasts_s, now))
         return True
+
+    def postpone(self, seconds: float) -> None:
+        """End so much later: the observer stood still for that long and heard nothing."""
+        self._started += seconds
+        self.deadline += seconds
 
 
 def shortest_suspicion_s(config: SwimConfig, pool_size: int) -> float:

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from lictor_swim import VERSIONS, Endpoint, Identity, MemberState, SwimConfig, SwimNode, address_bytes
 from lictor_swim.dice import Dice
-from lictor_swim.membership import Membership, Record
+from lictor_swim.membership import Membership
 from lictor_swim.outbox import Outbox
+from lictor_swim.record import Record
 from lictor_swim.wire import Framing
 from lictor_swim.wire.messages import Message, NodeState, decode_message
 from lictor_swim.wire.packet import COMPOUND_PART_BYTES

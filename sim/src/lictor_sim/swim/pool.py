@@ -69,6 +69,8 @@ class SwimPool:
         self.no_packets: set[int] = set()
         self.dead: set[int] = set()
         self.starved: set[int] = set()
+        self.stall_cycle_s = STALL_CYCLE_S
+        self.run_share = RUN_SHARE
         self.suspicions: list[Sighting] = []
         self.deaths: list[Sighting] = []
         self.blocked: Counter[int] = Counter()
@@ -85,7 +87,7 @@ class SwimPool:
         self.index = {endpoint_of(one.address, one.port): index for index, one in enumerate(everybody)}
         self.endpoints = list(self.index)
         self._armed = [float("inf")] * size
-        self._phase = [self._dice.random() * STALL_CYCLE_S for _ in range(size)]
+        self._phase = [self._dice.random() for _ in range(size)]
         self.members = [
             BulkMember(one, config, random.Random(seed * 1_000_003 + index), base, order)
             for index, one in enumerate(everybody)
@@ -190,22 +192,22 @@ class SwimPool:
     # Starvation
 
     def _runs(self, index: int) -> bool:
-        return (self.now + self._phase[index]) % STALL_CYCLE_S < RUN_SHARE * STALL_CYCLE_S
+        return (self.now / self.stall_cycle_s + self._phase[index]) % 1.0 < self.run_share
 
     def _postpone(self, kind: int, index: int, what: Any) -> None:
         """Wait for the member's next moment; packets beyond the socket's room are lost."""
         waiting = self._waiting.setdefault(index, deque())
         if not waiting:
-            resumes = STALL_CYCLE_S - (self.now + self._phase[index]) % STALL_CYCLE_S
-            self._push(self.now + resumes + 1e-6, RESUME, index, None)
+            rest = 1.0 - (self.now / self.stall_cycle_s + self._phase[index]) % 1.0
+            self._push(self.now + rest * self.stall_cycle_s + 1e-6, RESUME, index, None)
         if kind == PACKET and len(waiting) >= SOCKET_PACKETS_MAX:
             return
         waiting.append((kind, what))
 
     def _resume(self, index: int) -> None:
-        """The member runs again, with all that waited: what came in before the timers, as in an event loop."""
+        """The member runs again, with all that waited: timers before what came in, as libuv does it, which is worse."""
         waiting = self._waiting.pop(index, deque())
-        for kind, what in sorted(waiting, key=lambda one: one[0] == TIMER):
+        for kind, what in sorted(waiting, key=lambda one: one[0] != TIMER):
             self._handle(kind, index, what)
 
     # The heap

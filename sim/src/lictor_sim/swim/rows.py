@@ -16,6 +16,7 @@ SETTLE_S = 5.0
 FAULT_S = 120.0
 AFTER_S = 60.0
 ONE_WAY_LOSS = 0.4
+BUSY_CYCLE_S = 0.5
 WATCH_S = 30.0
 """How long a crash is watched: beyond the longest suspicion in a pool of 20."""
 
@@ -116,6 +117,22 @@ def starved(seed: int, *, size: int, count: int, config: SwimConfig = LAN) -> Ro
     return Row("P7", f"{count} of {size} run for 0.2 s in every 2 s", not others and min(worst) > 0, seen)
 
 
+def busy(seed: int, *, size: int, config: SwimConfig, profile: str) -> Row:
+    """All members share busy processors and stand still half of the time: nobody is evicted at all."""
+    pool = SwimPool(size, seed, config=config)
+    pool.stall_cycle_s, pool.run_share = BUSY_CYCLE_S, 0.5
+    pool.run_until(SETTLE_S)
+    pool.starved = set(range(size))
+    pool.run_until(SETTLE_S + FAULT_S)
+    evicted = _evicted(pool)
+    worst = max(member.health_score for member in pool.members)
+    seen = f"{len(evicted)} evicted; health scores at the end up to {worst}"
+    stall_ms = BUSY_CYCLE_S * 500
+    return Row(
+        "P7", f"{size} of {size} stand still half of the time, {stall_ms:.0f} ms at once, {profile}", not evicted, seen
+    )
+
+
 def all_rows(seed: int) -> list[Row]:
     """Every row."""
     return [
@@ -125,4 +142,5 @@ def all_rows(seed: int) -> list[Row]:
         crashed(seed, 20, config=LAN, size=20, profile="LAN", median_s=8.0),
         crashed(seed, 20, config=FAST, size=8, profile="FAST", median_s=2.0),
         starved(seed, size=50, count=5),
+        busy(seed, size=8, config=FAST, profile="profile FAST"),
     ]

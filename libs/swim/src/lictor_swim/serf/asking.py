@@ -10,6 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from lictor_swim.record import NAME_BYTES_MAX
 from lictor_swim.serf.events import QueryAck, QueryAnswer, QueryDone, QueryId, SerfEvent
 from lictor_swim.serf.members import MEMBERS_MAX
 from lictor_swim.serf.wire import FLAG_ACK, QueryResponse
@@ -32,6 +33,7 @@ class QueryParams(Struct, frozen=True, kw_only=True):
         ack: whether to be told who received it.
         relay_factor: through so many other members each answer comes as well (0 to 255), against lost packets.
         timeout_s: how long answers count; None: Serf's default for the pool's size.
+        timeout_s_min: the default is not below it: what every member must do is worth some patience.
     """
 
     name: str
@@ -41,6 +43,7 @@ class QueryParams(Struct, frozen=True, kw_only=True):
     ack: bool = False
     relay_factor: int = 0
     timeout_s: float | None = None
+    timeout_s_min: float = 0.0
 
 
 class Asker(Protocol):
@@ -121,7 +124,7 @@ class Asking:
         if waiting is None or now >= waiting.deadline:
             return
         heard = waiting.acks if response.flags & FLAG_ACK else waiting.answers
-        if response.responder in heard or len(heard) >= MEMBERS_MAX:
+        if response.responder in heard or len(heard) >= MEMBERS_MAX or len(response.responder) > NAME_BYTES_MAX:
             return
         heard.add(response.responder)
         if response.flags & FLAG_ACK:

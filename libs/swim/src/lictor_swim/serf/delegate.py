@@ -6,7 +6,7 @@ as it came in, and only if it was new here; that is what ends its spread.
 
 from collections.abc import Callable
 
-from lictor_swim.broadcast_queue import BroadcastQueue, retransmit_limit
+from lictor_swim.broadcast_queue import GOSSIP_BYTES_MAX, BroadcastQueue, retransmit_limit
 from lictor_swim.delegate import NullDelegate
 from lictor_swim.events import (
     Event,
@@ -80,14 +80,14 @@ class SerfDelegate(NullDelegate):
         accepts: Accepts | None,
     ) -> None:
         self.clock = LamportClock()
-        self.intents = BroadcastQueue(QUEUE_DEPTH_MAX)
+        self.intents = BroadcastQueue(QUEUE_DEPTH_MAX, GOSSIP_BYTES_MAX)
         self.leaving = False
         self._own_name = own_name
         self._members = members
         self._emit = emit
         self._retransmit_mult = retransmit_mult
         self.events: RecentRing[SeenEvent] = RecentRing()
-        self.event_queue = BroadcastQueue(QUEUE_DEPTH_MAX)
+        self.event_queue = BroadcastQueue(QUEUE_DEPTH_MAX, GOSSIP_BYTES_MAX)
         self._queries = queries
         self._positions = positions
         self._accepts = accepts
@@ -256,6 +256,8 @@ class SerfDelegate(NullDelegate):
         return self._members.leave_intent(intent, now)
 
     def _take_event(self, event: UserEvent) -> bool:
+        if len(event.name) + len(event.payload or b"") > USER_EVENT_BYTES_MAX:
+            return False  # the ring keeps thousands of them
         new = self.events.admit(event.ltime, SeenEvent(event.name, event.payload))
         if new:
             self._emit(UserEventReceived(event))

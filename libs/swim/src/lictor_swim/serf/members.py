@@ -17,6 +17,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from lictor_swim.events import Member
+from lictor_swim.record import NAME_BYTES_MAX
 from lictor_swim.serf.config import SerfConfig
 from lictor_swim.serf.events import MemberChange, MemberEvent, SerfMember, Status
 from lictor_swim.serf.lamport import LTIME_MAX
@@ -179,7 +180,7 @@ class SerfMembers:
         kept = self._intents.get((node, leave))
         if kept is not None and ltime <= kept.ltime:
             return False
-        if kept is None and len(self._intents) >= INTENTS_MAX:
+        if kept is None and (len(self._intents) >= INTENTS_MAX or len(node) > NAME_BYTES_MAX):
             return False
         self._intents[node, leave] = _Intent(leave, min(ltime, LTIME_MAX), now)
         return True

@@ -50,8 +50,11 @@ class NameConflicts:
         if self._voting:
             return
         params = QueryParams(name=INTERNAL_PREFIX + CONFLICT, payload=self._own_name.encode("utf-8", "surrogateescape"))
+        try:
+            self._ask_for(params, lambda _: _Vote(self._own_endpoint(), claimed, self._counted), now)
+        except ValueError:
+            return  # too many queries are open: the next claim asks again
         self._voting = True
-        self._ask_for(params, lambda _: _Vote(self._own_endpoint(), claimed, self._counted), now)
 
     def _counted(self, lost: NameLost | None) -> None:
         self._voting = False

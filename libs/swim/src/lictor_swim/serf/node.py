@@ -12,9 +12,9 @@ from lictor_swim.config import VERSIONS, SwimConfig, Versions
 from lictor_swim.dice import Dice
 from lictor_swim.events import JoinFailed, JoinSucceeded, Member, NameConflict, Refuted
 from lictor_swim.history import HistoryEntry
-from lictor_swim.membership import Identity
 from lictor_swim.node import SwimNode
 from lictor_swim.outbox import Effect
+from lictor_swim.record import Identity
 from lictor_swim.serf.asking import QueryParams
 from lictor_swim.serf.config import SERF_LAN, SerfConfig
 from lictor_swim.serf.coordinates import Coordinate

@@ -8,7 +8,7 @@ Serf itself (`internal` below) and never reach the application.
 from collections.abc import Callable
 
 from lictor_swim.addresses import Endpoint, endpoint_of
-from lictor_swim.broadcast_queue import BroadcastQueue
+from lictor_swim.broadcast_queue import GOSSIP_BYTES_MAX, BroadcastQueue
 from lictor_swim.dice import Dice
 from lictor_swim.events import Member
 from lictor_swim.serf.asking import OPEN_MAX, Application, Asker, Asking, QueryParams, default_timeout_s
@@ -29,6 +29,7 @@ from lictor_swim.serf.wire import (
     encode_serf,
     encode_tag_filter,
 )
+from lictor_swim.wire.errors import WireError
 
 INTERNAL_PREFIX = "_serf_"
 """Queries with this prefix belong to Serf."""
@@ -80,7 +81,7 @@ class QueryExchange:
         self.recent: RecentRing[int] = RecentRing()
         self._own = own
         self._members = members
-        self.queue = BroadcastQueue(QUEUE_DEPTH_MAX)
+        self.queue = BroadcastQueue(QUEUE_DEPTH_MAX, GOSSIP_BYTES_MAX)
         self._emit = emit
         self._send = send
         self._random_members = random_members
@@ -110,7 +111,7 @@ class QueryExchange:
         timeout_s = params.timeout_s
         if timeout_s is None:
             living = self._members.count(Status.ALIVE, Status.LEAVING)
-            timeout_s = default_timeout_s(self._gossip_interval_s, living)
+            timeout_s = max(default_timeout_s(self._gossip_interval_s, living), params.timeout_s_min)
         if timeout_s <= 0:
             raise ValueError("a query's time must be above 0")
         own = self._own()
@@ -172,7 +173,11 @@ class QueryExchange:
         answer = self.internal.get(query.name.removeprefix(INTERNAL_PREFIX))
         payload = None if answer is None else answer(query, now)
         if payload is not None:
-            self.respond(query, payload, now)
+            try:
+                self.respond(query, payload, now)
+            except ValueError as error:
+                # A member with long names and tags: the asker does without this answer, as with a lost packet.
+                raise WireError(f"answer to {query.name}: {error}") from None
 
     def respond(self, query: Query, payload: bytes | None, now: float, *, flags: int = 0) -> None:
         """Answer a query, directly and through as many relays as it asks for.

@@ -37,6 +37,11 @@ def read_row(reader: Reader) -> NodeState:
     return NODE_STATE.read(reader) if row is None else row
 
 
+def pass_row(reader: Reader) -> bool:
+    """Pass over a whole row of the usual form; whether there was one."""
+    return _read_usual(reader) is not None
+
+
 def _read_usual(reader: Reader) -> NodeState | None:
     """The row if it has the usual form; otherwise None, and nothing is read."""
     data, at = reader.data, reader.position

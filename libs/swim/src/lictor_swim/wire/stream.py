@@ -27,7 +27,7 @@ from lictor_swim.wire.messages import (
 )
 from lictor_swim.wire.msgpack import Reader
 from lictor_swim.wire.packet import Framing, add_label, compress_message, decompress_message, strip_label
-from lictor_swim.wire.rows import encode_row, read_row
+from lictor_swim.wire.rows import encode_row, pass_row, read_row
 
 STREAM_BYTES_MAX = 4 * 1024 * 1024
 """Largest stream accepted. 10,000 members with Consul's tags take about 3 MiB before compression."""
@@ -157,7 +157,7 @@ class StreamAssembler:
         limit: most bytes accepted.
     """
 
-    __slots__ = ("_buffer", "_limit", "_payload_bytes", "_position", "_values_left")
+    __slots__ = ("_buffer", "_limit", "_payload_bytes", "_position", "_rows", "_values_left")
 
     def __init__(self, limit: int = STREAM_BYTES_MAX) -> None:
         self._buffer = bytearray()
@@ -165,6 +165,7 @@ class StreamAssembler:
         self._position = 0
         self._values_left = -1
         self._payload_bytes = 0
+        self._rows = False
 
     def feed(self, data: bytes) -> bytes | None:
         """Add bytes; the whole message when it is there.
@@ -189,7 +190,8 @@ class StreamAssembler:
             self._begin()
         while self._values_left:
             reader = Reader(self._buffer, self._position)
-            self._values_left += reader.step() - 1
+            # A row is one value like any other, wherever it stands.
+            self._values_left += -1 if self._rows and pass_row(reader) else reader.step() - 1
             self._position = reader.position
         return self._position + self._payload_bytes
 
@@ -205,7 +207,7 @@ class StreamAssembler:
             values = 0
         elif kind == MessageType.PUSH_PULL:
             header = _checked(PUSH_PULL_HEADER.read(reader))
-            values, self._payload_bytes = header.nodes, header.user_state_bytes
+            values, self._payload_bytes, self._rows = header.nodes, header.user_state_bytes, True
         elif kind == MessageType.USER:
             values, self._payload_bytes = 0, _checked_size(USER_HEADER.read(reader).message_bytes)
         elif kind in (MessageType.COMPRESS, MessageType.PING, MessageType.ACK, MessageType.ERROR):
