@@ -44,6 +44,13 @@ def registration(number: int) -> dict[str, Any]:
     }
 
 
+def instance_of(service: str, number: int) -> dict[str, Any]:
+    """The body of a registration: one instance of a service without a check, on one of a hundred further nodes."""
+    node = f"many-{number % 100}"
+    entry = {"ID": service, "Service": service, "Address": f"127.2.{number >> 8}.{number & 255}", "Port": 8000}
+    return {"Node": node, "Address": f"127.1.1.{number % 100}", "Service": entry}
+
+
 def load(written: Target, all_targets: list[Target]) -> None:
     """Write the data through one address, and wait until every address of the system shows it.
 
@@ -80,19 +87,21 @@ def index(target: Target, path: str) -> int:
         raise UnavailableError(f"{target.name} tells no index of {path}: {error}") from error
 
 
-def addresses(target: Target) -> int:
+def addresses(target: Target, name: str = DNS_NAME) -> int:
     """How many A records one DNS answer holds, asked over UDP without EDNS, as the load generator asks.
 
+    A name that does not exist has none.
+
     Raises:
-        UnavailableError: no answer, or another code than NOERROR.
+        UnavailableError: no answer, or another code than NOERROR and NXDOMAIN.
     """
-    question = dns.message.make_query(DNS_NAME, "A", use_edns=False)
+    question = dns.message.make_query(name, "A", use_edns=False)
     try:
         answer = dns.query.udp(question, target.host, port=target.dns_port, timeout=DNS_TIMEOUT_S)
     except (OSError, dns.exception.DNSException) as error:
         raise UnavailableError(f"{target.name} does not answer DNS: {str(error) or type(error).__name__}") from error
-    if answer.rcode() != dns.rcode.NOERROR:
-        raise UnavailableError(f"{target.name} answers {dns.rcode.to_text(answer.rcode())} for {DNS_NAME}")
+    if answer.rcode() not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
+        raise UnavailableError(f"{target.name} answers {dns.rcode.to_text(answer.rcode())} for {name}")
     return sum(len(rrset) for rrset in answer.answer)
 
 

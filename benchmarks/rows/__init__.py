@@ -1,6 +1,6 @@
 """The rows of the table: what is asked of both systems."""
 
-from benchmarks.rows.dns import DnsAddresses, mixed_case
+from benchmarks.rows.dns import DnsChanges, DnsLatency, DnsManyNames, DnsRecords, mixed_case, srv
 from benchmarks.rows.http import (
     HealthService,
     KvGet,
@@ -16,8 +16,10 @@ from benchmarks.rows.row import Row
 from benchmarks.rows.waiting import WakeUp
 
 ROWS: tuple[Row, ...] = (
-    DnsAddresses(),
+    DnsRecords(),
+    srv(),
     mixed_case(),
+    DnsLatency(),
     HealthService(),
     health_stale(),
     health_alone(),
@@ -26,6 +28,8 @@ ROWS: tuple[Row, ...] = (
     WakeUp(),
     KvPut(),
     kv_put_alone(),
+    DnsManyNames(),
+    DnsChanges(),
     Registrations(),
 )
 """In this order: what grows the state comes last."""

@@ -68,7 +68,7 @@ class Lictor:
         return [Target(LICTOR, HOST, HTTP + self._offset, DNS + self._offset)]
 
     def processes(self) -> dict[str, int]:
-        """Every process of the suite that runs; the supervisor, a tool for developing, is left out.
+        """Every process of the suite that runs, workers too; the supervisor, a tool for developing, is left out.
 
         Raises:
             UnavailableError: the supervisor does not answer.
@@ -77,7 +77,13 @@ class Lictor:
         done = subprocess.run(asked, capture_output=True, text=True, check=False)
         if done.returncode:
             raise UnavailableError(f"lictor dev status: {done.stderr.strip()}")
-        return parse_status(done.stdout)
+        found = parse_status(done.stdout)
+        workers = {
+            f"{name} worker {number}": child
+            for name, pid in found.items()
+            for number, child in enumerate(children(pid), 1)
+        }
+        return found | workers
 
     def version(self) -> str:
         """The commit that is measured."""
@@ -110,6 +116,14 @@ class Lictor:
     @property
     def _log(self) -> Path:
         return self._folder / "dev.log"
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started (proc(5), children): its workers, where it has any."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def free_offset() -> int:

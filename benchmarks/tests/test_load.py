@@ -1,10 +1,15 @@
 """What the load generators print, and what is made of it."""
 
 import json
+import re
+import socket
+import threading
+import time
 
+import dns.message as dns_message
 import pytest
 
-from benchmarks.load import LoadError, MissingToolError, dnsperf, tools, wrk
+from benchmarks.load import LoadError, MissingToolError, changes, dnsperf, tools, wrk
 
 NO_ERRORS = {"connect": 0, "read": 0, "write": 0, "status": 0, "timeout": 0}
 DNSPERF = """DNS Performance Testing Tool
@@ -87,3 +92,60 @@ def test_a_missing_load_generator_names_its_debian_package(monkeypatch: pytest.M
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(MissingToolError, match="apt-get install dnsperf"):
         tools.run("dnsperf", [], 1)
+
+
+def test_dnsperf_tells_the_time_of_every_answer() -> None:
+    printed = """[Status] Sending queries (to 127.0.0.1:10000)
+> NOERROR web.service.consul A 0.001221
+> NXDOMAIN web.service.consul A 0.000396
+> T 12
+[Timeout] Query timed out: msg id 5
+> NOERROR web.service.consul A 0.004078
+"""
+    assert dnsperf.times_of(printed) == [0.000396, 0.001221, 0.004078]
+
+
+@pytest.mark.parametrize(("hides", "void"), [(0, ""), (3, "3 of 40 registrations were not answered over DNS")])
+def test_a_registration_is_timed_until_the_first_answer_that_has_it(
+    monkeypatch: pytest.MonkeyPatch, hides: int, void: str
+) -> None:
+    monkeypatch.setattr(changes, "LATE_S", 0.3)
+    known: dict[bytes, float] = {}
+    with socket.create_server(("127.0.0.1", 0)) as http, socket.socket(type=socket.SOCK_DGRAM) as dns:
+        dns.bind(("127.0.0.1", 0))
+
+        def register() -> None:
+            for _ in range(changes.CONNECTIONS):
+                threading.Thread(target=acknowledge, args=(http.accept()[0],), daemon=True).start()
+
+        def acknowledge(connection: socket.socket) -> None:
+            with connection:
+                while data := connection.recv(65_536):
+                    for body in re.findall(rb'"Service": "(s-\d+)"', data):
+                        known[body] = time.monotonic() + 0.01
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue" * data.count(b"PUT "))
+
+        def answer() -> None:
+            while (asked := dns.recvfrom(512))[0]:
+                query, peer = asked
+                name = query[13 : 13 + query[12]]
+                there = known.get(name, float("inf")) < time.monotonic() and int(name[2:]) >= hides
+                dns.sendto(query[:6] + (b"\0\1" if there else b"\0\0") + query[8:], peer)
+
+        threads = [threading.Thread(target=work, daemon=True) for work in (register, answer)]
+        for thread in threads:
+            thread.start()
+        found = changes.load(
+            http.getsockname(), dns.getsockname(), 200, 0.2, lambda number: (f"s-{number}", {"Service": f"s-{number}"})
+        )
+        dns.sendto(b"", dns.getsockname())
+        for thread in threads:
+            thread.join(5)
+    assert found.void == void
+    assert found.completed == 40 - hides
+    assert found.latency_ms["p50"] >= 10
+
+
+def test_a_question_is_what_another_reader_understands() -> None:
+    asked = dns_message.from_wire(changes.question(7, "web.service.consul"))
+    assert (asked.id, str(asked.question[0])) == (7, "web.service.consul. IN A")

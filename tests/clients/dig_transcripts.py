@@ -27,7 +27,9 @@ INSTANCES = (
     ("north", "alias-1", {"Service": "alias", "Port": 80, "Address": "shop.service.consul"}, "passing"),
 )  # fmt: skip
 
-_LEFT_OUT = re.compile(r"^; <<>> DiG|^; \(1 server|^;; (?:global options|Query time|WHEN|SERVER|From|Received|Time)")
+_LEFT_OUT = re.compile(
+    r"^; <<>> DiG|^; \(1 server|^;; (?:global options|Query time|WHEN|SERVER|MSG SIZE|From|Received|Time)"
+)
 _WORDS = (
     (re.compile(r"\bid: \d+"), "id: N"),
     (re.compile(r"COOKIE: [0-9A-Fa-f]+"), "COOKIE: C"),

@@ -140,6 +140,41 @@ def test_of_two_that_lock_the_second_runs_when_the_first_is_killed(consul, suite
     wait_until((tmp_path / "two").exists, 2 * TIMEOUT_S, "the second holds it")
 
 
+def test_as_many_hold_a_semaphore_as_it_has_places(consul, wait_until, tmp_path):
+    def holder(name):
+        return consul.start(
+            "lock", "-n=2", "-shell=false", "c/many", "sh", "-c", f"echo x > {tmp_path / name}; exec sleep 600"
+        )
+
+    running = {}
+    for name in ("one", "two"):
+        running[name] = holder(name)
+        wait_until((tmp_path / name).exists, TIMEOUT_S, f"{name} holds a place")
+    holder("three")
+    # It waits once it has its own contender key beside the two that hold places, and the lock's.
+    wait_until(lambda: len(consul("kv", "get", "-keys", "c/many/").split()) == 4, TIMEOUT_S, "the third contends")
+    assert not (tmp_path / "three").exists()
+    running["one"].terminate()  # gives its place back
+    wait_until((tmp_path / "three").exists, 2 * TIMEOUT_S, "the third holds a place")
+    assert running["two"].poll() is None
+
+
+def test_config_entries_are_written_read_listed_and_deleted(consul, tmp_path):
+    entry = tmp_path / "web.hcl"
+    entry.write_text('Kind = "service-defaults"\nName = "cli-web"\nProtocol = "http"\nExternalSNI = "a.b"\n')
+    assert "Config entry written: service-defaults/cli-web" in consul("config", "write", str(entry))
+    found = json.loads(consul("config", "read", "-kind=service-defaults", "-name=cli-web"))
+    assert (found["Protocol"], found["ExternalSNI"]) == ("http", "a.b")
+    assert "cli-web" in consul("config", "list", "-kind=service-defaults").split()
+    entry.write_text(json.dumps({**found, "Protocol": "tcp"}))
+    stale = str(found["ModifyIndex"] + 999)
+    assert "not updated" in consul("config", "write", "-cas", f"-modify-index={stale}", str(entry), code=1)
+    consul("config", "write", "-cas", f"-modify-index={found['ModifyIndex']}", str(entry))
+    assert json.loads(consul("config", "read", "-kind=service-defaults", "-name=cli-web"))["Protocol"] == "tcp"
+    assert "deleted" in consul("config", "delete", "-kind=service-defaults", "-name=cli-web")
+    assert "not found" in consul("config", "read", "-kind=service-defaults", "-name=cli-web", code=1)
+
+
 WATCHED = [
     (("-type=key", "-key=c/w"), "/v1/kv/c/w", b"new", '"Value":"bmV3"'),
     (("-type=keyprefix", "-prefix=c/"), "/v1/kv/c/w2", b"new", '"Key":"c/w2"'),

@@ -109,6 +109,92 @@ def test_transactions(client):
     assert client.kv.get("py/t")[1]["Value"] == b"1"
 
 
+def test_transactions_that_fail_change_nothing(client):
+    client.kv.put("py/t", "1")
+    lost = {"KV": {"Verb": "set", "Key": "py/lost", "Value": base64.b64encode(b"x").decode()}}
+    with pytest.raises(consul.ConsulException, match=r"409.*index is stale"):
+        client.txn.put([lost, {"KV": {"Verb": "cas", "Key": "py/t", "Index": 1, "Value": "MQ=="}}])
+    assert client.kv.get("py/lost")[1] is None
+
+
+def test_a_session_ends_with_what_it_hangs_on(client, wait_until):
+    service = {"Service": "py-holder", "Port": 1}
+    client.catalog.register("py-holder", "10.0.0.9", service=service, check={"Name": "alive", "Status": "passing"})
+    client.catalog.register("py-holder", "10.0.0.9", check={"Name": "serfHealth", "Status": "passing"})
+    held = client.session.create(node="py-holder", checks=["alive"], behavior="release", lock_delay=0)
+    assert client.kv.put("py/held", "1", acquire=held) is True
+    assert client.kv.get("py/held")[1]["Session"] == held
+    client.catalog.register("py-holder", "10.0.0.9", check={"Name": "alive", "Status": "critical"})
+    assert client.session.info(held)[1] is None
+    assert "Session" not in client.kv.get("py/held")[1]
+    client.catalog.deregister("py-holder")
+
+
+def test_config_entries(client):
+    entry = {"Kind": "service-defaults", "Name": "py-web", "Protocol": "http"}
+    assert client.config.put(entry) is True
+    found = client.config.get("service-defaults", "py-web")
+    assert (found["Protocol"], found["Name"]) == ("http", "py-web")
+    assert client.config.put({**entry, "Protocol": "tcp"}, cas=found["ModifyIndex"] + 999) is False
+    assert client.config.put({**entry, "Protocol": "tcp"}, cas=found["ModifyIndex"]) is True
+    assert [one["Protocol"] for one in client.config.list("service-defaults") if one["Name"] == "py-web"] == ["tcp"]
+    assert client.config.delete("service-defaults", "py-web") is True
+    assert client.config.get("service-defaults", "py-web")[1] is None, "404, as this client tells it"
+    with pytest.raises(consul.base.BadRequest):
+        client.config.put({"Kind": "odd", "Name": "x"})
+
+
+def test_prepared_queries(client, wait_until):
+    """Those of this client are always templates."""
+    for number, tags in ((1, ["primary"]), (2, [])):
+        assert client.agent.service.register("py-pq", service_id=f"py-pq-{number}", port=number, tags=tags)
+    made = client.query.create("py-${match(1)}", name="py-find-", regexp="^py-find-(.*)$", onlypassing=True, ttl="10s")
+    try:
+        (shown,) = client.query.get(made["ID"])
+        assert (shown["Name"], shown["DNS"]["TTL"], shown["Service"]["OnlyPassing"]) == ("py-find-", "10s", True)
+        assert made["ID"] in {one["ID"] for one in client.query.list()}
+        explained = client.query.explain("py-find-pq")["Query"]
+        assert explained["Service"]["Service"] == "py-pq"
+        found = client.query.execute("py-find-pq")
+        assert {one["Service"]["Port"] for one in found["Nodes"]} == {1, 2}
+        assert found["Datacenter"] == "dc1"
+        again = client.query.update(
+            made["ID"], "py-${match(1)}", name="py-find-", regexp="^py-find-(.*)$", tags=["primary"]
+        )
+        assert again is True
+        assert [one["Service"]["Port"] for one in client.query.execute("py-find-pq")["Nodes"]] == [1]
+        assert client.query.execute("py-find-none")["Nodes"] == []
+    finally:
+        assert client.query.delete(made["ID"]) is True
+    assert client.query.execute("py-find-pq")[1] is None
+    for number in (1, 2):
+        client.agent.service.deregister(f"py-pq-{number}")
+
+
+def test_intentions_and_roots(client):
+    made = client.connect.intentions.create("py-a", "py-b", "consul", "deny")
+    assert client.connect.intentions.get(made["ID"])["Action"] == "deny"
+    assert made["ID"] in {one["ID"] for one in client.connect.intentions.list()}
+    assert client.connect.intentions.put(
+        made["ID"], source_name="py-a", destination_name="py-b", source_type="consul", action="allow"
+    )
+    assert client.connect.intentions.get(made["ID"])["Action"] == "allow"
+    assert client.connect.intentions.delete(made["ID"]) is True
+    roots = client.connect.certificates.list()
+    assert roots["ActiveRootID"] in {one["ID"] for one in roots["Roots"]}
+
+
+def test_snapshots_and_autopilot(client, tmp_path):
+    client.kv.put("py/kept", "1")
+    assert client.snapshot.save(str(tmp_path / "state.tgz")) is True
+    client.kv.put("py/kept", "2")
+    assert client.snapshot.restore(str(tmp_path / "state.tgz")) is True
+    assert client.kv.get("py/kept")[1]["Value"] == b"1"
+    settings = client.operator.autopilot.configuration()
+    assert settings["CleanupDeadServers"] is True
+    assert len(client.operator.autopilot.health()["Servers"]) == 3
+
+
 def test_events(client, wait_until):
     fired = client.event.fire("py-deploy", "1.2.3")
     assert fired["Name"] == "py-deploy"

@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NO_TABLES = frozenset({"differences", "blocking"})
+NO_TABLES = frozenset({"differences", "blocking", "dns"})
 """Test modules whose rows are no plain requests."""
 
 

@@ -32,17 +32,21 @@ def free_ports(count):
 
 
 class RealConsul:
-    """One `consul agent -dev`."""
+    """One `consul agent -dev`, with a node name and further flags of its own where those are given."""
 
-    def __init__(self):
+    def __init__(self, *flags_more, node=NODE):
+        self.node = node
         names = ("http", "dns", "serf-lan", "serf-wan", "server", "grpc")
         ports = free_ports(len(names))
         self.http = f"http://127.0.0.1:{ports[0]}"
+        self.dns = ports[1]
         flags = [part for name, port in zip(names, ports, strict=True) for part in (f"-{name}-port", str(port))]
         self.log = Path(tempfile.mkstemp(prefix="consul-", suffix=".log")[1])
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
-                [BINARY, "agent", "-dev", "-node", NODE, "-bind", "127.0.0.1", *flags], stdout=out, stderr=out
+                [BINARY, "agent", "-dev", "-node", node, "-bind", "127.0.0.1", *flags, *flags_more],
+                stdout=out,
+                stderr=out,
             )
 
     def wait(self):
@@ -54,7 +58,7 @@ class RealConsul:
         return self
 
     def _up(self):
-        return b"serfHealth" in self._read(f"/v1/health/node/{NODE}") and b'"Healthy": true' in self._read(
+        return b"serfHealth" in self._read(f"/v1/health/node/{self.node}") and b'"Healthy": true' in self._read(
             "/v1/operator/autopilot/health"
         )
 

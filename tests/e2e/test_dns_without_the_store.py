@@ -51,6 +51,9 @@ def test_names_outlive_the_store_and_a_restart_without_it(own_suite, tmp_path, w
             for each in (lasting, saving):
                 wait_until(each.up, UP_S, "a dns")
                 wait_until(lambda each=each: each.texts(NAME) == one, UP_S, "the instance")
+        shown = suite.lictor("dns", "explain", NAME, "--http-addr", suite.http)
+        assert "Answer: NOERROR, 1 record: 1 of 1 instances have a record." in shown
+        assert "10.50.0.1 port 80" in shown
         assert (tmp_path / "saving" / "dns" / "view").stat().st_size > 100
         poller = Poller(lasting)
         frozen = [pid for name, pid in suite.pids().items() if name.startswith(("nats", "raft-store"))]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from lictor_cli import dns_explain, snapshot, store_view
+from lictor_cli import dns_explain, members_view, snapshot, store_view
 from lictor_cli.connect.envoy import ConnectError, bootstrap_for, envoy_beside_python, proxy_of, run_envoy
 from lictor_cli.consul_import import command as consul_import
 from lictor_cli.dev import control
@@ -230,6 +230,28 @@ def import_from(
         raise _fail(str(error)) from error
     if not whole:
         raise typer.Exit(1)
+
+
+@app.command()
+def members(
+    http_addr: HttpAddress = DEFAULT_HTTP,
+    why: Annotated[
+        str, typer.Option(metavar="NODE", help="Who suspected this node, who confirmed, and how well.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """The gossip pool as the catalog, this node's gossip and the leader see it; or why one node failed."""
+    try:
+        api = Api(http_addr)
+        told = members_view.why(api, why) if why else members_view.members(api)
+    except ApiError as error:
+        raise _fail(str(error)) from error
+    if as_json:
+        typer.echo(json.dumps(told, indent=2))
+    elif why:
+        members_view.show_why(told, store_view.wide_enough())
+    else:
+        members_view.show(told, store_view.wide_enough())
 
 
 @app.command()

@@ -31,6 +31,16 @@ def test_a_read_never_joins_an_ask_already_sent(in_world):
     in_world(story)
 
 
+def test_of_two_that_wait_for_more_readers_only_one_asks(in_world):
+    async def story(world):
+        await asyncio.gather(*(world.gate.ask(consistent=False) for _ in range(50)))  # so many are usual from now on
+        await world.gate.ask(consistent=False)
+        await asyncio.sleep(0.01)
+        assert world.store.asks == 2
+
+    in_world(story)
+
+
 def test_a_read_without_a_leader_ends_in_bounded_time(in_world):
     async def story(world):
         world.store.leading = False

@@ -52,7 +52,7 @@ def test_addresses_of_srv_targets_stand_once_each_under_the_target() -> None:
         answer_template(other, 3, [A.from_text("10.0.0.1"), AAAA.from_text("2001:db8::1")]),
         answer_template(third, 3, [A.from_text("10.0.0.2")]),
     ]
-    extra = record_group([Record(N("node-2.node.dc1.consul"), 3, TXT((b"a=b",)))])
+    extra = record_group(N("node-2.node.dc1.consul"), [TXT((b"a=b",))], 3)
     reply = parse_message(encode_reply(QUESTION, answers, max_bytes=4096, additional=[extra], edns=Opt()))
     owner = N("web.service.consul")
     assert reply.answers == tuple(Record(owner, 3, rdata) for rdata in (one, other, third))

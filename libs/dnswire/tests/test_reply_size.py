@@ -20,7 +20,6 @@ from lictor_dnswire import (
     owned_template,
     parse_message,
     parse_question,
-    question_group,
     record_bytes,
     record_group,
     srv_template,
@@ -35,9 +34,9 @@ START = 12 + len(QUESTION.section()) + len(Opt().to_wire())
 def srv(number: int, *, extra: bool = False, addresses: int = 1) -> AnswerTemplate:
     """60 bytes with its address: 44 of SRV, 16 of address, each owner a pointer."""
     target = N(f"node-{number:03}.node.dc1.consul")
-    texts = [Record(target, 0, TXT((b"x" * 40,)))]
+    texts = (record_group(target, [TXT((b"x" * 40,))], 0),)
     data = [A(bytes((10, 0, number // 256, number % 256)))] * addresses
-    return answer_template(SRV(1, 1, 80, target), 0, data, extra=record_group(texts) if extra else None)
+    return answer_template(SRV(1, 1, 80, target), 0, data, extra=texts if extra else ())
 
 
 def reply(
@@ -107,7 +106,7 @@ def test_what_was_left_out_is_told_where_that_is_wished(marked: bool) -> None:
 
 def test_authority_and_groups_take_what_room_is_left() -> None:
     soa_like = [record_bytes(Record(N("consul"), 0, TXT((b"x" * 30,))))] * 3
-    groups = [record_group([Record(N("a.consul"), 0, TXT((b"y" * 100,)))] * 2), question_group([TXT((b"z",))], 5)]
+    groups = [record_group(N("a.consul"), [TXT((b"y" * 100,))] * 2, 0), record_group(None, [TXT((b"z",))], 5)]
     for size, counts in [(512, (1, 3, 3)), (4096, (1, 3, 3))]:
         wire = encode_reply(QUESTION, [srv(1)], max_bytes=size, authority=soa_like, additional=groups[1:])
         mine = parse_message(wire)

@@ -138,7 +138,7 @@ def test_replies_from_templates_follow_the_same_rule(
     whole = message(*shape)
     arguments = {
         "authority": [record_bytes(record) for record in whole.authorities],
-        "additional": [record_group([record]) for record in whole.additionals],
+        "additional": [record_group(record.name, [record.rdata], record.ttl) for record in whole.additionals],
     }
     answers = [answer_template(record.rdata, 0) for record in whole.answers]
     question = parse_question(QUERY)

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
 from lictor_kit.settings import Port, Settings, load, variable_name
 
@@ -11,6 +11,14 @@ from lictor_kit.settings import Port, Settings, load, variable_name
 class CatalogSettings(Settings):
     catalog_http_port: Port = Field(default=8500, description="TCP port; the HTTP API; Consul's")
     operations_port: Port = Field(default=8571, description="TCP port; operations; the first of the house's range")
+    catalog_secret: SecretStr = Field(default=SecretStr(""), description="text; a secret; none, nobody needs one")
+
+    @field_validator("catalog_secret")
+    @classmethod
+    def _must_not_be_wrong(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value().startswith("wrong"):
+            raise ValueError("must not begin with what is wrong")
+        return value
 
 
 def refusal(capsys: pytest.CaptureFixture[str], environ: dict[str, str], argv: tuple[str, ...] = ()) -> str:
@@ -74,6 +82,12 @@ def test_a_wrong_value_stops_the_start_with_one_line_that_names_it(
     line = refusal(capsys, {name: value})
     assert line.startswith(f"lictor: {name}: ")
     assert f"got {value!r}" in line
+
+
+def test_a_wrong_secret_is_refused_without_showing_it(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, {"LICTOR_CATALOG_SECRET": "wrong-hunter2"})
+    assert line.startswith("lictor: LICTOR_CATALOG_SECRET: ")
+    assert "hunter2" not in line
 
 
 def test_a_wrong_url_is_refused_without_showing_its_password(capsys: pytest.CaptureFixture[str]) -> None:

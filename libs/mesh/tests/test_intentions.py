@@ -307,3 +307,8 @@ def test_patterns_match_the_name_and_nothing_that_resembles_it(source: str, call
     pattern = re.compile(principal_pattern(TD, source))
     assert (pattern.fullmatch(ServiceIdentity(TD, "dc9", caller).uri) is not None) is is_match
     assert pattern.fullmatch(ServiceIdentity(TD.replace(".", "x"), "dc1", caller).uri) is None
+
+
+def test_an_entry_applies_to_its_destination_in_any_case() -> None:
+    found = intentions_for("db", [entry("Db", deny("web")), entry("other", deny("web"))])
+    assert [one.action for one in found] == ["deny"]

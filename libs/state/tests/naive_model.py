@@ -397,7 +397,7 @@ def _lock_delay_end(model: NaiveModel, command: c.LockDelayEnd) -> bool:
 
 
 def _config_set(model: NaiveModel, command: c.ConfigEntrySet) -> bool:
-    key = (command.kind, command.name)
+    key = (command.kind, command.name.lower())
     if command.name == "*":
         raise RefusedError
     old = model.config.get(key)
@@ -408,7 +408,7 @@ def _config_set(model: NaiveModel, command: c.ConfigEntrySet) -> bool:
 
 
 def _config_delete(model: NaiveModel, command: c.ConfigEntryDelete) -> bool:
-    key = (command.kind, command.name)
+    key = (command.kind, command.name.lower())
     old = model.config.get(key)
     if command.cas is not None and command.cas != (old["modify"] if old else None):
         return False

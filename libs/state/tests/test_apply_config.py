@@ -252,3 +252,28 @@ def test_the_level_only_rises(state: Any) -> None:
     assert state.do(RaiseLevel(LEVEL_MAX + 1)).value is True
     assert state.do(RaiseLevel(LEVEL_MAX)).value is False
     assert state.store.meta.level == LEVEL_MAX + 1
+
+
+def test_names_that_differ_in_case_only_are_one_entry_in_the_spelling_of_the_last_write(state: Any) -> None:
+    state.do(ConfigEntrySet("service-defaults", "Web", {"Protocol": "http"}))
+    first = state.store.config_entry("service-defaults", "web")
+    state.do(ConfigEntrySet("service-defaults", "web", {"Protocol": "http"}))
+    row = state.store.config_entry("service-defaults", "WEB")
+    assert (row.name, row.create_index, row.modify_index) == ("web", first.create_index, state.store.index)
+    assert [one.name for one in config.entries(state.store, "service-defaults").value] == ["web"]
+    assert state.do(ConfigEntrySet("service-defaults", "WEB", {}, cas=0)).value is False
+    assert state.do(ConfigEntryDelete("service-defaults", "wEb")).value is True
+    assert state.store.config_entry("service-defaults", "web") is None
+
+
+def test_an_intention_for_a_destination_in_another_case_joins_its_entry(state: Any) -> None:
+    state.do(IntentionUpsert("a", "Db", "deny"))
+    state.do(IntentionUpsert("b", "db", "allow"))
+    row = state.store.config_entry("service-intentions", "DB")
+    assert (row.name, [one["Name"] for one in row.body["Sources"]]) == ("Db", ["a", "b"])
+    found = intentions.match(state.store, ("db", "DB"))
+    assert [len(found.value[name]) for name in ("db", "DB")] == [2, 2]
+    assert intentions.exact(state.store, "a", "DB").value is not None
+    assert [one.destination for one in intentions.match(state.store, ("A",), "source").value["A"]] == ["Db"]
+    state.do(IntentionDelete("a", "dB"))
+    assert intentions.exact(state.store, "a", "Db").value is None

@@ -189,6 +189,21 @@ def test_unknown_commands_and_wrong_fields_are_errors(data: Any) -> None:
         decode_envelope(data)
 
 
+@pytest.mark.parametrize("damage", [0x00, 0x7F, 0xC1, 0xFF])
+def test_damaged_bytes_are_decoded_or_refused_and_raise_nothing_else(damage: int) -> None:
+    node = CatalogRegister("n1", "10.0.0.1", "dc1", service=ServiceSpec("web-1", "web"), checks=(CheckSpec("c", "c"),))
+    envelope = encode_envelope(Envelope(1, 2, 1, node))
+    group = encode_group(7, [Change(table, ("k",), row) for table, row in ROWS.items()])
+    refused = 0
+    for data, decode in ((envelope, decode_envelope), (group, decode_group)):
+        for at in range(len(data)):
+            try:
+                decode(data[:at] + bytes([damage]) + data[at + 1 :])
+            except CodecError:
+                refused += 1
+    assert refused > len(envelope) // 4
+
+
 def test_the_hash_of_a_row_is_that_of_its_place_and_bytes() -> None:
     # [10, ["kv"], ["kv", 3]] in MessagePack, written out by hand
     expected = blake2b(b"\x93\x0a\x91\xa2kv\x92\xa2kv\x03", digest_size=8).digest()

@@ -4,6 +4,8 @@ from typing import Any
 
 from lictor_state import commands as c
 from lictor_state.queries import gateways
+from lictor_state.rows import Table
+from lictor_state.streams import STREAMS, belongs
 
 S = c.GatewayServiceSpec
 
@@ -52,3 +54,10 @@ def test_ingress_asks_for_gateways_of_that_kind_and_wakes_for_their_instances(st
     assert woken == [1]
     after = gateways.ingress(state.store, "web")
     assert (after.value, after.index) == ([], state.last.index)
+
+
+def test_what_gateways_serve_travels_to_dns_and_to_the_mesh() -> None:
+    key = ("edge", "web", "8080")
+    carried = {stream for stream in STREAMS if belongs(stream, Table.GATEWAY_SERVICES, key)}
+    assert carried == {stream for stream in STREAMS if belongs(stream, Table.INDEXES, ("gateway-services",))}
+    assert carried == {"all", "discovery", "mesh"}

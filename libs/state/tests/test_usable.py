@@ -3,8 +3,8 @@
 import pytest
 
 from lictor_state.queries.answer import Instance
-from lictor_state.queries.usable import TCP_ANSWERS_MAX, AnswerLimits, is_usable, kept_out_by
-from lictor_state.rows import CheckRow, NodeRow, ServiceRow
+from lictor_state.queries.usable import TCP_ANSWERS_MAX, AnswerLimits, is_usable, kept_out_by, srv_weight
+from lictor_state.rows import CheckRow, NodeRow, ServiceRow, Weights
 
 
 def instance(*statuses):
@@ -45,3 +45,18 @@ def test_the_worst_check_keeps_an_instance_out(statuses, kept_out_by_default, ke
 )
 def test_limits_cut_the_answer(limits, count, addresses, plain_udp, expected):
     assert limits.of(count, addresses=addresses, plain_udp=plain_udp) == expected
+
+
+@pytest.mark.parametrize(
+    ("statuses", "weight"),
+    [((), 7), (("passing",), 7), (("passing", "warning"), 2), (("warning", "critical"), 0), (("odd",), 1)],
+)
+def test_an_instance_weighs_what_its_worst_check_leaves(statuses, weight):
+    one = instance(*statuses)
+    assert srv_weight(Instance(one.node, ServiceRow("n1", "web-1", "web", weights=Weights(7, 2)), one.checks)) == weight
+
+
+def test_a_weight_fits_its_field():
+    for given, said in ((-1, 0), (70_000, 65_535)):
+        row = ServiceRow("n1", "web-1", "web", weights=Weights(given, given))
+        assert srv_weight(Instance(instance().node, row, ())) == said

@@ -9,8 +9,18 @@ from typing import Any
 
 import httpx
 
-from lictor_bus.frames import Beacon, Member, MemberHealth, Order, PeerProgress, ReadAnswer, StatusAnswer
-from lictor_bus.gossip_orders import Ordered
+from lictor_bus.frames import (
+    Beacon,
+    Member,
+    MemberHealth,
+    NodeJudgement,
+    Order,
+    PeerProgress,
+    ReadAnswer,
+    StatusAnswer,
+)
+from lictor_bus.gossip_orders import KeyringAnswer, KeyringOrder, Ordered
+from lictor_bus.pool_frames import EventNotice, PoolMember, PoolMembers, Story, StoryLine
 from lictor_bus.proposer import Committed, NoLeaderError, ProposeError
 from lictor_catalog.access import Access
 from lictor_catalog.agent_process import AgentProcess
@@ -70,6 +80,13 @@ class FakeLeader:
         self.orders: list[tuple[Order, int]] = []
         self.instructed: list[tuple[str, Ordered]] = []
         self.gossip_refusal = ""
+        self.keyring_orders: list[KeyringOrder] = []
+        self.keyring_answer = KeyringAnswer(keys={"a2V5": 2}, primary_keys={"a2V5": 2}, nodes=2)
+        self.announced: list[EventNotice] = []
+        self.judgements: tuple[NodeJudgement, ...] = ()
+        self.told_stories: list[Story] = [
+            Story("n1", "run-1", 0, True, "failed", 3, True, False, (StoryLine(2.5, "suspected", "n3", 3, 0),))
+        ]
         self.reloads = 0
         self.reload_refusal = ""
         self.refusal = ""
@@ -138,6 +155,7 @@ class FakeLeader:
                 learners=(2,),
                 peers=peers,
                 healths=healths,
+                judgements=self.judgements,
             )
         ]
 
@@ -152,6 +170,24 @@ class FakeLeader:
         self.instructed.append((node, order))
         if self.gossip_refusal:
             raise ApiError(500, self.gossip_refusal)
+
+    async def keyring(self, node: str, order: KeyringOrder) -> KeyringAnswer:
+        assert node == "n1"
+        self.keyring_orders.append(order)
+        return self.keyring_answer
+
+    async def pool(self, node: str) -> PoolMembers:
+        if self.gossip_refusal:
+            raise ApiError(500, self.gossip_refusal)
+        own = PoolMember("n1", "10.0.0.5", 8301, "alive", 2, 60.0, True)
+        plain = PoolMember("plain", "10.0.0.9", 7946, "failed", 1, 3.25, False, {"role": "db"})
+        return PoolMembers(node, "run-1", 1, False, (own, plain))
+
+    async def stories(self, node: str) -> list[Story]:
+        return self.told_stories
+
+    async def announce(self, notice: EventNotice) -> None:
+        self.announced.append(notice)
 
     async def reload(self) -> None:
         if self.reload_refusal:

@@ -486,3 +486,12 @@ def test_no_body_does_more_than_be_refused(kind: str, value: Any, name: str) -> 
         again = {"Kind": kind, "Name": name, **made.body}
         assert body_of(again).body == made.body
     assert status in {200, 400, 500}
+
+
+def test_a_list_of_one_stands_for_its_element() -> None:
+    loose = {"Kind": ["service-resolver"], "Name": ["x"], "DefaultSubset": ["v1"], "Subsets": {"v1": [{"Filter": ["a==b"], "OnlyPassing": [True]}]}, "ConnectTimeout": ["5s"]}  # fmt: skip
+    plain = {"Kind": "service-resolver", "Name": "x", "DefaultSubset": "v1", "Subsets": {"v1": {"Filter": "a==b", "OnlyPassing": True}}, "ConnectTimeout": "5s"}  # fmt: skip
+    loose["Kind"] = plain["Kind"]
+    assert body_of(loose) == body_of(plain)
+    with pytest.raises(ApiError, match=r"'DefaultSubset' expected type 'string'"):
+        body_of({**plain, "DefaultSubset": ["v1", "v2"]})

@@ -17,7 +17,7 @@ def test_every_get_route_is_a_fast_read_or_one_of_the_rare_ones() -> None:
         "/v1/agent/health/service/id/", "/v1/agent/health/service/name/", "/v1/agent/host", "/v1/agent/metrics",
         "/v1/agent/metrics/stream", "/v1/agent/monitor",
         "/v1/catalog/datacenters", "/v1/status/leader", "/v1/status/peers",
-        "/v1/operator/keyring", "/v1/internal/store", "/v1/operator/raft/configuration", "/v1/snapshot", "/v1/query/",
+        "/v1/operator/keyring", "/v1/internal/store", "/v1/internal/pool", "/v1/internal/pool/why/", "/v1/operator/raft/configuration", "/v1/snapshot", "/v1/query/",
             "/v1/operator/autopilot/configuration", "/v1/operator/autopilot/health", "/v1/operator/autopilot/state",
     }  # fmt: skip
     # (Below /v1/acl/ everything answers 401.)
@@ -277,3 +277,40 @@ async def test_endpoints_of_the_agent_look_at_no_datacenter() -> None:
         assert (await catalog.get(path, params={"dc": "dc9"})).status_code in {200, 404}, path
     assert (await catalog.get("catalog/nodes", params={"dc": "dc9"})).status_code == 500
     assert (await catalog.get("connect/intentions/check?source=a&destination=b&source-type=x")).status_code == 500
+
+
+BAD_OPTIONS = [
+    ("stale&consistent", "Cannot specify ?stale with ?consistent, conflicting semantics."),
+    ("max_stale=x", 'Invalid max_stale value "x"'),
+    ("wait=10", "Invalid wait time"),
+    ("index=-1", "Invalid index"),
+    ("index=x&max_stale=x", 'Invalid max_stale value "x"'),
+]
+
+
+@pytest.mark.parametrize(("options", "reason"), BAD_OPTIONS)
+def test_options_are_judged_where_consul_looks_at_them_and_nowhere_else(options: str, reason: str) -> None:
+    @story
+    async def asked() -> None:
+        catalog = Catalog()
+        servers = ["status/leader", "status/peers", "operator/raft/configuration", "operator/autopilot/health", "operator/autopilot/state"]  # fmt: skip
+        for path in ["catalog/nodes", "agent/connect/ca/roots", *servers]:
+            answer = await catalog.get(f"{path}?{options}")
+            assert (answer.status_code, answer.text) == (400, reason), path
+        for path in ["agent/services", "agent/checks", "agent/members", "agent/self", "coordinate/datacenters"]:
+            assert (await catalog.get(f"{path}?{options}")).status_code == 200, path
+        waits = "wait=" in options or "index=" in options
+        for path, plain in (("event/list", 200), ("agent/service/none", 404)):
+            assert (await catalog.get(f"{path}?{options}")).status_code == (400 if waits else plain), path
+
+    asked()
+
+
+@story
+async def test_another_datacenter_is_ignored_by_the_agent_but_not_for_certificates() -> None:
+    catalog = Catalog()
+    for path in ("agent/self", "agent/services", "event/list"):
+        assert (await catalog.get(f"{path}?dc=dc9")).status_code == 200, path
+    for path in ("agent/connect/ca/roots", "agent/connect/ca/leaf/web", "status/leader"):
+        answer = await catalog.get(f"{path}?dc=dc9")
+        assert (answer.status_code, answer.text) == (500, "No path to datacenter"), path

@@ -24,10 +24,6 @@ from lictor_catalog.request import Params
 NOT_ASKED = {
     "GET /v1/agent/metrics/stream": "never ends",
     "GET /v1/agent/monitor": "never ends",
-    "GET /v1/operator/keyring": "answered by the node's gossip, which is not here",
-    "POST /v1/operator/keyring": "the same",
-    "PUT /v1/operator/keyring": "the same",
-    "DELETE /v1/operator/keyring": "the same",
     "GET /v1/snapshot": "an archive is no text",
     "PUT /v1/snapshot": "the same",
 }
@@ -40,6 +36,9 @@ ELSEWHERE = OPTIONS | {one.name for one in COMMON} | {"ns", "partition", "peer",
 """Those, what every endpoint takes or refuses, and other names of what is described."""
 
 WITHOUT_EFFECT = {
+    "POST /v1/operator/keyring": {"local-only"},  # refused: it is of lists only
+    "PUT /v1/operator/keyring": {"local-only"},
+    "DELETE /v1/operator/keyring": {"local-only"},
     "GET /v1/catalog/nodes": {"merge-central-config"},  # no proxies are shown
     "GET /v1/catalog/node/{node}": {"near", "node-meta"},  # there is one node
     "GET /v1/catalog/node-services/{node}": {"near", "node-meta"},

@@ -224,3 +224,19 @@ def _written(protocol: Callable[..., HttpToolsProtocol], method: str, messages: 
         return wire
 
     return asyncio.run(served())
+
+
+def test_a_connection_that_says_nothing_is_closed_as_one_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lictor_catalog.http_protocol.KEEP_ALIVE_S", 1)
+    _two_go_silent()
+
+
+@story
+async def _two_go_silent() -> None:
+    async with Served() as served:
+        silent, _ = await served.open()
+        asking, writer = await served.open()
+        writer.write(b"GET /v1/kv/a HTTP/1.1\r\nHost: x\r\n\r\n")
+        await response(asking)
+        assert await silent.read() == b""
+        assert await asking.read() == b""

@@ -8,6 +8,8 @@ import httpx
 import pytest
 from api_fixture import Catalog, story
 
+from lictor_catalog import txn_request
+from lictor_catalog.errors import BodyError
 from lictor_state.commands import KVSet, SessionCreate, SessionDestroy
 from lictor_state.txn_outcome import RESULTS_BYTES_MAX
 
@@ -123,7 +125,7 @@ async def test_a_lost_lock_is_told_as_operation_0() -> None:
         (b'[{"KV":{"Verb":"get","Key":"a","Foo":1}}]', 'json: unknown field "Foo"'),
         (b'[{"KV":{"Namespace":"x"}}]', 'json: unknown field "Namespace" - Namespaces are a Consul Enterprise feature'),
         (b'[{"KV":{"Value":"$$"}}]', "illegal base64 data at input byte 0"),
-        (b'[{"KV":{"Value":"QUJ"}}]', "illegal base64 data at input byte 3"),
+        (b'[{"KV":{"Value":"QUJ"}}]', "illegal base64 data at input byte 0"),
         (b'[{"KV":{"Verb":1}}]', "json: cannot unmarshal number into Go struct field KVTxnOp.KV.Verb of type string"),
         (b'[{"Node":{"Node":{"Foo":1}}}]', 'json: unknown field "Foo"'),
         (b'[{"Session":{"Verb":"delete"}}]', 'json: unknown field "Session"'),
@@ -225,3 +227,24 @@ async def test_more_than_a_message_holds_can_be_read_but_not_beside_a_write() ->
 async def test_only_put_is_allowed() -> None:
     answer: httpx.Response = await Catalog().get("txn")
     assert (answer.status_code, answer.text, answer.headers["allow"]) == (405, "method GET not allowed", "OPTIONS,PUT")
+
+
+FLAWS = {
+    "x": 0, "QUJ": 0, "QUJDx": 4, "QUJDQQ": 4, "QUJD=": 4, "QU=D": 2, "QUI=x": 4, "QU==x": 4, "Q=": 1, "=": 0,
+    "QUI==": 4, "QUJDQQ=": 7, "QUJDQUJDQUJDQUJDQ": 16, "QUJ$": 3, "QU\nJ": 1, "QU=": 3,
+}  # fmt: skip
+"""Where a real Consul finds them (asked)."""
+
+
+@pytest.mark.parametrize("given", FLAWS)
+def test_a_flaw_in_base64_is_found_where_go_finds_it(given: str) -> None:
+    with pytest.raises(BodyError, match=f"illegal base64 data at input byte {FLAWS[given]}$"):
+        txn_request.base64_value(given, "")
+
+
+LINES = {"": b"", "QUI=": b"AB", "QQ==": b"A", "QUJD": b"ABC", "QU\nI=": b"AB", "QUI=\r\n": b"AB", "QQ=\n=": b"A"}
+
+
+@pytest.mark.parametrize("given", LINES)
+def test_base64_may_have_line_ends_anywhere(given: str) -> None:
+    assert txn_request.base64_value(given, "") == LINES[given]

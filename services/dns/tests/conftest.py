@@ -24,7 +24,11 @@ class World:
     """A store, the zone over it, and the responder."""
 
     def __init__(self, *, udp_answer_limit=3, a_record_limit=0, **settings):
-        told = {name: settings.pop(name) for name in ("recursion", "enable_truncate", "compress") if name in settings}
+        told = {
+            name: settings.pop(name)
+            for name in ("recursion", "recursion_for", "enable_truncate", "compress")
+            if name in settings
+        }
         self.store = Store("cluster")
         self.raft_index = 1
         self.zone = Zone(ZoneSettings(**settings), lambda: self.store, random.Random(1))

@@ -63,6 +63,25 @@ def test_host_names_of_one_service_take_turns(world):
     assert set(seen.values()) == {10}
 
 
+def test_of_host_names_within_and_outside_the_domain_recursors_say_those_outside(make_world, texts):
+    world = make_world(recursion=True)
+    world.instance(1, name="web", address="db.service.consul")
+    world.instance(2, name="web", address="h.example.com")
+    world.instance(3, name="db")
+    seen = set()
+    for _ in range(40):
+        outcome = world.outcome("web.service.consul.")
+        if isinstance(outcome, Recurse):
+            _, reply = finished(outcome, ("h.example.com.", 5, "IN", "A", "192.0.2.1"))
+        else:
+            reply = dns.message.from_wire(outcome)
+        seen.add(tuple(texts(reply.answer)))
+    assert seen == {
+        ("db.service.consul. A 10.0.0.3", "web.service.consul. CNAME db.service.consul."),
+        ("h.example.com. A 192.0.2.1", "web.service.consul. CNAME h.example.com."),
+    }
+
+
 def test_names_are_followed_three_deep_and_circles_end(world, texts):
     for number in range(1, 6):
         world.instance(number, name=f"s{number}", address=f"s{number + 1}.service.consul")

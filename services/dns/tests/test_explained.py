@@ -56,6 +56,17 @@ def fill(world, dice):
     world.apply(PreparedQuerySet("q-1", QueryDefinition("best", query), True))
 
 
+@pytest.mark.parametrize(("family", "held"), [("A", 74), ("AAAA", 42)])
+def test_how_many_addresses_a_datagram_holds_is_told(make_world, family, held):
+    world = make_world()
+    for number in range(1, 101):
+        world.instance(number, address=f"fd00::{number}" if family == "AAAA" else f"10.0.0.{number}")
+    found = explain(world.store, (b"web", b"service", b"consul"), family, DnsRules()).value
+    assert f"a datagram of 1232 bytes, as most clients take, holds {held} of them; TCP all" in found.notes
+    assert len(world.ask("web.service.consul", family, edns=1232).answer[0]) == held
+    assert len(world.ask("web.service.consul", family, tcp=True).answer[0]) == found.answers == 100
+
+
 @pytest.mark.parametrize("seed", range(25))
 @pytest.mark.parametrize("only_passing", [True, False])
 def test_what_is_explained_is_what_is_answered(make_world, seed, only_passing):

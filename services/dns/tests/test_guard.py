@@ -9,6 +9,7 @@ import dns.opcode
 import dns.rcode
 import pytest
 
+from lictor_dns.client_networks import Networks
 from lictor_dns.cookies import Cookies
 from lictor_dns.guard import Clocks, Guard
 from lictor_dns.message_ends import OptionsError, question_end, read_options, truncated
@@ -161,10 +162,11 @@ def test_while_rates_are_limited_nothing_goes_past_the_guard(world):
 
 
 def test_what_recursors_are_asked_comes_back_through_the_guard(make_world):
-    guarded = Guarded(make_world(recursion=True), answers=1, slip=1)
+    world = make_world(recursion=True, recursion_for=Networks.from_text("0.0.0.0/0"))
+    guarded = Guarded(world, answers=1, slip=1)
     query = dns.message.make_query("example.com.", "A", use_edns=0, options=[option(b"abcdefgh")])
     for _ in range(9):
-        outcome = guarded.guard.answer_udp(query.to_wire(), CLIENT)
+        outcome = guarded.guard.answer_udp(query.to_wire(), bytes((127, 0, 0, 1)))
         assert isinstance(outcome, Recurse)
         assert cookie_of(dns.message.from_wire(outcome.query)) is None, "the cookie is between the client and us"
         finished = outcome.finish(None)

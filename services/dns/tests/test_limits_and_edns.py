@@ -107,7 +107,7 @@ def test_without_compression_names_are_spelt_out_and_say_the_same(make_world):
                 "web.service.consul.", rtype, use_edns=edns is not None, payload=edns or 0
             ).to_wire()
             wire = plain.responder.answer_udp(query, bytes(4))
-            assert b"\xc0" not in wire
+            assert b"\xc0" not in wire[2:], "but for the id, which may hold it"
             assert len(wire) <= (edns or 512)
             reply = dns.message.from_wire(wire)
             other = dns.message.from_wire(small.responder.answer_udp(query, bytes(4)))

@@ -295,9 +295,12 @@ def test_no_recursor_at_all_finishes_at_once():
 def test_this_process_is_not_its_own_recursor():
     other = Address("192.0.2.53", 8600)
     ours = Address("127.0.0.1", 8600)
-    assert without_ourselves([ours, other], "127.0.0.1", 8600) == (other,)
-    assert without_ourselves([ours, other], "0.0.0.0", 8600) == (other,)
-    assert without_ourselves([Address("127.0.0.1", 53), other], "127.0.0.1", 8600) == (Address("127.0.0.1", 53), other)
+    assert without_ourselves([ours, other], ["127.0.0.1"], 8600) == (other,)
+    assert without_ourselves([ours, other], ["10.9.9.9", "0.0.0.0"], 8600) == (other,)
+    assert without_ourselves([Address("127.0.0.1", 53), other], ["::1", "127.0.0.1"], 8600) == (
+        Address("127.0.0.1", 53),
+        other,
+    )
     with contextlib.suppress(OSError):  # a host without IPv6 has nothing to say here
         socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).close()
-        assert without_ourselves([Address("::1", 8600), other], "::", 8600) == (other,)
+        assert without_ourselves([Address("::1", 8600), other], ["::"], 8600) == (other,)

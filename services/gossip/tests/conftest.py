@@ -1,20 +1,17 @@
-"""Drivers on loopback addresses, with ports that are free."""
+"""Drivers on loopback addresses, with ports that are free; and this directory on the path for its own modules."""
 
 import random
-import socket
+import sys
 from collections.abc import Callable
-from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from serf_agents import free_endpoint
+
 from lictor_gossip.swim_driver import SwimDriver
-from lictor_swim import FAST, SERF_FAST, Endpoint, Framing, SerfEvent, SerfNode, address_bytes
-
-
-def free_endpoint(host: str) -> Endpoint:
-    with closing(socket.socket()) as probe:
-        probe.bind((host, 0))
-        return Endpoint(host, probe.getsockname()[1])
+from lictor_swim import FAST, SERF_FAST, Endpoint, Framing, Keyring, SerfEvent, SerfNode, address_bytes
 
 
 @pytest.fixture
@@ -34,6 +31,7 @@ def driver() -> Callable[..., SwimDriver]:
         stream_timeout_s: float = 1.0,
         on_event: Callable[[SerfEvent], None] | None = None,
         node: SerfNode | None = None,
+        keyring: Keyring | None = None,
     ) -> SwimDriver:
         agent = node or SerfNode(
             name=f"n{index}",
@@ -42,8 +40,8 @@ def driver() -> Callable[..., SwimDriver]:
             tags={"index": str(index)},
             swim=FAST,
             serf=SERF_FAST,
-            framing=Framing(compress=False),
-            dice=random.Random(index),
+            framing=Framing(keyring=keyring, compress=False),
+            dice=random.SystemRandom() if keyring else random.Random(index),
         )
         return SwimDriver(agent, bind, stream_timeout_s=stream_timeout_s, on_event=on_event)
 

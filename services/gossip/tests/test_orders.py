@@ -2,33 +2,44 @@
 
 import asyncio
 import socket
+from base64 import b64decode
 from contextlib import AsyncExitStack
 
 import pytest
 
 from lictor_bus import FakeBus, Hub, LeaderTracker, Proposer, View, frames
 from lictor_bus.fake_store import FakeStore
-from lictor_bus.gossip_orders import FORCE_LEAVE, JOIN, KEYRING, ForceLeaveOrder, JoinOrder, KeyringOrder, OrderAnswer
+from lictor_bus.gossip_orders import (
+    FORCE_LEAVE,
+    JOIN,
+    KEYRING,
+    ForceLeaveOrder,
+    JoinOrder,
+    KeyringAnswer,
+    KeyringOrder,
+    OrderAnswer,
+)
 from lictor_bus.subjects import node_order
 from lictor_gossip import orders
 from lictor_gossip.orders import Orders
 from lictor_state.commands import AgentDecision, AgentJoin
-from lictor_swim import Status
+from lictor_swim import Keyring, Status
 
-KINDS: dict[type, str] = {JoinOrder: JOIN, ForceLeaveOrder: FORCE_LEAVE, KeyringOrder: KEYRING}
+KINDS: dict[type, str] = {JoinOrder: JOIN, ForceLeaveOrder: FORCE_LEAVE}
+OLD, KEY = "AAECAwQFBgcICQoLDA0ODw==", "3lg9DxVfKNzI8O+IQ5Ek+Q=="
 
 
 class Node:
     """`n0` with its orders; `n1` beside it; and the store."""
 
-    def __init__(self, driver, endpoint):
+    def __init__(self, driver, endpoint, keyring):
         hub = Hub()
         self.store, self.bus = FakeStore(FakeBus(hub)), FakeBus(hub)
         self.tracker = LeaderTracker(self.bus)
         self.view = View(self.bus, self.tracker, "discovery")
         self.proposer = Proposer(self.bus, self.tracker, "test")
         self.binds = [endpoint(0), endpoint(1)]
-        self.drivers = [driver(index, bind) for index, bind in enumerate(self.binds)]
+        self.drivers = [driver(index, bind, keyring=keyring) for index, bind in enumerate(self.binds)]
         self.left = 0
         self.orders = Orders(
             self.bus,
@@ -37,7 +48,6 @@ class Node:
             self.drivers[0],
             self._leave,
             node="n0",
-            datacenter="dc1",
             port=self.binds[1].port,
         )
         self.second = AsyncExitStack()
@@ -45,6 +55,10 @@ class Node:
     async def _leave(self):
         self.left += 1
         return True
+
+    async def keys(self, order):
+        subject = node_order(self.view.cluster, "n0", KEYRING)
+        return frames.decode(await self.bus.request(subject, frames.encode(order), 5), KeyringAnswer)
 
     async def say(self, order):
         subject = node_order(self.view.cluster, "n0", KINDS[type(order)])
@@ -64,9 +78,9 @@ class Node:
 def story(driver, endpoint):
     """Runs a story with a `Node` whose parts are up."""
 
-    def run(told):
+    def run(told, keyring=None):
         async def main():
-            node = Node(driver, endpoint)
+            node = Node(driver, endpoint, keyring)
             await node.tracker.start()
             await node.store.open()
             works = (node.view.run(), node.proposer.run(), node.orders.run())
@@ -170,21 +184,45 @@ def test_a_node_that_is_alive_stays(story):
 
 
 def test_keys_of_a_pool_without_encryption(story):
+    failure, size = "1/1 nodes reported failure", "key size must be 16, 24 or 32 bytes"
+
     async def told(node):
         table = {
-            KeyringOrder("list"): "2 errors occurred:\n\t* dc1 (LAN) error: 1/1 nodes reported failure\n"
-            "\t* n0: Keyring is empty (encryption not enabled)\n\n",
-            KeyringOrder("install", "3lg9DxVfKNzI8O+IQ5Ek+Q=="): "2 errors occurred:\n"
-            "\t* dc1 (LAN) error: 1/1 nodes reported failure\n"
-            "\t* n0: No keyring to modify (encryption not enabled)\n\n",
-            KeyringOrder("use", "x"): "1 error occurred:\n\t* dc1 (LAN) error: illegal base64 data at input byte 0\n\n",
-            KeyringOrder("remove", "ab!c"): "1 error occurred:\n"
-            "\t* dc1 (LAN) error: illegal base64 data at input byte 2\n\n",
+            KeyringOrder("list"): (failure, {"n0": "Keyring is empty (encryption not enabled)"}),
+            KeyringOrder("install", KEY): (failure, {"n0": "No keyring to modify (encryption not enabled)"}),
+            KeyringOrder("install", "AAAA"): (failure, {"n0": size}),
+            KeyringOrder("remove", ""): (failure, {"n0": size}),
+            KeyringOrder("use", "x"): ("illegal base64 data at input byte 0", {}),
+            KeyringOrder("remove", "ab!c"): ("illegal base64 data at input byte 2", {}),
         }
-        for order, text in table.items():
-            assert await node.say(order) == text
+        for order, (error, messages) in table.items():
+            answer = await node.keys(order)
+            assert (answer.error, answer.messages) == (error, messages)
 
     story(told)
+
+
+def test_the_keys_of_an_encrypted_pool_are_rotated_step_by_step(story):
+    async def told(node):
+        await node.say(JoinOrder(node.binds[1].host))
+        await node.until(lambda: node.sees(Status.ALIVE))
+        answer = await node.keys(KeyringOrder("list"))
+        assert (answer.error, answer.keys, answer.primary_keys, answer.nodes) == ("", {OLD: 2}, {OLD: 2}, 2)
+        assert (await node.keys(KeyringOrder("use", KEY))).messages == dict.fromkeys(
+            ("n0", "n1"), "Requested key is not in the keyring"
+        )
+        for verb in ("install", "use"):
+            assert (await node.keys(KeyringOrder(verb, KEY, relay_factor=1))).error == ""
+        answer = await node.keys(KeyringOrder("list"))
+        assert (answer.keys, answer.primary_keys) == ({OLD: 2, KEY: 2}, {KEY: 2})
+        answer = await node.keys(KeyringOrder("remove", KEY))
+        assert answer.error == "2/2 nodes reported failure"
+        assert set(answer.messages.values()) == {"Removing the primary key is not allowed"}
+        assert (await node.keys(KeyringOrder("remove", OLD))).error == ""
+        assert (await node.keys(KeyringOrder("list"))).keys == {KEY: 2}
+        assert node.sees(Status.ALIVE)
+
+    story(told, keyring=Keyring([b64decode(OLD)]))
 
 
 def test_an_order_to_leave_is_followed_and_an_unreadable_one_is_refused(story):

@@ -1,6 +1,11 @@
 """Design §4, Reporters: whom a member watches, and what its report says."""
 
+import random
+import time
 from collections import Counter
+from hashlib import blake2b
+
+import pytest
 
 from lictor_gossip.reporting import LICTOR_TAG, REPORTERS_PER_NODE, report, watched
 from lictor_swim import SerfMember, Status
@@ -53,3 +58,36 @@ def test_when_reporters_fail_others_take_their_place():
     after = {one.name for one in alive if target in names(watched(one.name, pool))}
     assert len(after) == REPORTERS_PER_NODE
     assert before - set(lost) <= after
+
+
+@pytest.mark.parametrize("size", [1, 2, 6, 51, 300])
+def test_who_reports_is_the_same_as_if_everybody_were_ranked_for_every_node(size):
+    pool = [member(f"worker-{number}", Status.FAILED if number % 7 == 3 else Status.ALIVE) for number in range(size)]
+    reporters = [one.name for one in pool if one.status is Status.ALIVE]
+
+    def weight(reporter, node):
+        return blake2b(f"{reporter}\0{node}".encode(), digest_size=8).digest()
+
+    for own in random.Random(size).sample(pool, min(size, 12)):
+        ranked = {
+            node.name: sorted((weight(one, node.name), one) for one in reporters if one != node.name)[
+                :REPORTERS_PER_NODE
+            ]
+            for node in pool
+        }
+        expected = [
+            name for name in sorted(ranked) if name != own.name and own.name in {one for _, one in ranked[name]}
+        ]
+        assert names(watched(own.name, pool)) == expected
+
+
+def test_a_report_of_a_pool_of_thousands_costs_little():
+    pool = [member(f"worker-{number}") for number in range(3000)]
+    began = time.process_time()
+    report("cluster", "worker-17", "run", 0, pool)
+    first = time.process_time() - began
+    report("cluster", "worker-17", "run", 0, pool)
+    again = time.process_time() - began - first
+    # Ranking every reporter for every node would take nine million hashes: some eight seconds.
+    assert first < 2.0
+    assert again < first / 4

@@ -6,6 +6,8 @@ import random
 import pytest
 from store_members import Client, run, until, write
 
+from lictor_bus import Proposer, frames
+from lictor_bus.frames import Feed
 from lictor_raft import Role
 from lictor_raft_store.disk import RealDisk
 from lictor_raft_store.leader_duties.servers import SILENT_S
@@ -164,5 +166,32 @@ def test_a_member_whose_log_is_gone_does_not_come_back_to_vote(tmp_path):
         with pytest.raises(Exception, match="has forgotten whom it voted for"):
             await cluster.start(1, slot)
         slot.release()
+
+    run(tmp_path, story)
+
+
+def test_an_answer_brings_the_changes_to_who_asked_for_them_once_for_all_batches_of_a_round(tmp_path):
+    async def story(cluster, client):
+        brought: list[bytes] = []
+        asking = Proposer(client.bus, client.tracker, "asking", feed=brought.append)
+        running = asyncio.ensure_future(asking.run())
+        await asking.propose(KVSet("warm", b"up"))
+        await client.proposer.propose(KVSet("other", b"who did not ask"))
+        brought.clear()
+        done = await asyncio.gather(*(asking.propose(KVSet(f"k{n}", b"x" * 2000)) for n in range(20)))
+        feeds = [frames.decode(data, Feed) for data in brought]
+        assert feeds
+        assert feeds[-1].last >= max(one.index for one in done)
+        spans = [(feed.prev, feed.last) for feed in feeds]
+        assert len(set(spans)) == len(spans)
+        await until(lambda: client.view.index >= feeds[-1].last)
+        again = client.view.index
+        for data in brought:  # by the feed it has come already
+            client.view.offer(data)
+        assert client.view.index == again
+        assert client.view.resumes == 1
+        big = await asking.propose(KVSet("big", b"x" * 300_000))
+        assert all(frames.decode(data, Feed).last < big.index for data in brought)  # too long to bring along
+        running.cancel()
 
     run(tmp_path, story)

@@ -102,7 +102,8 @@ async def envoy(row: ServiceRow, xds_port: int, directory: Path) -> AsyncIterato
         stderr=(directory / f"{row.service_id}.log").open("w"),
     )  # fmt: skip
     try:
-        await until(admin.exists, 20)
+        # made first and written then
+        await until(lambda: admin.exists() and admin.read_text().rpartition(":")[2], 20)
         yield Envoy(process, int(admin.read_text().rpartition(":")[2]))
     finally:
         if process.returncode is None:

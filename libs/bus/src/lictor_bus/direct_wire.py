@@ -77,7 +77,7 @@ def decode_hello(frame: Frame) -> Hello:
         raise WireError(f"the first frame is no hello but {frame.kind.name}")
     try:
         return _hellos.decode(frame.payload)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(f"hello: {error}") from error
 
 

@@ -232,12 +232,26 @@ class MemberHealth(msgspec.Struct, frozen=True, gc=False, array_like=True):
     stable_since: float | None
 
 
+class NodeJudgement(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What the leader holds of a node that some reporter finds failed, or that stops on purpose.
+
+    `found_by` are the reporters that find it failed, `watchers` how many watch it; `disputed`: it answered the leader
+    in person all the same. Nothing is decided about it for another `held_s` seconds.
+    """
+
+    node: str
+    found_by: tuple[str, ...]
+    watchers: int
+    disputed: bool
+    held_s: float = 0.0
+
+
 class StatusAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A member about itself, for operators.
 
     `leader_contact_s` are the seconds since it heard a leader (0 for the leader itself, None for never). Told by the
-    leader only: `peers`, `joining` (names of processes that wait to become members), `healths` and how many healthy
-    voters may still be lost (negative: so many are missing).
+    leader only: `peers`, `joining` (names of processes that wait to become members), `healths`, how many healthy
+    voters may still be lost (negative: so many are missing), and what it holds of nodes that may have failed.
     """
 
     member_id: int
@@ -263,6 +277,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
     joining: tuple[str, ...] = ()
     healths: tuple[MemberHealth, ...] = ()
     failure_tolerance: int = 0
+    judgements: tuple[NodeJudgement, ...] = ()
 
 
 Order = Literal["remove", "transfer", "confirm-brake"]
@@ -305,5 +320,5 @@ def decode(data: bytes, kind: type[T]) -> T:
         decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
     try:
         return decoder.decode(data)  # type: ignore[no-any-return]
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise FrameError(f"{kind.__name__}: {error}") from error

@@ -42,13 +42,16 @@ class _Line:
 
     async def take(self) -> list[Settled]:
         """All that wait, as soon as there are any; those who are about to come are waited for a moment."""
-        while not self.waiting:
-            self.work.clear()
-            await self.work.wait()
-        for _ in range(TURNS_MAX):
-            if len(self.waiting) >= self._usual:
-                break
-            await asyncio.sleep(0)
+        while True:
+            while not self.waiting:
+                self.work.clear()
+                await self.work.wait()
+            for _ in range(TURNS_MAX):
+                if len(self.waiting) >= self._usual:
+                    break
+                await asyncio.sleep(0)
+            if self.waiting:
+                break  # else another asker has taken them while this one waited for more
         group, self.waiting = self.waiting, []
         self._usual = (self._usual + len(group)) // 2
         return group

@@ -125,7 +125,7 @@ def _decode(data: memoryview, stream: Stream, wanted: Iterable[Table], narrow: N
             for part in parts:
                 restoring.feed(part)
             store = restoring.finish()
-        except (msgspec.MsgspecError, CodecError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, CodecError) as error:
             raise SavedViewError(f"not understood: {error}") from error
     if (header.cluster, header.epoch, header.index) != (store.meta.cluster_id, store.meta.epoch, store.index):
         raise SavedViewError("header and rows are of different views")

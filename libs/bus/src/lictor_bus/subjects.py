@@ -52,6 +52,21 @@ def node_order(cluster: str, node: str, order: str) -> str:
     return f"node.{cluster}.{node.lower().encode().hex()}.order.{order}"
 
 
+def pool_events(cluster: str) -> str:
+    """Where gossips hear of user events that are in the store."""
+    return f"pool.{cluster}.events"
+
+
+def pool_coordinates(cluster: str) -> str:
+    """Where gossips say where their nodes are; catalogs listen as one queue group."""
+    return f"pool.{cluster}.coordinates"
+
+
+def pool_stories(cluster: str) -> str:
+    """Where all gossips are asked what they hold against a node."""
+    return f"pool.{cluster}.stories"
+
+
 def ca_sign(cluster: str) -> str:
     """Where the catalogs of a cluster sign certificate requests, as one queue group."""
     return f"ca.{cluster}.sign"

@@ -19,8 +19,8 @@ from lictor_dnswire.codes import HEADER_BYTES, MESSAGE_BYTES_MAX, TTL_MAX, UDP_B
 from lictor_dnswire.errors import EncodeError
 from lictor_dnswire.header import TC, Header, reply_flags
 from lictor_dnswire.message import Record, parse_message, write_record
-from lictor_dnswire.name import ROOT
-from lictor_dnswire.rdata import AAAA, SRV, A, Opt, Rdata
+from lictor_dnswire.name import ROOT, Name
+from lictor_dnswire.rdata import AAAA, SOA, SRV, A, Opt, Rdata
 from lictor_dnswire.reply_size import Parts, fitting_parts
 from lictor_dnswire.writer import POINTER_BASE, Writer
 
@@ -33,6 +33,7 @@ _HEADER: Final = struct.Struct(">6H")
 _FIXED: Final = struct.Struct(">HHIH")
 _SRV_NUMBERS: Final = struct.Struct(">HHIHHHH")
 _SRV_NUMBERS_BYTES: Final = 6
+_SOA_NUMBERS: Final = struct.Struct(">5I")
 _ROOT_OWNER_BYTES: Final = 1
 _SRV_TARGET_AT: Final = 2 + _SRV_NUMBERS.size
 """Where the target of an SRV record begins: behind the pointer to its owner and the numbers."""
@@ -41,17 +42,15 @@ QUESTION_POINTER: Final = (POINTER_BASE | HEADER_BYTES).to_bytes(2, "big")
 
 
 class RecordGroup(msgspec.Struct, frozen=True, gc=False):
-    """Whole records that a reply has all or none of: an RRset of the additional section (RFC 2181, section 9).
+    """Records of one name that a reply has all or none of: an RRset of the additional section (RFC 2181, section 9).
 
     Attributes:
-        data: the records; an owner is spelt out, or is `QUESTION_POINTER`.
-        count: how many they are.
-        pointers: how many of them have `QUESTION_POINTER` as their owner.
+        owner: the wire name; empty for the name that was asked for.
+        records: each without its owner.
     """
 
-    data: bytes
-    count: int
-    pointers: int = 0
+    owner: bytes
+    records: tuple[bytes, ...]
 
 
 class AnswerTemplate(msgspec.Struct, frozen=True, gc=False):
@@ -65,7 +64,7 @@ class AnswerTemplate(msgspec.Struct, frozen=True, gc=False):
 
     record: bytes
     additional: tuple[bytes, ...] = ()
-    extra: RecordGroup | None = None
+    extra: tuple[RecordGroup, ...] = ()
 
     @property
     def target(self) -> bytes:
@@ -74,7 +73,7 @@ class AnswerTemplate(msgspec.Struct, frozen=True, gc=False):
 
 
 def answer_template(
-    rdata: Rdata, ttl: int, target_rdata: Sequence[Rdata] = (), *, extra: RecordGroup | None = None
+    rdata: Rdata, ttl: int, target_rdata: Sequence[Rdata] = (), *, extra: tuple[RecordGroup, ...] = ()
 ) -> AnswerTemplate:
     """Encode an answer once.
 
@@ -101,7 +100,7 @@ def srv_template(
     ttl: int,
     target_rdata: Sequence[Rdata] = (),
     *,
-    extra: RecordGroup | None = None,
+    extra: tuple[RecordGroup, ...] = (),
 ) -> AnswerTemplate:
     """An SRV answer whose target is in wire form already: many names share a suffix that need not be made again.
 
@@ -137,15 +136,25 @@ def record_bytes(record: Record) -> bytes:
     return bytes(writer.data)
 
 
-def record_group(records: Sequence[Record]) -> RecordGroup:
-    """Records with owners of their own, to be kept whole."""
-    return RecordGroup(b"".join(map(record_bytes, records)), len(records))
+def record_group(owner: Name | None, rdata: Sequence[Rdata], ttl: int) -> RecordGroup:
+    """Records of one name, to be kept whole; None is the name that was asked for."""
+    wire = b"" if owner is None else owner.to_wire()
+    return RecordGroup(wire, tuple(_without_owner(one, ttl) for one in rdata))
 
 
-def question_group(rdata: Sequence[Rdata], ttl: int) -> RecordGroup:
-    """Records of the name that was asked for, to be kept whole."""
-    data = b"".join([QUESTION_POINTER + _without_owner(one, ttl) for one in rdata])
-    return RecordGroup(data, len(rdata), len(rdata))
+def compressed_soa(soa: SOA, ttl: int, place: int) -> bytes:
+    """The SOA of negative replies, whose names all end in the domain that the name asked for ends in.
+
+    Args:
+        soa: its names have one label before the domain.
+        ttl: in seconds.
+        place: where the domain stands in the reply.
+    """
+    pointer = (POINTER_BASE | place).to_bytes(2, "big")
+    names = b"".join([bytes((len(name.labels[0]),)) + name.labels[0] + pointer for name in (soa.mname, soa.rname)])
+    times = (soa.serial, soa.refresh_s, soa.retry_s, soa.expire_s, soa.minimum_s)
+    fixed = _FIXED.pack(soa.rtype, RRClass.IN, ttl, len(names) + _SOA_NUMBERS.size)
+    return pointer + fixed + names + _SOA_NUMBERS.pack(*times)
 
 
 def encode_reply(
@@ -162,6 +171,7 @@ def encode_reply(
     answers_max: int | None = None,
     mark_truncated: bool = True,
     compress: bool = True,
+    recompress: bool = False,
 ) -> bytes:
     """The reply to a question, in at most `max_bytes` bytes.
 
@@ -180,6 +190,7 @@ def encode_reply(
         mark_truncated: whether answers that were left out set TC. False hides the loss: the client then takes the
             shorter list for the whole one.
         compress: False spells out every name.
+        recompress: names of templates with owners of their own are compressed against each other; it takes much longer.
 
     Raises:
         EncodeError: `max_bytes` is too small for the question, or `rcode` above 15 has no OPT to carry it.
@@ -204,7 +215,7 @@ def encode_reply(
         flags |= TC
     counts = (parts.answers, parts.authorities, parts.additionals + bool(opt))
     reply = b"".join((_HEADER.pack(question.message_id, flags, 1, *counts), section, *parts.data, opt))
-    return reply if compress else parse_message(reply).encode(compress=False)
+    return reply if compress and not recompress else parse_message(reply).encode(max_bytes, compress=compress)
 
 
 def encode_error(header: Header, rcode: int) -> bytes:

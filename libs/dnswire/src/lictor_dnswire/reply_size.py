@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from lictor_dnswire.codes import HEADER_BYTES
 from lictor_dnswire.writer import POINTER_BASE, POINTER_REACH
 
 if TYPE_CHECKING:
@@ -69,18 +70,20 @@ def fitting_parts(parts: Parts, limit: int, answers_max: int, *, compress: bool)
             authorities += 1
     if not with_targets:
         return Fitting(data, kept, authorities, 0, lost)
-    complete = not lost and authorities == len(parts.authority)
-    extras = complete and size + _size_of_extras(chosen, parts.name_bytes, plain=plain) <= limit
-    additionals = _add_targets(data, chosen, parts.start, extras=extras)
-    if extras:
-        size += _size_of_extras(chosen, parts.name_bytes, plain=plain)
+    before = sum(map(len, data))
+    additional = _Additional(parts, chosen, before, plain=plain)
+    rest = not lost and authorities == len(parts.authority)
+    extras = rest and any(template.extra for template in chosen)
+    additional.add_targets(extras=extras)
+    if extras and additional.size > limit:
+        rest = False
+        additional = _Additional(parts, chosen, before, plain=plain)
+        additional.add_targets(extras=False)
+    if rest:
         for group in parts.additional:
-            size += _size_of_group(group, parts.name_bytes, plain=plain)
-            if size > limit:
+            if not additional.add_group(group, limit):
                 break
-            data.append(group.data)
-            additionals += group.count
-    return Fitting(data, kept, authorities, additionals, lost)
+    return Fitting(data + additional.data, kept, authorities, additional.count, lost)
 
 
 def _fitting_answers(
@@ -110,31 +113,63 @@ def _fitting_answers(
     return len(answers), size, True
 
 
-def _size_of_group(group: RecordGroup, name_bytes: int, *, plain: bool) -> int:
-    return len(group.data) + (group.pointers * (name_bytes - _POINTER_BYTES) if plain else 0)
+class _Additional:
+    """The additional section as it grows, with the places of the names that its owners can point at."""
 
+    def __init__(self, parts: Parts, answers: Sequence[AnswerTemplate], before: int, *, plain: bool) -> None:
+        self._answers, self._start, self._at = answers, parts.start, parts.start + before
+        self._name_bytes, self._plain = parts.name_bytes, plain
+        self._places: dict[bytes, int] = {}
+        self._seen: set[tuple[bytes, tuple[bytes, ...]]] = set()
+        pointers = sum(template.record[0] >= _POINTER_BITS for template in answers) if plain else 0
+        self.size = self._at + pointers * (parts.name_bytes - _POINTER_BYTES)
+        """Of the whole message but for OPT, as it is counted."""
+        self.data: list[bytes] = []
+        self.count = 0
 
-def _size_of_extras(answers: Sequence[AnswerTemplate], name_bytes: int, *, plain: bool) -> int:
-    extras = {template.extra.data: template.extra for template in answers if template.extra is not None}
-    return sum(_size_of_group(extra, name_bytes, plain=plain) for extra in extras.values()) if extras else 0
+    def add_targets(self, *, extras: bool) -> None:
+        """The records of each distinct target, and each distinct extra behind it."""
+        at = self._start
+        for template in self._answers:
+            target = template.target
+            if target and target not in self._places:
+                self._places[target] = at + _SRV_TARGET_OFFSET
+                self._add(target, template.additional)
+            if extras:
+                for group in template.extra:
+                    self.add_group(group)
+            at += len(template.record)
 
+    def add_group(self, group: RecordGroup, limit: int | None = None) -> bool:
+        """A group, unless it is there already; False, and not there, if it would exceed the limit."""
+        key = (group.owner, group.records)
+        if key in self._seen:
+            return True
+        if limit is not None and self.size + self._size_of(group.owner, group.records) > limit:
+            return False
+        self._seen.add(key)
+        self._add(group.owner, group.records)
+        return True
 
-def _add_targets(data: list[bytes], answers: Sequence[AnswerTemplate], start: int, *, extras: bool) -> int:
-    """Append the records of each distinct target, and each distinct extra behind it; how many records they are."""
-    count = 0
-    seen: set[bytes] = set()
-    at = start
-    for template in answers:
-        target, extra = template.target, template.extra
-        if target and target not in seen:
-            seen.add(target)
-            place = at + _SRV_TARGET_OFFSET
-            owner = (POINTER_BASE | place).to_bytes(2, "big") if place <= POINTER_REACH else target
-            data.extend([owner + record for record in template.additional])
-            count += len(template.additional)
-        if extras and extra is not None and extra.data not in seen:
-            seen.add(extra.data)
-            data.append(extra.data)
-            count += extra.count
-        at += len(template.record)
-    return count
+    def _size_of(self, owner: bytes, records: tuple[bytes, ...]) -> int:
+        """What records take, counted as sizes count here."""
+        size, count = sum(map(len, records)), len(records)
+        if self._plain:
+            return size + (len(owner) or self._name_bytes) * count
+        if not owner or self._places.get(owner, POINTER_REACH + 1) <= POINTER_REACH:
+            return size + _POINTER_BYTES * count
+        further = _POINTER_BYTES if self._at <= POINTER_REACH else len(owner)
+        return size + len(owner) + further * (count - 1)
+
+    def _add(self, owner: bytes, records: tuple[bytes, ...]) -> None:
+        self.size += self._size_of(owner, records)
+        for record in records:
+            place = self._places.get(owner, POINTER_REACH + 1) if owner else HEADER_BYTES
+            if place <= POINTER_REACH:
+                spelt = (POINTER_BASE | place).to_bytes(_POINTER_BYTES, "big")
+            else:
+                spelt = owner
+                self._places[owner] = self._at
+            self.data.append(spelt + record)
+            self._at += len(spelt) + len(record)
+        self.count += len(records)

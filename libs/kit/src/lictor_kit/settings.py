@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from lictor_kit.settings_table import settings_table
@@ -168,7 +168,7 @@ def load(settings_class: type[S], argv: Sequence[str], environ: Mapping[str, str
     try:
         settings = settings_class(**values)
     except ValidationError as error:
-        faults += [_wrong(fault["loc"], fault["msg"], given) for fault in error.errors()]
+        faults += [_wrong(fault["loc"], fault["msg"], given, settings_class) for fault in error.errors()]
     if faults:
         raise _refusal("; ".join(faults))
     return settings
@@ -195,11 +195,15 @@ def _unknown(name: str, settings_class: type[Settings]) -> str:
     return f"{name} is not a known setting" + (f" (did you mean {close[0]}?)" if close else "")
 
 
-def _wrong(location: tuple[int | str, ...], message: str, given: Mapping[str, str]) -> str:
-    name = variable_name(str(location[0])) if location else "settings"
+def _wrong(
+    location: tuple[int | str, ...], message: str, given: Mapping[str, str], settings_class: type[Settings]
+) -> str:
+    field = str(location[0]) if location else ""
+    name = variable_name(field) if field else "settings"
     value = given.get(name)
-    # A URL may carry a password, and this line ends up in logs.
-    shown = "" if value is None or "@" in value else f" (got {value!r})"
+    # This line ends up in logs: a secret is never shown, and a URL may carry a password.
+    secret = field in settings_class.model_fields and settings_class.model_fields[field].annotation is SecretStr
+    shown = "" if value is None or secret or "@" in value else f" (got {value!r})"
     return f"{name}: {message}{shown}"
 
 

@@ -7,13 +7,13 @@ unhealthy, a warning gives it its warning weight, and a weight outside 1 to 128 
 
 import ipaddress
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from lictor_state import Store
 from lictor_state.queries import health
-from lictor_state.rows import CheckRow, ConfigEntryRow, Table, Weights
+from lictor_state.rows import CheckRow, Table, Weights, config_key
 from lictor_state.watches import Token
 
 TCP = "tcp"
@@ -89,7 +89,10 @@ def service_protocol(store: Store, service: str) -> tuple[str, tuple[Token, ...]
     """The protocol that config entries give a service (`tcp` without any), and what the answer depends on."""
     own = ("service-defaults", service)
     shared = ("proxy-defaults", "global")
-    tokens: tuple[Token, ...] = (("row", Table.CONFIG_ENTRIES, own), ("row", Table.CONFIG_ENTRIES, shared))
+    tokens: tuple[Token, ...] = (
+        ("row", Table.CONFIG_ENTRIES, config_key(*own)),
+        ("row", Table.CONFIG_ENTRIES, config_key(*shared)),
+    )
     protocol = config_body(store, *own).get("Protocol")
     if not protocol:
         protocol = (config_body(store, *shared).get("Config") or {}).get("protocol")
@@ -104,7 +107,7 @@ def known_protocol(name: object) -> str:
 
 def config_body(store: Store, kind: str, name: str) -> dict[str, Any]:
     """The body of a config entry, empty when there is none."""
-    row = cast("ConfigEntryRow | None", store.get(Table.CONFIG_ENTRIES, (kind, name)))
+    row = store.config_entry(kind, name)
     return row.body if row is not None else {}
 
 

@@ -113,7 +113,7 @@ def intentions_for(destination: str, entries: Iterable[ConfigEntryRow | None]) -
     """
     found: list[Intention] = []
     for entry in entries:
-        if entry is not None and entry.kind == KIND and entry.name in {destination, WILDCARD}:
+        if entry is not None and entry.kind == KIND and entry.name.lower() in {destination.lower(), WILDCARD}:
             found += _read_entry(entry)
     return tuple(sorted(found, key=lambda one: (-one.precedence, one.source, one.destination)))
 

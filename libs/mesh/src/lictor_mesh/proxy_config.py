@@ -22,7 +22,7 @@ from lictor_mesh.destinations import (
 )
 from lictor_mesh.identity import ServiceIdentity, service_sni, trust_domain, upstream_id
 from lictor_state import Store
-from lictor_state.rows import CARootRow, ConfigEntryRow, ServiceRow, Table, Upstream
+from lictor_state.rows import CARootRow, ServiceRow, Table, Upstream, config_key
 from lictor_state.watches import Token
 
 PROXY_KIND = "connect-proxy"
@@ -103,7 +103,7 @@ class _Parts:
         self.tokens.update(dict.fromkeys(tokens))
 
     def depends_on_entry(self, kind: str, name: str) -> None:
-        self.depends_on(("row", Table.CONFIG_ENTRIES, (kind, name)))
+        self.depends_on(("row", Table.CONFIG_ENTRIES, config_key(kind, name)))
 
 
 def desired_config(
@@ -182,7 +182,7 @@ def _inbound(store: Store, row: ServiceRow, parts: _Parts, *, default_allow: boo
     entries = []
     for name in (service, intentions.WILDCARD):
         parts.depends_on_entry(intentions.KIND, name)
-        entries.append(cast("ConfigEntryRow | None", store.get(Table.CONFIG_ENTRIES, (intentions.KIND, name))))
+        entries.append(store.config_entry(intentions.KIND, name))
     applying = intentions.intentions_for(service, entries)
     parts.problems += [intention.problem for intention in applying if intention.problem]
     address = str(proxy.config.get("bind_address") or row.address or INBOUND_BIND_ADDRESS)

@@ -89,7 +89,7 @@ def decode_conf_change(entry: Entry) -> ConfChange | ConfChanges:
         if entry.kind is EntryKind.CONF_CHANGE:
             return _decode_one(entry.data)
         return _decode_several(entry.data) if entry.data else LEAVE_JOINT
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise LogDamaged(f"the configuration change at {entry.index} cannot be decoded: {error}") from error
 
 

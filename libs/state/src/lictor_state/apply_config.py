@@ -11,7 +11,7 @@ from lictor_state.catalog_rows import put_changed
 from lictor_state.commands import ConfigEntryDelete, ConfigEntrySet, Result
 from lictor_state.errors import Refused
 from lictor_state.intention_entry import INTENTIONS, checked_entry
-from lictor_state.rows import ConfigEntryRow, Table
+from lictor_state.rows import ConfigEntryRow, Table, config_key
 from lictor_state.store import Store
 
 KINDS = frozenset(
@@ -57,7 +57,7 @@ def set_entry(store: Store, index: int, command: ConfigEntrySet) -> Result:
 
 def write_entry(store: Store, index: int, kind: str, name: str, body: dict[str, Any]) -> None:
     """Write an entry's row unless it is there already, just so."""
-    key = (kind, name)
+    key = config_key(kind, name)
     if put_changed(
         store, index, Table.CONFIG_ENTRIES, key, store.config_entry(kind, name), ConfigEntryRow(kind, name, body)
     ):
@@ -78,7 +78,7 @@ def delete_entry(store: Store, index: int, command: ConfigEntryDelete) -> Result
 
 def remove_entry(store: Store, index: int, kind: str, name: str) -> None:
     """Delete an entry's row."""
-    store.delete(Table.CONFIG_ENTRIES, (kind, name))
+    store.delete(Table.CONFIG_ENTRIES, config_key(kind, name))
     reported.raise_index(store, reported.CONFIG_ENTRIES, index)
 
 

@@ -24,7 +24,7 @@ def upsert(store: Store, index: int, command: IntentionUpsert) -> Result:
             sources.append(written)
         else:
             sources[at] = written
-        _write(store, index, command.destination, entry, sources, legacy=False)
+        _write(store, index, _name(entry, command), entry, sources, legacy=False)
         return Result(value=True)
     if command.legacy_create:
         entry = store.config_entry(INTENTIONS, command.destination)
@@ -32,10 +32,15 @@ def upsert(store: Store, index: int, command: IntentionUpsert) -> Result:
         if entry is not None:
             _need_legacy(entry)
         sources.append(_source(command))
-        _write(store, index, command.destination, entry, sources, legacy=True)
+        _write(store, index, _name(entry, command), entry, sources, legacy=True)
     else:
         _legacy_update(store, index, command)
     return Result(value=command.legacy_id)
+
+
+def _name(entry: ConfigEntryRow | None, command: IntentionUpsert) -> str:
+    """The entry's own spelling, if there is one for the destination in any case."""
+    return entry.name if entry is not None else command.destination
 
 
 def _legacy_update(store: Store, index: int, command: IntentionUpsert) -> None:

@@ -55,7 +55,7 @@ def commit(store: Store, index: int, command: RestoreCommit) -> Result:
         raise Refused(str(error), 400) from None
     if staging.digest.hex() != command.digest:
         raise Refused("restore: what arrived is not what was sent", 400)
-    if store.level >= VIRTUAL_IPS_LEVEL:  # the archive may be of before that level
+    if staging.header.meta.level < VIRTUAL_IPS_LEVEL <= store.level:
         rows.raise_level(store.level)
         restored_at = max(index, staging.header.index + 1)
         give_virtual_ips(rows, restored_at)

@@ -202,7 +202,7 @@ class ArchiveReader:
         """`meta.json`, once it has been read; raises `ArchiveError`."""
         try:
             return _about.decode(bytes(self._small[META]))
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ArchiveError(f"{META}: {error}") from None
 
     def finish(self) -> About:

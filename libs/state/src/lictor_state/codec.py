@@ -74,7 +74,7 @@ def decode_envelope(data: bytes) -> Envelope:
     """The command of a log entry. Raises `CodecError` on an unknown command or a field of another type."""
     try:
         return _envelopes.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CodecError(f"command: {error}") from error
 
 
@@ -126,7 +126,7 @@ def decode_row(table: Table, data: bytes | msgspec.Raw) -> Row:
     """One row of `table`. Raises `CodecError` on a field of another type or a word outside a closed set."""
     try:
         row: Row = _row_decoders[table].decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CodecError(f"row of {table.name}: {error}") from error
     judge = _JUDGES.get(table)
     if judge is not None:
@@ -143,7 +143,7 @@ def decode_group(data: bytes, wanted: Mapping[int, Table] = TABLES) -> tuple[int
     """The index and changes of one group; those of other tables than `wanted`, which this build knows, are left out."""
     try:
         group = _groups.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CodecError(f"change group: {error}") from error
     changes = []
     for wire in group.changes:
@@ -160,7 +160,7 @@ def decode_change(wire: WireChange, wanted: Mapping[int, Table] = TABLES) -> Cha
         return None
     try:
         row = _rows_or_nil[table].decode(wire.row)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CodecError(f"row of {table.name}: {error}") from error
     if row is None:
         return Change(table, wire.key, None)

@@ -78,7 +78,8 @@ class Line:
         self.results[number] = Recorded(index, result)
         if result.more:
             self._kept_more.add(index, self, number)
-        self.raise_floor(number - RESULTS_MAX + 1)
+        if number - RESULTS_MAX >= self.floor:
+            self.raise_floor(number - RESULTS_MAX + 1)
 
     def forget_more(self, number: int) -> None:
         """Let go of what a transaction showed."""
@@ -187,7 +188,8 @@ class Proposers:
         line = self._lines.get(proposer)
         if line is not None:
             self._lines.move_to_end(proposer)
-            self._changing(line)
+            if self._cuts.kept:
+                self._changing(line)
         return line
 
     def _changing(self, line: Line) -> None:

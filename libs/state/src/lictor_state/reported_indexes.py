@@ -20,7 +20,7 @@ The row of a service, destination or node goes with it; readers fall back on the
 index ever falls below one that a client has seen.
 """
 
-from lictor_state.rows import CheckRow, IndexRow, Key, ServiceRow, Table
+from lictor_state.rows import CheckRow, Key, ServiceRow, Table
 from lictor_state.secondary_indexes import destination_of
 from lictor_state.store import Store
 
@@ -57,10 +57,7 @@ def of_node(name: str) -> str:
 
 def raise_index(store: Store, name: str, index: int) -> None:
     """Move one index row to the present index."""
-    key = (name,)
-    row = store.get(Table.INDEXES, key)
-    if row is None or row.index != index:  # type: ignore[union-attr]  # rows of INDEXES are IndexRows
-        store.put(Table.INDEXES, key, IndexRow(name, index))
+    store.move_index(name, index)
 
 
 def _drop_index(store: Store, name: str) -> None:

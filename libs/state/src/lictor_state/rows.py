@@ -226,7 +226,7 @@ class TombstoneRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class ConfigEntryRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A config entry; `body` is canonical CamelCase without Kind, Name and indexes. Key: (kind, name)."""
+    """A config entry; `body` is canonical CamelCase without Kind, Name and indexes. Key: `config_key`."""
 
     kind: str
     name: str
@@ -378,6 +378,12 @@ Row = (
 Key = tuple[str, ...]
 
 AUTOPILOT_KEY: Key = ("",)
+
+
+def config_key(kind: str, name: str) -> Key:
+    """Where a config entry is kept: as in Consul, names that differ in case only are one."""
+    return kind, name.lower()
+
 
 ROW_TYPES: dict[Table, type[Row]] = {
     Table.META: MetaRow,

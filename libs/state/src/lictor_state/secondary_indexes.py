@@ -224,6 +224,8 @@ class SecondaryIndexes:
             self.kv_keys.add(name)
         elif new is None:
             self.kv_keys.discard(name)
+        elif old.session == new.session:
+            return  # a write of a key that is there, which nearly all are
         was = old.session if old is not None else ""
         now = new.session if new is not None else ""
         if was != now:
@@ -260,7 +262,8 @@ class SecondaryIndexes:
             self._count_tags(was, old.tags, -1)
             self._count_kind(old, -1)
         if new is not None:
-            self._count_tags(now, new.tags, 1)
+            if new.tags:
+                self._count_tags(now, new.tags, 1)
             self._count_kind(new, 1)
         was = destination_of(old) if old is not None else ""
         now = destination_of(new) if new is not None else ""
@@ -271,12 +274,13 @@ class SecondaryIndexes:
                 _enter(self.proxies_of, now, key)
 
     def _count_kind(self, row: ServiceRow, by: int) -> None:
+        kinds = self.instances_of_kind
         for kind in (row.kind, NATIVE) if row.native else (row.kind,):
-            count = self.instances_of_kind.get(kind, 0) + by
+            count = kinds.get(kind, 0) + by
             if count:
-                self.instances_of_kind[kind] = count
+                kinds[kind] = count
             else:
-                del self.instances_of_kind[kind]
+                del kinds[kind]
 
     def _count_tags(self, name: str, tags: tuple[str, ...], by: int) -> None:
         if not tags:

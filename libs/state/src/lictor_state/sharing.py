@@ -85,7 +85,8 @@ class Sharing:
             force_setattr(row, "service_id", old.service_id)
         if row.kind:
             force_setattr(row, "kind", _intern(row.kind))
-        force_setattr(row, "tags", self._tags(row.tags))
+        if row.tags:
+            force_setattr(row, "tags", self._tags(row.tags))
         if row.port:
             force_setattr(row, "port", self._ports.setdefault(row.port, row.port))
         if row.tagged_addresses:
@@ -94,7 +95,7 @@ class Sharing:
             force_setattr(row, "tagged_addresses", _EMPTY)
         if not row.meta:
             force_setattr(row, "meta", _EMPTY)
-        if row.weights == _PLAIN_WEIGHTS:
+        if row.weights is not _PLAIN_WEIGHTS and row.weights == _PLAIN_WEIGHTS:
             force_setattr(row, "weights", _PLAIN_WEIGHTS)
         if row.modify_index == row.create_index:
             force_setattr(row, "modify_index", row.create_index)
@@ -105,7 +106,8 @@ class Sharing:
         force_setattr(row, "name", _intern(row.name))
         force_setattr(row, "status", _intern(row.status))
         force_setattr(row, "service_name", _intern(row.service_name))
-        force_setattr(row, "service_tags", self._tags(row.service_tags))
+        if row.service_tags:
+            force_setattr(row, "service_tags", self._tags(row.service_tags))
         force_setattr(row, "type", _intern(row.type))
         force_setattr(row, "interval", _intern(row.interval))
         force_setattr(row, "timeout", _intern(row.timeout))

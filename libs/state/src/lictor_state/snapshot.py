@@ -224,7 +224,7 @@ class StreamRestore:
 def _decoded(decode: Callable[[Any], Any], data: bytes | msgspec.Raw) -> Any:
     try:
         return decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CodecError(f"snapshot: {error}") from error
 
 

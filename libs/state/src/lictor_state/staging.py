@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any
 
 from lictor_state.errors import CodecError
-from lictor_state.rows import AUTOPILOT_KEY, Key, Row, Table
+from lictor_state.rows import AUTOPILOT_KEY, Key, Row, Table, config_key
 from lictor_state.snapshot import Header, RecordReader, read_header, row_of
 from lictor_state.store import Store
 
@@ -24,7 +24,7 @@ _OWN_KEY: dict[Table, Callable[[Any], Key]] = {
     Table.CHECKS: lambda row: (row.node.lower(), row.check_id),
     Table.KV: lambda row: (row.key,),
     Table.TOMBSTONES: lambda row: (row.key + "\0" if row.prefix else row.key,),
-    Table.CONFIG_ENTRIES: lambda row: (row.kind, row.name),
+    Table.CONFIG_ENTRIES: lambda row: config_key(row.kind, row.name),
     Table.CA_ROOTS: lambda row: (row.root_id,),
     Table.CA_KEYS: lambda row: (row.root_id,),
     Table.AGENTS: lambda row: (row.node.lower(),),

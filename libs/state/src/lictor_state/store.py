@@ -39,6 +39,7 @@ from lictor_state.rows import (
     ServiceRow,
     SessionRow,
     Table,
+    config_key,
 )
 from lictor_state.secondary_indexes import SecondaryIndexes
 from lictor_state.sharing import Sharing
@@ -173,7 +174,7 @@ class Store:
 
     def config_entry(self, kind: str, name: str) -> ConfigEntryRow | None:
         """A config entry."""
-        return self._tables[Table.CONFIG_ENTRIES].get((kind, name))  # type: ignore[return-value]  # by its table
+        return self._tables[Table.CONFIG_ENTRIES].get(config_key(kind, name))  # type: ignore[return-value]  # by its table
 
     def agent(self, node: str) -> AgentRow | None:
         """The agent behind a node."""
@@ -214,7 +215,7 @@ class Store:
     def index_of(self, name: str) -> int:
         """A reported index by its name; 0 if there is none."""
         row = self._tables[Table.INDEXES].get((name,))
-        return row.index if isinstance(row, IndexRow) else 0
+        return row.index if row is not None else 0  # type: ignore[union-attr]  # by its table
 
     # writing: apply only
 
@@ -227,6 +228,14 @@ class Store:
             return
         key, old = self._write(table, key, row)
         self._before.setdefault((table, key), old)
+
+    def move_index(self, name: str, index: int) -> None:
+        """Put an index row, unless it is there already: what nearly every command does several times."""
+        rows, key = self._tables[Table.INDEXES], (name,)
+        row = rows.get(key)
+        if row is None or row.index != index:  # type: ignore[union-attr]  # by its table
+            self._before.setdefault((Table.INDEXES, key), row)
+            rows[key] = IndexRow(name, index)
 
     def _write(self, table: Table, key: Key, row: Row) -> tuple[Key, Row | None]:
         """Put a row that has secondary indexes in its place; its key from now on, and what was there."""

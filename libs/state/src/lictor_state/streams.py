@@ -92,7 +92,8 @@ def carriers(changes: Iterable[Change]) -> tuple[Stream, ...] | None:
     """The streams that carry these changes, if it is the same ones for each of them; else None."""
     common = -1
     for change in changes:
-        bits = _bits(change.table, change.key)
+        table = change.table
+        bits = _INDEX_BITS.get(change.key[0], _EVERYWHERE) if table is Table.INDEXES else _TABLE_BITS[table]
         if common < 0:
             common = bits
         elif bits != common:

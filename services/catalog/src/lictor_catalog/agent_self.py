@@ -80,6 +80,7 @@ class AgentSelf:
                 "DefaultQueryTime": "5m0s",
                 "DevMode": False,
                 "DisableCoordinates": False,
+                "EnableDebug": False,
                 "EnableLocalScriptChecks": False,
                 "EnableRemoteScriptChecks": False,
                 "GRPCAddrs": [f"tcp://{self._at(self.ports.grpc)}"],

@@ -36,6 +36,7 @@ from lictor_catalog.http import (
     event,
     intentions,
     operator,
+    pool,
     query,
     session,
     snapshot,
@@ -99,15 +100,16 @@ class Api:
         rare.include_router(acl.router())
         rare.include_router(agent.router(agent_writes, leaves, allow_by_default=allow_by_default))
         rare.include_router(agent_health.router(agent_writes))
-        rare.include_router(agent_pool.router(gossip, node.name))
+        rare.include_router(agent_pool.router(gossip, node.name, node.datacenter))
         rare.include_router(agent_process.router(process))
         rare.include_router(catalog.router(node.datacenter))
         rare.include_router(coordinate.router(self.coordinates, node.datacenter))
-        rare.include_router(event.router(writes, chance.new_id))
+        rare.include_router(event.router(writes, gossip, chance.new_id))
         rare.include_router(config.router(writes))
         rare.include_router(intentions.router(writes, chance.now_text, chance.new_id))
         rare.include_router(status.router(cluster))
         rare.include_router(operator.router(store_operator))
+        rare.include_router(pool.router(gossip, view, store_operator, node.name))
         rare.include_router(autopilot.router(store_operator, writes, view, consistency, version))
         rare.include_router(
             session.router(

@@ -17,7 +17,20 @@ import uuid
 
 import structlog
 
-from lictor_bus import Bus, DirectLane, Lane, LeaderTracker, NatsLane, Proposer, ReadGate, View, connect, tell_contact
+from lictor_bus import (
+    Bus,
+    DirectLane,
+    Lane,
+    LeaderTracker,
+    NatsLane,
+    Proposer,
+    ReadGate,
+    View,
+    connect,
+    subjects,
+    tell_contact,
+)
+from lictor_bus.pool_frames import COORDINATES_QUEUE
 from lictor_bus.session_renewals import SessionRenewals
 from lictor_bus.store_operator import StoreOperator
 from lictor_catalog.access import Access
@@ -29,6 +42,7 @@ from lictor_catalog.client_limits import ClientLimits
 from lictor_catalog.cluster_status import ClusterStatus
 from lictor_catalog.config_dir import ConfigDir
 from lictor_catalog.consistency import Consistency
+from lictor_catalog.coordinate_updates import CoordinateUpdates
 from lictor_catalog.definition_files import DefinitionError
 from lictor_catalog.errors import ApiError
 from lictor_catalog.gossip_orders import GossipOrders
@@ -127,7 +141,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         api.app, api.hot, api.hot_writes, limits, settings.catalog_connections_max, settings.catalog_response_headers
     )
     serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
-    context.spawn("coordinates", api.coordinates.run())
+    await _take_coordinates(context, bus, leader.cluster, api.coordinates)
     context.spawn("contact", _watch_contact(context, bus, view, api, limits, metrics))
     context.readiness.set("view", ok=True)
     log.info("http api", port=listener.getsockname()[1], index=view.index)
@@ -142,6 +156,12 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         await asyncio.wait([serving])
 
     context.on_stop(finish)
+
+
+async def _take_coordinates(context: Context, bus: Bus, cluster: str, updates: CoordinateUpdates) -> None:
+    """Write what clients and the gossips report; of the latter, each goes to one of the catalogs."""
+    await bus.subscribe(subjects.pool_coordinates(cluster), updates.on_report, queue=COORDINATES_QUEUE)
+    context.spawn("coordinates", updates.run())
 
 
 async def _load(context: Context, config_dir: ConfigDir) -> None:

@@ -258,10 +258,14 @@ class BlockingQueries:
 
     def _wake(self, sleepers: list[Sleeper]) -> None:
         """Release or lay down again, in order of coming."""
+        answer: _Answer | None = None
         for sleeper in sleepers[:WOKEN_AT_ONCE]:
             if sleeper.timer is None:  # forgotten meanwhile
                 continue
-            answer = self._current(sleeper.plan)  # computed for the first of them: all have one plan
+            if answer is None:
+                answer = self._current(sleeper.plan)  # all have one plan
+            else:
+                self.shared += 1
             page = answer.page
             if sleeper.resets != self._resets or _released(sleeper.plan, sleeper.options, sleeper.first, page):
                 self.forget(sleeper)

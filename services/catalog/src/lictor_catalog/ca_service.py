@@ -134,6 +134,6 @@ class CAService:
             return CsrAnswer(error=f"a request has at most {CSR_BYTES_MAX} bytes")
         try:
             issued = self.sign(_requests.decode(data).csr_pem)
-        except (CAUnavailableError, SigningRefused, msgspec.DecodeError) as error:
+        except (CAUnavailableError, SigningRefused, msgspec.DecodeError, UnicodeDecodeError) as error:
             return CsrAnswer(error=str(error))
         return CsrAnswer(issued.cert_pem, issued.valid_after, issued.valid_before, issued.serial)

@@ -73,8 +73,6 @@ def read_options(params: Params, *, cacheable: bool) -> ReadOptions:
     """
     if not params.any_of(_OPTIONS):
         return _PLAIN
-    wait_s = _wait(params.first("wait"))
-    min_index = _index(params.first("index"))
     stale, consistent = params.has("stale"), params.has("consistent")
     max_stale = params.first("max_stale")
     max_stale_s = None
@@ -88,6 +86,8 @@ def read_options(params: Params, *, cacheable: bool) -> ReadOptions:
     cached = params.has("cached")
     if cached and consistent:
         raise ApiError(400, "Cannot specify ?cached with ?consistent, conflicting semantics.")
+    wait_s = _wait(params.first("wait"))
+    min_index = _index(params.first("index"))
     mode = Mode.DEFAULT
     if consistent:
         mode = Mode.CONSISTENT
@@ -96,6 +96,12 @@ def read_options(params: Params, *, cacheable: bool) -> ReadOptions:
     elif stale or max_stale_s is not None:
         mode = Mode.STALE
     return ReadOptions(mode, max_stale_s, min_index, wait_s)
+
+
+def waiting_options(params: Params) -> ReadOptions:
+    """As `read_options` for a read of the agent, which knows no modes but may wait; raises `ApiError` 400."""
+    wait_s = _wait(params.first("wait"))
+    return ReadOptions(min_index=_index(params.first("index")), wait_s=wait_s)
 
 
 _SECONDS = re.compile(r"[+-]?[0-9]{1,9}")

@@ -1,4 +1,4 @@
-"""`PUT /v1/coordinate/update`: the body, and the batches in which coordinates are proposed (Consul's HTTP API).
+"""`PUT /v1/coordinate/update` and what gossips report: batches in which coordinates are proposed (Consul's HTTP API).
 
 Every node measures all the time, so updates are answered at once and written together, the newest of each node only.
 What cannot be written is dropped: the next measurement is as good.
@@ -9,6 +9,9 @@ from typing import Any
 
 import structlog
 
+from lictor_bus import frames
+from lictor_bus.frames import FrameError
+from lictor_bus.pool_frames import CoordinateReport
 from lictor_catalog.body_decoding import ListOf, Shape, body_object, text
 from lictor_catalog.errors import ApiError, BodyError
 from lictor_catalog.writes import Writes
@@ -80,6 +83,18 @@ class CoordinateUpdates:
             return
         self._pending[key] = spec
         self._some.set()
+
+    def on_report(self, _subject: str, data: bytes, _reply: str) -> None:
+        """A gossip says where its node is; one that makes no sense is dropped."""
+        try:
+            report = frames.decode(data, CoordinateReport)
+        except FrameError as error:
+            log.warning("coordinate report not understood", reason=str(error))
+            return
+        if is_valid(report.vec, report.error, report.adjustment, report.height):
+            self.take(
+                CoordinateSpec(report.node, report.segment, report.vec, report.error, report.adjustment, report.height)
+            )
 
     async def run(self) -> None:
         """Write what was taken, a period after the first of it."""

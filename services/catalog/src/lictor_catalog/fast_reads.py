@@ -10,7 +10,15 @@ from typing import NamedTuple
 from lictor_catalog import event_stream
 from lictor_catalog.asgi import Header, Receive, Scope, Send, client_of, header, send_page, wants_gzip
 from lictor_catalog.blocking_query import BlockingQueries, Plan
-from lictor_catalog.consistency import Consistency, Contact, Mode, ReadOptions, honour_cache_control, read_options
+from lictor_catalog.consistency import (
+    Consistency,
+    Contact,
+    Mode,
+    ReadOptions,
+    honour_cache_control,
+    read_options,
+    waiting_options,
+)
 from lictor_catalog.event_stream import EventStreams
 from lictor_catalog.page import Page
 from lictor_catalog.plans import (
@@ -36,21 +44,22 @@ from lictor_catalog.request import Params
 class Read(NamedTuple):
     """How a route is read: its plan; whether `?cached` is honoured; whether it speaks for the agent only.
 
-    An agent's reads carry no index, are answered without a leader too, and may block on a hash. With `own_index` they
-    carry one that is no index of the store, and block on that.
+    An agent's reads carry no index, are answered without a leader too, and look at no modes. With `by_hash` they may
+    block on a hash; with `own_index` they carry an index that is none of the store, and block on that.
     """
 
     plan: PlanOf
     cacheable: bool = False
     local: bool = False
     own_index: bool = False
+    by_hash: bool = False
 
 
 READS: dict[str, Read] = {
     "/v1/agent/checks": Read(agent.checks, local=True),
     "/v1/agent/connect/ca/roots": Read(ca.roots, cacheable=True),
     "/v1/agent/members": Read(agent.members, local=True),
-    "/v1/agent/service/": Read(agent.service, local=True),
+    "/v1/agent/service/": Read(agent.service, local=True, by_hash=True),
     "/v1/agent/services": Read(agent.services, local=True),
     "/v1/catalog/connect/": Read(catalog.connect, cacheable=True),
     "/v1/catalog/gateway-services/": Read(gateway.services),
@@ -114,18 +123,10 @@ class FastReads:
     def prepare(self, route: str, rest: str, params: Params, cache_control: bytes) -> Prepared:
         """Judge one GET; raises `ApiError`. The same arguments always make an equal result."""
         read = READS[route]
-        options = read_options(params, cacheable=read.cacheable)
+        options = _local_options(read, params) if read.local else read_options(params, cacheable=read.cacheable)
         if cache_control:
             options = honour_cache_control(options, cache_control.decode("latin-1"))
         plan = read.plan(rest, params, self._who)
-        if read.local:
-            options = ReadOptions(
-                options.mode,
-                options.max_stale_s,
-                options.min_index if read.own_index else 0,
-                options.wait_s,
-                "" if read.own_index else params.first("hash"),
-            )
         return Prepared(read, plan, options, params.has("pretty"))
 
     async def answer(self, route: str, rest: str, params: Params, scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,6 +152,16 @@ class FastReads:
             return await self._queries.read(plan, options, settle, watching, client)
         finally:
             watching.cancel()
+
+
+def _local_options(read: Read, params: Params) -> ReadOptions:
+    """What a read of the agent may be asked for."""
+    if not read.own_index and not read.by_hash:
+        return ReadOptions()
+    options = waiting_options(params)
+    if read.own_index:
+        return options
+    return ReadOptions(wait_s=options.wait_s, content_hash=params.first("hash"))
 
 
 async def _disconnected(receive: Receive) -> None:

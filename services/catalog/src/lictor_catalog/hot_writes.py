@@ -33,7 +33,7 @@ from lictor_state.commands import Result
 
 HEADS_KEPT = 1024
 HEAD_KEPT_BYTES_MAX = 1024
-"""Header blocks remembered by their bytes, twice as many at most: 2 MiB at the very worst."""
+"""Heads, and blocks of headers, remembered by their bytes; twice as many at most: 4 MiB at the very worst."""
 
 LENGTH_DIGITS_MAX = 9
 """A longer `Content-Length` is beyond every limit."""
@@ -103,35 +103,44 @@ class HotWrites:
         self._datacenter = datacenter
         self._metrics = metrics
         self._access = access
-        self._heads: Recent[bytes, HeadFacts] = Recent(HEADS_KEPT)
+        self._whole: Recent[bytes, HotWrite] = Recent(HEADS_KEPT)
+        self._headers: Recent[bytes, HeadFacts] = Recent(HEADS_KEPT)
 
     def __len__(self) -> int:
-        """How many header blocks are remembered."""
-        return len(self._heads)
+        """How many blocks of headers are remembered."""
+        return len(self._headers)
 
     def known(self, request: bytes, client: str) -> tuple[HotWrite, bytes] | None:
-        """A whole request with a block of headers that was seen before, and its body."""
-        method = _METHODS.get(request[:2])
-        if method is None:
+        """A whole request with a head, or at least a block of headers, that was seen before, and its body."""
+        head_end = request.find(b"\r\n\r\n") + 4
+        head = request[:head_end]
+        write = self._whole.get(head) if not self._access.writers else None
+        if write is None:
+            write = self._known_headers(head, client)
+        if write is None or len(request) - head_end != write.facts.body_bytes:
             return None
-        at = len(method) + 1
-        line_end = request.find(_LINE_END)
-        head_end = request.find(b"\r\n\r\n", line_end) + 4
-        facts = self._heads.get(request[line_end:head_end])
-        if facts is None or len(request) - head_end != facts.body_bytes:
+        return write, request[head_end:]
+
+    def _known_headers(self, head: bytes, client: str) -> HotWrite | None:
+        method = _METHODS.get(head[:2])
+        line_end = head.find(_LINE_END)
+        facts = self._headers.get(head[line_end:])
+        if method is None or facts is None:
             return None
-        url = request[at:line_end]
-        if request[:at] != _BEGINS[method] or not _PLAIN_URL.fullmatch(url):
+        url = head[len(method) + 1 : line_end]
+        if not head.startswith(_BEGINS[method]) or not _PLAIN_URL.fullmatch(url):
             return None
         write = self._judge(method, url, facts, client)
-        return None if write is None else (write, request[head_end:])
+        if write is not None and len(head) <= HEAD_KEPT_BYTES_MAX:
+            self._whole.put(head, write)
+        return write
 
     def learn(self, request: bytes, write: HotWrite) -> None:
         """These bytes are one whole request and nothing else, and this is what it asks."""
-        line_end = request.find(_LINE_END)
-        head_end = request.find(b"\r\n\r\n", line_end) + 4
-        if 0 < head_end - line_end <= HEAD_KEPT_BYTES_MAX and len(request) - head_end == write.facts.body_bytes:
-            self._heads.put(request[line_end:head_end], write.facts)
+        head_end = request.find(b"\r\n\r\n") + 4
+        headers = request[request.find(_LINE_END) : head_end]
+        if 0 < len(headers) <= HEAD_KEPT_BYTES_MAX and len(request) - head_end == write.facts.body_bytes:
+            self._headers.put(headers, write.facts)
 
     def find(self, method: str, url: bytes, headers: list[Header], client: str) -> HotWrite | None:
         """Judge a request by its head; None for the long way."""

@@ -10,7 +10,7 @@ import functools
 import math
 import time
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -18,16 +18,11 @@ from uvicorn.server import ServerState
 
 from lictor_catalog.asgi import Application, Header, Receive, Scope, Send, encode_headers, page_headers, send_page
 from lictor_catalog.client_limits import ClientLimits
-from lictor_catalog.consistency import Contact
-from lictor_catalog.errors import ApiError
 from lictor_catalog.hot_reads import HotRead, HotReads
+from lictor_catalog.hot_turns import ReadTurn, WriteTurn
 from lictor_catalog.hot_writes import HotWrite, HotWrites
 from lictor_catalog.one_write import OneWrite
-from lictor_catalog.page import Page, text_page
-from lictor_state.commands import Result
-
-if TYPE_CHECKING:
-    from lictor_catalog.blocking_query import Sleeper
+from lictor_catalog.page import text_page
 
 GRACE_S = 5
 """Answers in flight at the stop: a write may take its leader's change, and the process has eight seconds in all."""
@@ -35,6 +30,9 @@ GRACE_S = 5
 KEEP_ALIVE_S = 120
 """Idle connections: clients reuse theirs between blocking queries of a minute or so."""
 
+
+ANSWER_KEPT_BYTES_MAX = 64 * 1024
+"""The last answer is kept whole up to this length: longer ones cost more to send than to join."""
 
 REFUSED_S = 1.0
 """How long a connection that is one too many may take to say something, so that it can be answered before it ends."""
@@ -88,6 +86,7 @@ class StatusHeads:
     def __init__(self) -> None:
         self._headers: list[Header] | None = None
         self._heads: dict[int, bytes] = {}
+        self._last = (b"", b"", b"", b"")
 
     def head(self, headers: list[Header], status: int) -> bytes:
         """The first lines of an answer."""
@@ -99,84 +98,15 @@ class StatusHeads:
             known = self._heads[status] = STATUS_LINE[status] + encode_headers(headers)
         return known
 
-
-class _Signal:
-    """Stands where a cycle has the event that its application waits on."""
-
-    def set(self) -> None:
-        """Nobody waits."""
-
-
-_NO_SIGNAL = _Signal()
-
-
-class _HotTurn:
-    """A connection's turn of answering a hot read (`hot_reads.Turn`), and the cycle that uvicorn sees meanwhile."""
-
-    __slots__ = (
-        "_hot", "_protocol", "confirming", "contact", "disconnected", "keep_alive", "message_event", "read",
-        "response_complete", "sleeper", "started",
-    )  # fmt: skip
-
-    read: HotRead
-    started: float
-
-    def __init__(self, protocol: "CatalogProtocol", hot: HotReads) -> None:
-        self._protocol = protocol
-        self._hot = hot
-        self.contact: Contact | None = None
-        self.confirming = False
-        self.sleeper: Sleeper | None = None
-        self.response_complete = True
-        self.keep_alive = True
-        self.disconnected = False
-        self.message_event = _NO_SIGNAL
-
-    @property
-    def client(self) -> str:
-        """The client's address."""
-        return self._protocol.address
-
-    def settled(self, outcome: Contact | ApiError) -> None:
-        """The read may be answered now, or cannot be."""
-        self._hot.settled(self, outcome)
-
-    def woken(self, page: Page | None) -> None:
-        """A change, or the time limit, ends the wait."""
-        self._hot.woken(self, page)
-
-    def send(self, status: int, head: bytes, body: bytes) -> None:
-        """Send the answer, in one write, and take the next request."""
-        self._protocol.answer(self, status, head, body)
-
-
-class _WriteTurn:
-    """A connection's turn of reading and answering a hot write (`hot_writes.WriteTurn`), from its head on."""
-
-    __slots__ = (
-        "_hot", "_protocol", "body", "disconnected", "keep_alive", "message_event", "response_complete", "started",
-        "write",
-    )  # fmt: skip
-
-    write: HotWrite
-    started: float
-
-    def __init__(self, protocol: "CatalogProtocol", hot: HotWrites) -> None:
-        self._protocol = protocol
-        self._hot = hot
-        self.body: list[bytes] = []
-        self.response_complete = True
-        self.keep_alive = True
-        self.disconnected = False
-        self.message_event = _NO_SIGNAL
-
-    def told(self, outcome: Result | ApiError) -> None:
-        """What came of the write."""
-        self._hot.told(self, outcome)
-
-    def send(self, status: int, head: bytes, body: bytes) -> None:
-        """Send the answer, in one write, and take the next request."""
-        self._protocol.answer(self, status, head, body)
+    def whole(self, first: bytes, head: bytes, body: bytes) -> bytes:
+        """A whole answer on a connection that goes on; thousands who waited for one change are sent the same bytes."""
+        last = self._last
+        if first is last[0] and head is last[1] and body is last[2]:
+            return last[3]
+        joined = b"".join((first, head, b"\r\n", body))
+        if len(joined) <= ANSWER_KEPT_BYTES_MAX:
+            self._last = (first, head, body, joined)
+        return joined
 
 
 _RETRY_SOON = (b"retry-after", b"1")
@@ -218,8 +148,8 @@ class CatalogProtocol(HttpToolsProtocol):
         self.address = ""
         self._counted = False
         self._heads = heads
-        self._turn = _HotTurn(self, hot)
-        self._write_turn = _WriteTurn(self, hot_writes)
+        self._turn = ReadTurn(self, hot)
+        self._write_turn = WriteTurn(self, hot_writes)
         self._writing = False  # whether the request that is being parsed is a hot write
         self._between = True  # whether the parser is between two requests
         self._ended = 0  # requests whose last byte was in the data at hand
@@ -348,15 +278,16 @@ class CatalogProtocol(HttpToolsProtocol):
         self.cycle = turn
         self._hot.start(turn, read)
 
-    def answer(self, turn: _HotTurn | _WriteTurn, status: int, head: bytes, body: bytes) -> None:
+    def answer(self, turn: ReadTurn | WriteTurn, status: int, head: bytes, body: bytes) -> None:
         """Send the answer to a hot request."""
         if turn.disconnected:
             return
-        end = b"\r\n" if turn.keep_alive else b"connection: close\r\n\r\n"
         first = self._heads.head(self.server_state.default_headers, status)
-        self.transport.write(b"".join((first, head, end, body)))
         turn.response_complete = True
-        if not turn.keep_alive:
+        if turn.keep_alive:
+            self.transport.write(self._heads.whole(first, head, body))
+        else:
+            self.transport.write(b"".join((first, head, b"connection: close\r\n\r\n", body)))
             self.transport.close()
         self.on_response_complete()
 
@@ -382,7 +313,10 @@ class CatalogProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.address = self.client[0] if self.client else ""
         self._counted = self._limits.opened(self.address)
-        if not self._counted:
+        if self._counted:
+            self._quiet_since = self.loop.time()
+            self._look_again(self.timeout_keep_alive)  # now, and not when thousands are answered at once
+        else:
             self.loop.call_later(REFUSED_S, transport.close)
 
     def _refuse(self) -> None:
@@ -426,8 +360,6 @@ class CatalogProtocol(HttpToolsProtocol):
             self._start_asgi_task(cycle, app)
             return
         self._quiet_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._look_again(self.timeout_keep_alive)
 
     def _look_again(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from lictor_bus.frames import Beacon, Order, ReadAnswer, StatusAnswer
-from lictor_bus.gossip_orders import Ordered
+from lictor_bus.gossip_orders import KeyringAnswer, KeyringOrder, Ordered
+from lictor_bus.pool_frames import EventNotice, PoolMembers, Story
 from lictor_bus.proposer import Committed, ProposeError
 from lictor_state import Store
 from lictor_state.commands import Command
@@ -91,13 +92,25 @@ class RenewalsPort(Protocol):
 
 
 class GossipPort(Protocol):
-    """Orders to the gossip of a node."""
+    """Orders to the gossip of a node, and questions to all."""
 
     async def leave(self, node: str) -> None:
         """Have the node leave; raises `ApiError` when it does not."""
 
     async def instruct(self, node: str, order: Ordered) -> None:
         """Have the gossip of `node` follow an order; raises `ApiError` when it does not."""
+
+    async def keyring(self, node: str, order: KeyringOrder) -> KeyringAnswer:
+        """What the members of the pool said to an order about keys; raises `ApiError` when nobody could be asked."""
+
+    async def pool(self, node: str) -> PoolMembers:
+        """The pool as the gossip of `node` sees it; raises `ApiError` when there is none."""
+
+    async def stories(self, node: str) -> list[Story]:
+        """What gossips hold against a node."""
+
+    async def announce(self, notice: EventNotice) -> None:
+        """Have the pool told of an event that is in the store."""
 
 
 class ReloadPort(Protocol):

@@ -105,6 +105,8 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/v1/health/state/": (GET,),
     "/v1/kv/": (GET, PUT, DELETE),
     "/v1/internal/dns/explain": (GET,),
+    "/v1/internal/pool": (GET,),
+    "/v1/internal/pool/why/": (GET,),
     "/v1/internal/store": (GET,),
     "/v1/internal/store/confirm-failures": (PUT,),
     "/v1/operator/autopilot/configuration": (GET, PUT),
@@ -159,8 +161,13 @@ def find(path: str) -> Found | None:
 
 
 def of_agent(route: str) -> bool:
-    """Whether a route speaks for the agent of this process's node alone, which is never asked for another one."""
-    return route.startswith("/v1/agent/")
+    """Whether a route speaks for the agent of this process's node alone, and looks at no datacenter.
+
+    Certificates come from the servers, whoever passes them on.
+    """
+    return route == "/v1/event/list" or (
+        route.startswith("/v1/agent/") and not route.startswith("/v1/agent/connect/ca/")
+    )
 
 
 def methods(found: Found) -> tuple[str, ...]:

@@ -149,7 +149,7 @@ def _members(name: NameOf, body: bytes) -> Members | None:
     try:
         raws = msgspec.json.decode(body, type=list[msgspec.Raw])
         members = {name(msgspec.json.decode(raw)): raw for raw in raws}
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
         return None
     return members if len(members) == len(raws) else None
 

@@ -33,6 +33,6 @@ class TtlClient:
             return 500, f"no healthcheck runs the checks of node {check.node} at the moment"
         except BusTimeoutError:
             return 500, "outcome unknown"
-        except (BusDisconnectedError, msgspec.DecodeError) as error:
+        except (BusDisconnectedError, msgspec.DecodeError, UnicodeDecodeError) as error:
             return 500, str(error)
         return answer.status_code, answer.message

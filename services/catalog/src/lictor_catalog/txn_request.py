@@ -6,7 +6,6 @@ operation's number, and not a bad request. What depends on the state is judged i
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +29,8 @@ BODY_LIMIT_HINT = " See https://developer.hashicorp.com/docs/agent/config/config
 PREFIX = "Failed to parse body: "
 
 _NO_KEY = "object missing primary index"
-_ILLEGAL = re.compile(r"[^A-Za-z0-9+/=]")
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_LETTER = re.compile(r"[A-Za-z0-9+/]")
 
 
 class TxnRequest(msgspec.Struct, frozen=True):
@@ -85,14 +85,32 @@ def _not_a(wanted: str, value: Any) -> BodyError:
 
 def base64_value(value: Any, path: str) -> bytes:
     """Bytes in base64, perhaps over several lines."""
-    encoded = text(value, path).replace("\r", "").replace("\n", "")
-    illegal = _ILLEGAL.search(encoded)
-    if illegal:
-        raise BodyError(f"illegal base64 data at input byte {illegal.start()}")
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        raise BodyError(f"illegal base64 data at input byte {len(encoded.rstrip('='))}") from None
+    given = text(value, path)
+    encoded = given.replace("\r", "").replace("\n", "")
+    if not _BASE64.fullmatch(encoded):
+        raise BodyError(f"illegal base64 data at input byte {_flaw(given)}")
+    return base64.b64decode(encoded)
+
+
+def _flaw(given: str) -> int:
+    """Where a text is no base64, as Go's decoder tells it: line ends are counted, an unfinished group is its start."""
+    in_group = 0
+    for at, one in enumerate(given):
+        if one in "\r\n":
+            continue
+        if one == "=" and in_group > 1:
+            rest = [(place, more) for place, more in enumerate(given[at + 1 :], at + 1) if more not in "\r\n"]
+            if in_group == 2:
+                if not rest:
+                    return len(given)
+                place, more = rest.pop(0)
+                if more != "=":
+                    return place - 1
+            return rest[0][0] if rest else len(given)
+        if not _LETTER.fullmatch(one):
+            return at
+        in_group = (in_group + 1) % 4
+    return len(given) - in_group
 
 
 def _passing_over(value: Any, path: str) -> dict[str, Any]:

@@ -158,7 +158,7 @@ async def _follow(context: Context, settings: DnsSettings, bus: NatsBus, view: V
 def _recursion(settings: DnsSettings, dice: random.Random) -> Recursion:
     """Who is asked about foreign names; ids come from where nobody can foresee them (RFC 5452, section 4.3)."""
     configured = parse_recursors(settings.dns_recursors)
-    addresses = without_ourselves(configured, settings.bind, settings.dns_port)
+    addresses = without_ourselves(configured, addresses_of(settings.dns_addresses, settings.bind), settings.dns_port)
     recursors = Recursors(addresses, settings.dns_recursor_strategy, dice)
     return Recursion(recursors, settings.dns_recursor_timeout_s, partial(secrets.randbits, 16))
 

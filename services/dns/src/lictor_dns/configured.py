@@ -1,5 +1,6 @@
 """What the zone and the replies are told, from the settings of the process."""
 
+from lictor_dns.client_networks import Networks
 from lictor_dns.replies import ReplySettings
 from lictor_dns.settings import DnsSettings
 from lictor_dns.zone import ServiceTtls, SoaTimes, ZoneSettings
@@ -30,4 +31,5 @@ def reply_settings(settings: DnsSettings, *, recursion: bool) -> ReplySettings:
         enable_truncate=settings.dns_enable_truncate,
         compress=not settings.dns_disable_compression,
         recursion=recursion,
+        recursion_for=Networks.from_text(settings.dns_recursion_from),
     )

@@ -10,7 +10,7 @@ import re
 import struct
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lictor_dns.siphash import KEY_BYTES, siphash24
 
@@ -38,8 +38,7 @@ class CookieError(ValueError):
     """A COOKIE option of a length that no cookie has (RFC 7873, section 5.2.2): the query is malformed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """What is known of a client by its cookie: the option's data for the reply (empty: none), whether it was good."""
 
     option: bytes

@@ -1,7 +1,7 @@
 """Datagrams by the batch: one system call receives up to `BATCH`, one sends their replies (recvmmsg(2), sendmmsg(2)).
 
 Python's socket makes a call, a bytes object and an address tuple for each datagram and as much again for its reply;
-here addresses stay where the kernel wrote them, and it reads them again from there (measured in docs/adr/0015). A reply
+here addresses stay where the kernel wrote them, and it reads them again from there (measured in docs/adr/0016). A reply
 leaves from the address that its query came to, also where the socket is bound to every address (ip(7), IP_PKTINFO).
 What a datagram says is not known here.
 """

@@ -5,7 +5,7 @@ left as it is. Our replies have their OPT last.
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 HEADER_BYTES = 12
 TC = 0x02
@@ -27,8 +27,7 @@ class OptionsError(ValueError):
     """Options that run past their record, or two cookies: the query is malformed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A query that has a cookie, or other options.
 
     Attributes:

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
-QUERIES_MAX = 16_384
+QUERIES_MAX = 8_192
 """Queries whose replies are kept ready: a thousand services in several spellings, types and sizes."""
 
 BYTES_MAX = 10 * 1024 * 1024
@@ -44,8 +44,8 @@ LOOKS_MAX = 64
 _ID_BYTES = 2
 _NAME_AT = 12
 _BODY_NAME_AT = _NAME_AT - _ID_BYTES
-_QUERY_COST = 640
-"""Bytes that a kept query takes beside its key and replies: its entries in the tables here, and what makes replies."""
+_QUERY_COST = 1_500
+"""Bytes that a kept query takes beside its key and replies, as measured: entries in tables here, what makes replies."""
 
 _REPLY_COST = 33 + 8
 _SLOT_COST = 8

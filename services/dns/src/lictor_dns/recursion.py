@@ -25,6 +25,9 @@ ASKS_MAX: Final = 256
 SHARERS_MAX: Final = 256
 """Who may wait for one ask beside the first; beyond it they fail."""
 
+EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})
+"""Addresses that stand for all of the host's."""
+
 DATAGRAM_BYTES_MAX: Final = 65_535
 READ_BYTES: Final = 65_537
 
@@ -120,18 +123,19 @@ class Recursion:
         return action.reply
 
 
-def without_ourselves(addresses: Sequence[Address], bind: str, port: int) -> tuple[Address, ...]:
+def without_ourselves(addresses: Sequence[Address], bound: Sequence[str], port: int) -> tuple[Address, ...]:
     """The recursors that are not this very process, which would ask itself until the end of time.
 
     Args:
         addresses: as configured.
-        bind: the address that we listen at, perhaps one that stands for all of the host's.
+        bound: the addresses that we listen at; one may stand for all of the host's.
         port: the port that we listen at.
     """
-    everywhere = bind in {"0.0.0.0", "::"}
+    ours = {*bound, *EVERYWHERE}
+    everywhere = not EVERYWHERE.isdisjoint(bound)
     kept = []
     for one in addresses:
-        if one.port == port and (one.host == bind or one.host in {"0.0.0.0", "::"} or (everywhere and _is_ours(one))):
+        if one.port == port and (one.host in ours or (everywhere and _is_ours(one))):
             log.error("a recursor is this process itself, and is not asked", recursor=str(one))
         else:
             kept.append(one)

@@ -8,8 +8,10 @@ instances of a service any are a good answer, so leaving some out sets TC only w
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final
 
+from lictor_dns.client_networks import PRIVATE, Networks
 from lictor_dns.client_query import ClientQuery
 from lictor_dns.zone import RecordSet
 from lictor_dnswire import (
@@ -47,12 +49,14 @@ class ReplySettings:
         enable_truncate: TC tells that instances were left out.
         compress: names are compressed.
         recursion: RA; there are recursors.
+        recursion_for: the clients who may have them asked.
     """
 
     limits: AnswerLimits = field(default_factory=AnswerLimits)
     enable_truncate: bool = False
     compress: bool = True
     recursion: bool = False
+    recursion_for: Networks = field(default_factory=lambda: Networks.from_text(PRIVATE))
 
 
 def reply_of(
@@ -97,6 +101,7 @@ def reply_of(
         answers_max=few,
         mark_truncated=settings.enable_truncate or not found.sampled,
         compress=settings.compress,
+        recompress=found.recompress,
     )
 
 
@@ -116,7 +121,12 @@ def completed(found: RecordSet, upstream: bytes | None, *, edns: bool) -> Record
     templates: tuple[AnswerTemplate, ...] = found.templates
     additional: tuple[RecordGroup, ...] = found.additional
     if found.in_additional:
-        additional = (*additional, record_group(records))
+        by_name = groupby(records, key=lambda record: record.name)
+        groups = ((owner, list(group)) for owner, group in by_name)
+        additional = (
+            *additional,
+            *(record_group(owner, [one.rdata for one in group], group[0].ttl) for owner, group in groups),
+        )
     else:
         templates = (*templates, *map(owned_template, records))
     return RecordSet(
@@ -124,6 +134,7 @@ def completed(found: RecordSet, upstream: bytes | None, *, edns: bool) -> Record
         soa=found.soa,
         sampled=found.sampled,
         alias=found.alias,
+        recompress=True,
         additional=additional,
         authority=found.authority,
     )

@@ -111,7 +111,7 @@ class Responder:
             return self._refuse(query, Rcode.BADVERS)
         lookup, domain = self._meaning(query)
         if isinstance(lookup, Foreign):
-            if self._settings.recursion and question.recursion_desired and question.qtype not in _TRANSFERS:
+            if self._recurses(query) and question.qtype not in _TRANSFERS:
                 return pass_on(question, query.max_bytes, query.opt(), self._count)
             return self._refuse(query, Rcode.NOTIMP if question.qtype in _TRANSFERS else Rcode.REFUSED)
         if question.qtype in _TRANSFERS:
@@ -121,6 +121,11 @@ class Responder:
         if question.qclass not in _CLASSES:
             return self._refuse(query, Rcode.REFUSED)
         return self._from_zone(query, lookup, domain)
+
+    def _recurses(self, query: ClientQuery) -> bool:
+        """Whether recursors are asked for this client."""
+        settings = self._settings
+        return settings.recursion and query.question.recursion_desired and query.client in settings.recursion_for
 
     def _meaning(self, query: ClientQuery) -> tuple[Lookup, Name]:
         """What the name asks for, and the domain of ours that it lies below."""
@@ -136,20 +141,21 @@ class Responder:
         by_client = isinstance(lookup, QueryLookup)
         asked = Asked(question.qtype, domain, query.source if by_client else "")
         found = self._zone.find(lookup, asked)
-        recursion = self._settings.recursion and question.recursion_desired
+        recursion = self._recurses(query)
         if not found.exists:
             if recursion and isinstance(lookup, ReverseLookup):
                 return pass_on(question, query.max_bytes, query.opt(), self._count)
-            return self._negative(query, found, Rcode.NXDOMAIN, domain)
+            return self._negative(query, lookup, found, Rcode.NXDOMAIN, domain)
         if not found.templates:
-            return self._negative(query, found, Rcode.NOERROR, domain)
+            return self._negative(query, lookup, found, Rcode.NOERROR, domain)
         opt = query.opt(for_subnet_only=by_client)
         self._count(Rcode.NOERROR)
         first = self._dice.randrange(found.turns)
         if recursion and found.outside is not None:
             way, turn = found.at(first)
             return self._with_recursors(query, way, turn, opt)
-        if not query.udp or not found.kept:
+        # What recursors complete for one client is not kept for another without them.
+        if not query.udp or not found.kept or (self._settings.recursion and found.outside is not None):
             return reply_of(query, found, self._settings, rcode=Rcode.NOERROR, turn=first, opt=opt)
         make = partial(_turned, query, found, self._settings, opt)
         return self.ready.keep(query.data, (self._zone.key(lookup, asked),), found.turns, first, make)
@@ -166,12 +172,15 @@ class Responder:
             return finish(None)
         return Recurse(question_about(found.outside, question.qtype), finish)
 
-    def _negative(self, query: ClientQuery, found: RecordSet, rcode: int, domain: Name) -> bytes:
+    def _negative(self, query: ClientQuery, lookup: Lookup, found: RecordSet, rcode: int, domain: Name) -> bytes:
         """NXDOMAIN for a name that has nothing, NODATA for a type that it lacks (RFC 2308)."""
         self._count(rcode)
-        authority = (self._zone.soa_record(domain),) if found.soa else ()
+        ours = not isinstance(lookup, ReverseLookup) and self._settings.compress
+        name_bytes = len(query.question.raw_name) if ours else 0
+        authority = (self._zone.soa_record(domain, name_bytes),) if found.soa else ()
         reply = reply_of(query, found, self._settings, rcode=rcode, authority=authority, opt=query.opt())
-        if not query.udp or not found.kept:
+        # What recursors complete for one client is not kept for another without them.
+        if not query.udp or not found.kept or (self._settings.recursion and found.outside is not None):
             return reply
         if self._negatives_index != self._zone.index:
             self._negatives_index = self._zone.index

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from lictor_dns.client_networks import PRIVATE, Networks
 from lictor_dns.rate_limit import RATE_MAX
 from lictor_dns.recursor import Strategy, parse_recursors
 from lictor_dns.zone.settings import ServiceTtls
@@ -120,6 +121,11 @@ class DnsSettings(Settings):
         default="sequential", description="sequential or random; which recursor is asked first; as in Consul"
     )
 
+    dns_recursion_from: str = Field(
+        default=PRIVATE,
+        description="networks, comma separated; whose questions go to recursors, others are refused; loopback, private "
+        "ones, so that a port that is open to the world is no open resolver",
+    )
     dns_stale_max_s: float = Field(
         default=315_360_000,
         gt=0,
@@ -136,6 +142,12 @@ class DnsSettings(Settings):
     @classmethod
     def _check_ttls(cls, text: str) -> str:
         ServiceTtls.from_text(text)
+        return text
+
+    @field_validator("dns_recursion_from")
+    @classmethod
+    def _check_networks(cls, text: str) -> str:
+        Networks.from_text(text)
         return text
 
     @field_validator("dns_recursors")

@@ -1,7 +1,7 @@
 """DNS over UDP: sockets that are drained by the batch when the loop says that they are readable.
 
 asyncio's datagram transport costs several calls and objects per packet, a thread or a process of its own gains nothing
-over the loop (docs/adr/0015). One wake-up answers up to `BATCHES_PER_WAKE` batches, and then lets the loop look after
+over the loop (docs/adr/0016). One wake-up answers up to `BATCHES_PER_WAKE` batches, and then lets the loop look after
 the view and TCP.
 """
 

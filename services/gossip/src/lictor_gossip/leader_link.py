@@ -2,13 +2,19 @@
 
 import asyncio
 import contextlib
+from functools import partial
 
 from lictor_bus import Bus, View, frames, subjects
 from lictor_bus.frames import AliveAnswer, HoldRequest
 from lictor_gossip.metrics import GossipMetrics
 from lictor_gossip.reporting import REPORT_EVERY_S, report
 from lictor_gossip.swim_driver import SwimDriver
-from lictor_swim import Status
+
+SPACING_S = 0.1
+"""Between two reports: many changes at once are one, and a report of a large pool takes its time."""
+
+AT_ONCE_MAX = 256
+"""Members up to which a report is made on the spot, in a millisecond or two; larger ones must not delay acks."""
 
 
 class LeaderLink:
@@ -41,6 +47,7 @@ class LeaderLink:
         self._view.leader.listen(lambda beacon: self._on_beacon(beacon.term))
         while True:
             await self._send(cluster)
+            await asyncio.sleep(SPACING_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REPORT_EVERY_S):
                     await self._changed.wait()
@@ -53,16 +60,10 @@ class LeaderLink:
 
     async def _send(self, cluster: str) -> None:
         driver = self._driver
-        members = driver.members()
-        made = report(cluster, self._node, self._run_id, driver.health_score, members)
+        whole = partial(report, cluster, self._node, self._run_id, driver.health_score, driver.members())
+        made = await asyncio.to_thread(whole) if len(driver.members()) > AT_ONCE_MAX else whole()
         await self._bus.publish(subjects.failure_reports(cluster), frames.encode(made))
         self._metrics.reports.inc()
-        self._metrics.health_score.set(driver.health_score)
-        self._metrics.packets_dropped.set(driver.packets_dropped)
-        self._metrics.streams_refused.set(driver.streams_refused)
-        for status in Status:
-            count = sum(member.status is status for member in members)
-            self._metrics.members.labels(status.name.lower()).set(count)
 
     async def _on_question(self, _subject: str, _data: bytes, reply: str) -> None:
         await self._bus.publish(reply, frames.encode(AliveAnswer(self._node, self._run_id, self.leaving)))

@@ -18,6 +18,7 @@ class NodeSlot(NamedTuple):
     node: str
     node_id: str
     lock: int
+    folder: Path
 
 
 class NoFreeSlotError(Exception):
@@ -44,7 +45,7 @@ def claim(data_dir: Path, slots: int, node: str) -> NodeSlot:
         except BlockingIOError:
             os.close(lock)
             continue
-        return NodeSlot(number, node if number == 1 else f"node-{number}", _node_id(folder), lock)
+        return NodeSlot(number, node if number == 1 else f"node-{number}", _node_id(folder), lock, folder)
     raise NoFreeSlotError(f"all {slots} slots of {data_dir} are held by other gossips: raise LICTOR_GOSSIP_SLOTS")
 
 

@@ -1,12 +1,11 @@
 """Orders to this node from the HTTP API: leave, join, force-leave, and the pool's keys (`lictor_bus.gossip_orders`).
 
 Only a member can do these in the pool. What a force-leave means for the catalog is a decision like any other: it names
-the run that it was based on, so that a node which is back by then stays. Refusals are in Consul's words. The pool
-is not encrypted, so every order about keys is answered as Consul's agents answer it without encryption.
+the run that it was based on, so that a node which is back by then stays. Keys are changed by queries that every member
+answers. Refusals are in Consul's words.
 """
 
 import asyncio
-import socket
 import time
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
@@ -23,13 +22,17 @@ from lictor_bus.gossip_orders import (
     LEAVE,
     ForceLeaveOrder,
     JoinOrder,
+    KeyringAnswer,
     KeyringOrder,
     OrderAnswer,
 )
+from lictor_gossip.keyring_file import KEY_LENGTHS
+from lictor_gossip.seeds import ADDRESSES_MAX, addresses_of, host_and_port
+from lictor_gossip.shown_text import shown
 from lictor_gossip.swim_driver import SwimDriver
 from lictor_state.commands import AgentDecision
 from lictor_state.rows import AgentRow
-from lictor_swim import Endpoint, Status
+from lictor_swim import Endpoint, KeyOperation, Status
 
 PROPOSE_TIMEOUT_S = 5.0
 """Below the time that the catalog waits for the answer."""
@@ -37,10 +40,21 @@ PROPOSE_TIMEOUT_S = 5.0
 JOIN_TIMEOUT_S = 4.0
 """For each address, all at once, and half of it for a name: together below what the catalog waits."""
 
-ADDRESSES_MAX = 16
-"""Addresses tried of one name that is to be joined: one that answers is enough."""
+KEY_TEXT_MAX = 44
+"""A key of 32 bytes in base64."""
+
+MESSAGES_MAX = 1000
+MESSAGE_LENGTH_MAX = 400
+"""Members whose remarks about a key operation are passed on, and how much of each: together they fit one message."""
 
 Order = TypeVar("Order", JoinOrder, ForceLeaveOrder, KeyringOrder)
+
+_OPERATIONS = {
+    "list": KeyOperation.LIST,
+    "install": KeyOperation.INSTALL,
+    "use": KeyOperation.USE,
+    "remove": KeyOperation.REMOVE,
+}
 
 log = structlog.get_logger()
 
@@ -57,12 +71,11 @@ class Orders:
         leave: Callable[[], Awaitable[bool]],
         *,
         node: str,
-        datacenter: str,
         port: int,
     ) -> None:
         """`port` is where members are joined whose address names none."""
         self._bus, self._view, self._proposer, self._driver = bus, view, proposer, driver
-        self._leave, self._node, self._datacenter, self._port = leave, node, datacenter, port
+        self._leave, self._node, self._port = leave, node, port
 
     async def run(self) -> None:
         """Take orders for as long as the process lives."""
@@ -70,8 +83,8 @@ class Orders:
         cluster = self._view.cluster
         await self._bus.subscribe(subjects.node_order(cluster, self._node, LEAVE), self._on_leave)
         followers = {
-            JOIN: self._following(JoinOrder, self.join),
-            FORCE_LEAVE: self._following(ForceLeaveOrder, self.force_leave),
+            JOIN: self._following(JoinOrder, self._told(self.join)),
+            FORCE_LEAVE: self._following(ForceLeaveOrder, self._told(self.force_leave)),
             KEYRING: self._following(KeyringOrder, self.keyring),
         }
         for verb, follower in followers.items():
@@ -83,21 +96,28 @@ class Orders:
         await self._bus.publish(reply, b"ok" if await self._leave() else b"failed")
 
     def _following(
-        self, kind: type[Order], follow: Callable[[Order], Awaitable[str]]
+        self, kind: type[Order], follow: Callable[[Order], Awaitable[OrderAnswer | KeyringAnswer]]
     ) -> Callable[[str, bytes, str], Awaitable[None]]:
         async def on_order(_subject: str, data: bytes, reply: str) -> None:
             try:
-                error = await follow(frames.decode(data, kind))
+                answer = await follow(frames.decode(data, kind))
             except FrameError as unreadable:
-                error = f"the gossip of node {self._node} cannot read the order: {unreadable}"
-            await self._bus.publish(reply, frames.encode(OrderAnswer(error)))
+                answer = OrderAnswer(f"the gossip of node {self._node} cannot read the order: {unreadable}")
+            await self._bus.publish(reply, frames.encode(answer))
 
         return on_order
 
+    @staticmethod
+    def _told(follow: Callable[[Order], Awaitable[str]]) -> Callable[[Order], Awaitable[OrderAnswer]]:
+        async def answered(order: Order) -> OrderAnswer:
+            return OrderAnswer(await follow(order))
+
+        return answered
+
     async def join(self, order: JoinOrder) -> str:
         """Join through a member; why that failed, empty when one of its addresses answered."""
-        host, port = _host_and_port(order.address, self._port)
-        hosts = await _resolved(host, port)
+        host, port = host_and_port(order.address, self._port)
+        hosts = (await addresses_of(host, port))[:ADDRESSES_MAX]
         if not hosts:
             return _errors([f"Failed to resolve {order.address}: lookup {host}: no such host"])
         outcomes = await asyncio.gather(*(self._joined(Endpoint(one, port)) for one in hosts))
@@ -146,54 +166,39 @@ class Orders:
             return str(error)
         return ""
 
-    async def keyring(self, order: KeyringOrder) -> str:
-        """What Consul's agents say about keys of a pool without encryption."""
-        pool = f"{self._datacenter} (LAN) error:"
+    async def keyring(self, order: KeyringOrder) -> KeyringAnswer:
+        """Have every member list or change its keys; what they said. There is one pool, so `local_only` is no limit."""
+        key = b""
         if order.verb != "list":
             wrong = _illegal_base64(order.key)
             if wrong is not None:
-                return _errors([f"{pool} illegal base64 data at input byte {wrong}"])
-        reason = (
-            "Keyring is empty (encryption not enabled)"
-            if order.verb == "list"
-            else "No keyring to modify (encryption not enabled)"
-        )
-        alive = sorted(one.name for one in self._driver.members() if one.status is Status.ALIVE)
-        told = [f"{pool} {len(alive)}/{len(alive)} nodes reported failure"]
-        return _errors(told + [f"{name}: {reason}" for name in alive])
+                return KeyringAnswer(f"illegal base64 data at input byte {wrong}")
+            key = b64decode(order.key)
+            if len(key) not in KEY_LENGTHS:
+                return self._refused_everywhere("key size must be 16, 24 or 32 bytes")
+        done = await self._driver.rotate(_OPERATIONS[order.verb], key, relay_factor=order.relay_factor)
+        tell = log.debug if order.verb == "list" else log.info
+        tell("keys on order", verb=order.verb, members=done.members, answered=done.answered, failed=done.failed)
+        said = sorted(done.messages.items())[:MESSAGES_MAX]
+        messages = {shown(name): shown(text, MESSAGE_LENGTH_MAX) for name, text in said}
+        return KeyringAnswer(done.error, messages, _counts(done.keys), _counts(done.primary_keys), done.members)
+
+    def _refused_everywhere(self, reason: str) -> KeyringAnswer:
+        """What every member would say: nobody needs to be asked."""
+        alive = [one.name for one in self._driver.members() if one.status is Status.ALIVE]
+        told = dict.fromkeys(sorted(alive)[:MESSAGES_MAX], reason)
+        return KeyringAnswer(f"{len(alive)}/{len(alive)} nodes reported failure", told, nodes=len(alive))
 
 
-async def _resolved(host: str, port: int) -> list[str]:
-    """The addresses of a name, none when it has none or nobody says so in time."""
-    if not host:
-        return []
-    try:
-        async with asyncio.timeout(JOIN_TIMEOUT_S / 2):
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError, TimeoutError):
-        return []
-    return list(dict.fromkeys(str(one[4][0]) for one in found))[:ADDRESSES_MAX]
+def _counts(keys: dict[str, int]) -> dict[str, int]:
+    """How many members have each key; what cannot be one, as far as text goes, is a liar's."""
+    return {key: count for key, count in keys.items() if len(key) <= KEY_TEXT_MAX and key.isascii()}
 
 
 def _errors(reasons: list[str]) -> str:
     """Several reasons in one text, as Consul lists them."""
     count = f"{len(reasons)} error{'s' if len(reasons) > 1 else ''} occurred:\n"
     return count + "".join(f"\t* {one}\n" for one in reasons) + "\n"
-
-
-def _host_and_port(text: str, default: int) -> tuple[str, int]:
-    """The parts of `host`, `host:port`, `[v6]:port` or a bare IPv6 address."""
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        return host, _port(rest.removeprefix(":"), default)
-    if text.count(":") == 1:
-        host, _, given = text.partition(":")
-        return host, _port(given, default)
-    return text, default
-
-
-def _port(text: str, default: int) -> int:
-    return int(text) if text.isascii() and text.isdigit() and int(text) < 1 << 16 else default
 
 
 def _shown(host: str, port: int) -> str:

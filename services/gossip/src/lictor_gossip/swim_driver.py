@@ -14,14 +14,24 @@ from lictor_gossip.member_feed import MemberFeed
 from lictor_gossip.tcp_endpoint import TcpEndpoint, exchange
 from lictor_gossip.udp_endpoint import UdpEndpoint
 from lictor_swim import (
+    Clocks,
+    Coordinate,
     Datagram,
     Endpoint,
+    HistoryEntry,
     JoinFailed,
     JoinSucceeded,
+    KeyOperation,
+    Keyring,
+    KeyringChanged,
+    KeysDone,
     LeaveCompleted,
     MemberEvent,
     OpenStream,
     Query,
+    QueryId,
+    QueryParams,
+    QueueMeasure,
     SerfEvent,
     SerfMember,
     SerfNode,
@@ -65,6 +75,7 @@ class SwimDriver:
         self._tcp = TcpEndpoint(self._tasks, self._receive_stream, stream_timeout_s)
         self._streams_out: set[asyncio.Task[None]] = set()
         self._joins: dict[int, asyncio.Future[str]] = {}
+        self._keys: dict[QueryId, asyncio.Future[KeysDone]] = {}
         self._feeds: list[MemberFeed] = []
         self._left = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -105,8 +116,10 @@ class SwimDriver:
             self._failure_watch.cancel()
         for feed in self._feeds:
             feed.close()
-        for waiter in self._joins.values():
-            waiter.cancel()
+        for join in self._joins.values():
+            join.cancel()
+        for asked in self._keys.values():
+            asked.cancel()
         await self._tasks.__aexit__(kind, error, traceback)
 
     # What the service calls
@@ -124,6 +137,29 @@ class SwimDriver:
     def health_score(self) -> int:
         """0 when this node's own network seems well; higher the worse."""
         return self._node.health_score
+
+    @property
+    def keyring(self) -> Keyring | None:
+        """The keys in use; None when the pool is not encrypted."""
+        return self._node.keyring
+
+    @property
+    def coordinate(self) -> Coordinate:
+        """Where this node lies in the space of latencies."""
+        return self._node.coordinate
+
+    @property
+    def clocks(self) -> Clocks:
+        """The Lamport times to write into a snapshot."""
+        return self._node.clocks
+
+    def queues(self) -> dict[str, QueueMeasure]:
+        """What waits to be gossiped, by kind: depth and oldest age."""
+        return self._node.queues(self._loop.time())
+
+    def history(self, name: str) -> tuple[HistoryEntry, ...]:
+        """What is remembered against a member, oldest first."""
+        return self._node.history(name)
 
     @property
     def packets_dropped(self) -> int:
@@ -187,6 +223,29 @@ class SwimDriver:
         self._node.user_event(name, payload, coalesce=coalesce, now=self._loop.time())
         self._settle()
 
+    def query(self, params: QueryParams) -> QueryId:
+        """Ask the pool; acks, answers and the end come as events. ValueError when it cannot be asked."""
+        asked = self._node.query(params, self._loop.time())
+        self._settle()
+        return asked
+
+    async def rotate(self, operation: KeyOperation, key: bytes = b"", *, relay_factor: int = 0) -> KeysDone:
+        """Have every member list, install, use or remove keys; what they said. ValueError when `key` is none."""
+        keys, now = self._node.keys, self._loop.time()
+        match operation:
+            case KeyOperation.LIST:
+                asked = keys.list_keys(now, relay_factor=relay_factor)
+            case KeyOperation.INSTALL:
+                asked = keys.install(key, now, relay_factor=relay_factor)
+            case KeyOperation.USE:
+                asked = keys.use(key, now, relay_factor=relay_factor)
+            case KeyOperation.REMOVE:
+                asked = keys.remove(key, now, relay_factor=relay_factor)
+        waiter: asyncio.Future[KeysDone] = self._loop.create_future()
+        self._keys[asked] = waiter
+        self._settle()
+        return await waiter
+
     def respond(self, query: Query, payload: bytes) -> None:
         """Answer a query; ValueError when the answer is too large."""
         self._node.respond(query, payload, self._loop.time())
@@ -224,14 +283,19 @@ class SwimDriver:
     # Outputs
 
     def _settle(self) -> None:
+        events = self._node.events()
+        for event in events:
+            if isinstance(event, KeyringChanged):
+                self._tell(event)  # who keeps the keys in a file does so before the change is answered
         for effect in self._node.outgoing():
             match effect:
                 case Datagram(destination, data):
                     self._udp.send(data, destination)
                 case OpenStream():
                     self._open_stream(effect)
-        for event in self._node.events():
-            self._tell(event)
+        for event in events:
+            if not isinstance(event, KeyringChanged):
+                self._tell(event)
         self._arm()
 
     def _arm(self) -> None:
@@ -280,6 +344,10 @@ class SwimDriver:
                 waiter = self._joins.pop(stream_id, None)
                 if waiter is not None and not waiter.done():
                     waiter.set_result(event.reason if isinstance(event, JoinFailed) else "")
+            case KeysDone():
+                asker = self._keys.pop(event.query, None)
+                if asker is not None and not asker.done():
+                    asker.set_result(event)
             case LeaveCompleted():
                 self._left.set()
         if self._on_event is not None:

@@ -70,7 +70,7 @@ class TtlApi:
             return
         try:
             update = _decoder.decode(data)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("ttl update not understood", reason=str(error))
             await self._reply(reply, TtlAnswer(400, f"update not understood: {error}"))
             return

@@ -180,6 +180,7 @@ class Lives:
         while True:
             status = driver.node.status()
             added = status.id in conf_ids(status.conf_state)
+            readiness.note("failures", member.leadership.hold_reason())
             readiness.set("leader", ok=driver.node.leader != 0, reason=NO_LEADER)
             readiness.set("member", ok=added, reason=NOT_ADDED.format(cluster))
             no_room = member.api.room.reason

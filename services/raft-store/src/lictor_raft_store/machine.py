@@ -12,7 +12,7 @@ import msgspec
 from lictor_raft import Entry, EntryKind
 from lictor_state import Change, CodecError, Store, apply, apply_noop
 from lictor_state.codec import GroupEncoder, decode_envelope
-from lictor_state.commands import Command, RaiseLevel
+from lictor_state.commands import RaiseLevel
 from lictor_state.levels import LEVEL_MAX
 from lictor_state.streams import STREAM_TABLES, Stream
 
@@ -77,7 +77,8 @@ class Machine:
                 apply_noop(store, entry.index)
             else:
                 envelope = decode_envelope(entry.data)
-                _check_level(envelope.command)
+                if type(envelope.command) is RaiseLevel:
+                    _check_level(envelope.command)
                 done = apply(store, entry.index, envelope)
                 if want_results:
                     batch.results[entry.index] = (entry.term, done.index, _results.encode(done.result))
@@ -98,7 +99,7 @@ class Machine:
         return batch
 
 
-def _check_level(command: Command) -> None:
+def _check_level(command: RaiseLevel) -> None:
     """A level that this build does not know means entries to come that it could not apply: it stops here, in time."""
-    if isinstance(command, RaiseLevel) and command.level > LEVEL_MAX:
+    if command.level > LEVEL_MAX:
         raise CodecError(LEVEL_UNKNOWN.format(command.level, LEVEL_MAX))

@@ -15,6 +15,8 @@ class StoreMetrics:
         self.sync_seconds = metrics.histogram("sync_seconds", "Duration of one durable write of the log.")
         self.session_timers = metrics.gauge("session_timers_count", "Sessions whose TTL this leader counts.")
         self.sessions_expired = metrics.counter("sessions_expired_total", "Sessions that this leader let expire.")
+        self.decisions_held = metrics.gauge("decisions_held_count", "1 while this leader's brake holds failures.")
+        self.disputed = metrics.gauge("disputed_nodes_count", "Nodes that reporters find failed and that answer.")
         self.own_commands = metrics.counter(
             "leader_commands_total", "What this member proposed as leader, by command.", ("command",)
         )

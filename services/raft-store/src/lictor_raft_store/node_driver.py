@@ -257,23 +257,26 @@ class NodeDriver:
         await self._send([answer for answer in answers if answer.to != own])
 
     async def _work_off(self) -> None:
-        """One Ready: send, begin the write, and apply what is committed while the disk syncs."""
+        """One Ready: send, begin the write, and apply what is committed while the disks sync."""
         ready = self.node.ready(self.clock())
         if ready.soft_state is not None:
             self._host.role_changed(ready.soft_state.role)
             if ready.soft_state.role is not Role.LEADER:
                 self._end_change(applied=False)
                 await self._send_now(self._news.release())
+        own_log: Message | None = None
         committed: list[Message] = []
         to_others: list[Message] = []
         for message in ready.messages:
             if message.to == LOCAL_APPEND:
-                self._pipeline.begin(message, must_sync=ready.must_sync)
+                own_log = message
             elif message.to == LOCAL_APPLY:
                 committed.append(message)
             else:
                 to_others.append(message)
-        await self._send(to_others)
+        await self._send(to_others)  # first: the way to the others' disks and back is the longest
+        if own_log is not None:
+            self._pipeline.begin(own_log, must_sync=ready.must_sync)
         for message in committed:
             await self._apply(message.entries)
             await self._deliver(message.responses)

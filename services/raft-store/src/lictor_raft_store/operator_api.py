@@ -80,6 +80,7 @@ class OperatorApi:
             joining=tuple(one.name for one in self._roster.joining()) if status.role is Role.LEADER else (),
             healths=self._healths(autopilot) if autopilot else (),
             failure_tolerance=autopilot.failure_tolerance if autopilot else 0,
+            judgements=self._leadership.judgements() if status.role is Role.LEADER else (),
         )
 
     def _healths(self, autopilot: Autopilot) -> tuple[MemberHealth, ...]:

@@ -95,7 +95,7 @@ class RaftTransport:
         try:
             frame = frames.decode(data, RaftFrame)
             messages = [_decoder.decode(one) for one in frame.messages]
-        except (FrameError, msgspec.DecodeError) as error:
+        except (FrameError, msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("raft frame not understood", reason=str(error))
             return
         if any(one.from_ > MEMBER_ID_MAX for one in messages):

@@ -179,7 +179,7 @@ class SnapshotTransfer:
     def _on_offer(self, _subject: str, data: bytes, reply: str) -> None:
         try:
             offer = msgspec.msgpack.decode(data, type=SnapshotOffer)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("snapshot offer not understood", reason=str(error))
             return
         if offer.cluster == self._cluster:

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from lictor_raft import Dice
@@ -50,9 +51,8 @@ async def _appended(writer: "Writer", batch: EncodedBatch) -> None:
     await writer.append(batch, sync=True)
 
 
-def boottime() -> float:
-    """Seconds on the clock that goes on while the machine sleeps: a lease must not outlive a suspend."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+boottime: Callable[[], float] = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+"""Seconds on the clock that goes on while the machine sleeps: a lease must not outlive a suspend."""
 
 
 def start_writer(wal: Wal) -> LogWriter:

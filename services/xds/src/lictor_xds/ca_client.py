@@ -37,7 +37,7 @@ class CaClient:
             raise SigningUnavailableError(f"no answer from the certificate authority: {error!r}") from error
         try:
             answer = _decoder.decode(body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SigningUnavailableError(f"the certificate authority's answer cannot be read: {error}") from error
         if answer.error:
             raise SigningUnavailableError(f"the certificate authority refused: {answer.error}")

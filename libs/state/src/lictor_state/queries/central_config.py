@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from lictor_state import central_merge
 from lictor_state import reported_indexes as reported
 from lictor_state.queries.answer import Answer, whole
-from lictor_state.rows import ProxyDefinition, ServiceRow, Table
+from lictor_state.rows import ProxyDefinition, ServiceRow, Table, config_key
 from lictor_state.store import Store
 from lictor_state.watches import Token
 
@@ -67,6 +67,6 @@ class _Entries:
         return replace(row, proxy=central_merge.merged(given, central))
 
     def _body(self, kind: str, name: str) -> central_merge.Body:
-        self.tokens[("row", Table.CONFIG_ENTRIES, (kind, name))] = None
+        self.tokens[("row", Table.CONFIG_ENTRIES, config_key(kind, name))] = None
         row = self._store.config_entry(kind, name)
         return row.body if row is not None else {}

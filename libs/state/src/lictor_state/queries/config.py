@@ -2,7 +2,7 @@
 
 from lictor_state import reported_indexes as reported
 from lictor_state.queries.answer import Answer, whole
-from lictor_state.rows import ConfigEntryRow, Table
+from lictor_state.rows import ConfigEntryRow, Table, config_key
 from lictor_state.store import Store
 
 
@@ -10,7 +10,7 @@ def entry(store: Store, kind: str, name: str) -> Answer[ConfigEntryRow | None]:
     """One entry; absent while it is missing. Waits on this entry only."""
     row = store.config_entry(kind, name)
     index, _ = whole(store, reported.CONFIG_ENTRIES)
-    return Answer(index, row, (("row", Table.CONFIG_ENTRIES, (kind, name)),), absent=row is None)
+    return Answer(index, row, (("row", Table.CONFIG_ENTRIES, config_key(kind, name)),), absent=row is None)
 
 
 def entries(store: Store, kind: str) -> Answer[list[ConfigEntryRow]]:

@@ -59,7 +59,7 @@ def explain(store: Store, labels: tuple[bytes, ...], qtype: str, rules: DnsRules
         qtype: the type's name, in capitals.
         rules: how answers are made.
     """
-    case = Case(store, rules, qtype)
+    case = Case(store, rules, qtype, name_bytes=sum(len(label) + 1 for label in labels) + 1)
     case.seen(*whole(store, NODES, SERVICES))
     lookup: Lookup | None = read_reverse_name(labels)
     if lookup is None:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, ip_address
 from typing import Final, Literal, NamedTuple
 
 from lictor_state.queries.answer import Answer, Instance
-from lictor_state.queries.usable import CRITICAL, AnswerLimits
+from lictor_state.queries.usable import CRITICAL, AnswerLimits, srv_weight
 from lictor_state.rows import CheckRow, NodeRow, ServiceRow
 from lictor_state.store import Store
 from lictor_state.watches import Token
@@ -20,6 +20,15 @@ MAINTENANCE: Final = ("_node_maintenance", "_service_maintenance:")
 DEFAULT_LIMITS: Final = AnswerLimits()
 EVERY_FAMILY: Final = frozenset({"ANY", "TXT"})
 """Types that are answered with addresses of both families (TXT: Consul's quirk, kept)."""
+
+EDNS_BYTES: Final = 1_232
+"""What clients that know EDNS mostly take over UDP (DNS flag day 2020)."""
+
+FIXED_BYTES: Final = 12 + 4 + 11
+"""Of a reply: header, type and class of the question, OPT record."""
+
+ADDRESS_BYTES: Final = {"A": 16, "AAAA": 28}
+"""Of one record that points back at the question's name."""
 
 Status = Literal["in", "in turns", "out"]
 
@@ -81,6 +90,8 @@ class Case:
     store: Store
     rules: DnsRules
     qtype: str
+    name_bytes: int
+    """Of the name that is asked for, on the wire."""
     index: int = 0
     tokens: dict[Token, None] = field(default_factory=dict)
 
@@ -148,6 +159,9 @@ def _limit_notes(case: Case, held: int, count: int) -> tuple[str, ...]:
     plain = case.rules.limits.of(held, addresses=case.qtype != "SRV", plain_udp=True)
     if plain < count:
         found.append(f"over UDP without EDNS an answer has at most {plain} of the {held} records; they take turns")
+    fitting = (EDNS_BYTES - FIXED_BYTES - case.name_bytes) // ADDRESS_BYTES.get(case.qtype, 1)
+    if case.qtype in ADDRESS_BYTES and fitting < count:
+        found.append(f"a datagram of {EDNS_BYTES} bytes, as most clients take, holds {fitting} of them; TCP all")
     return tuple(found)
 
 
@@ -174,9 +188,7 @@ def _addresses(qtype: str, usable: list[Instance]) -> tuple[list[tuple[Instance,
 
 
 def _srv_record(one: Instance) -> str:
-    warning = any(check.status == "warning" for check in one.checks)
-    weight = one.service.weights.warning if warning else one.service.weights.passing
-    return f"1 {weight} {one.service.port} {one.service.address or one.node.node}"
+    return f"1 {srv_weight(one)} {one.service.port} {one.service.address or one.node.node}"
 
 
 def family_of(text: str) -> str:

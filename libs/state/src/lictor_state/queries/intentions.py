@@ -12,7 +12,7 @@ from lictor_state import reported_indexes as reported
 from lictor_state.apply_intentions import find_legacy
 from lictor_state.intention_entry import INTENTIONS, WILDCARD, precedence
 from lictor_state.queries.answer import Answer, whole
-from lictor_state.rows import ConfigEntryRow, Table
+from lictor_state.rows import ConfigEntryRow, Table, config_key
 from lictor_state.store import Store
 from lictor_state.watches import Token
 
@@ -70,14 +70,15 @@ def match(
             found[name] = _sorted([one for entry in entries for one in _of_entry(store, entry)])
         else:
             everything = (one for entry in store.by.config_names.get(INTENTIONS, ()) for one in _of_entry(store, entry))
-            found[name] = _sorted([one for one in everything if one.source in (name, WILDCARD) and not one.source_peer])
+            wanted = {name.lower(), WILDCARD}
+            found[name] = _sorted([one for one in everything if one.source.lower() in wanted and not one.source_peer])
     if by == "destination":
         tokens = tuple(map(_entry_token, dict.fromkeys((*names, WILDCARD))))
     return Answer(index, found, tokens)
 
 
 def _entry_token(destination: str) -> Token:
-    return ("row", Table.CONFIG_ENTRIES, (INTENTIONS, destination))
+    return ("row", Table.CONFIG_ENTRIES, config_key(INTENTIONS, destination))
 
 
 def _sorted(found: list[Intention]) -> list[Intention]:

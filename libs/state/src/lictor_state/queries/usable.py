@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from lictor_state.queries.answer import Instance
 from lictor_state.rows import CheckRow
 
-PASSING, CRITICAL = "passing", "critical"
+PASSING, WARNING, CRITICAL = "passing", "warning", "critical"
+
+SRV_WEIGHT_MAX = 65_535
+UNKNOWN_WEIGHT = 1
 
 TCP_ANSWERS_MAX = 4_096
 """Records in one answer over TCP, as in Consul: more would not fit its 64 KiB anyway."""
@@ -48,3 +51,17 @@ def kept_out_by(instance: Instance, *, only_passing: bool) -> CheckRow | None:
 def is_usable(instance: Instance, *, only_passing: bool) -> bool:
     """Whether DNS hands this instance out."""
     return kept_out_by(instance, only_passing=only_passing) is None
+
+
+def srv_weight(instance: Instance) -> int:
+    """An instance's weight by the worst of its checks; 1 where a status says nothing.
+
+    One with a critical check is only ever answered by a prepared query that ignores the check; it weighs nothing.
+    """
+    statuses = {check.status for check in instance.checks}
+    if statuses - {PASSING, WARNING, CRITICAL}:
+        return UNKNOWN_WEIGHT
+    if CRITICAL in statuses:
+        return 0
+    weights = instance.service.weights
+    return min(max(weights.warning if WARNING in statuses else weights.passing, 0), SRV_WEIGHT_MAX)

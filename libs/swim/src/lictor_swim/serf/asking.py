@@ -33,6 +33,7 @@ class QueryParams(Struct, frozen=True, kw_only=True):
         ack: whether to be told who received it.
         relay_factor: through so many other members each answer comes as well (0 to 255), against lost packets.
         timeout_s: how long answers count; None: Serf's default for the pool's size.
+        timeout_s_min: the default is not below it: what every member must do is worth some patience.
     """
 
     name: str
@@ -42,6 +43,7 @@ class QueryParams(Struct, frozen=True, kw_only=True):
     ack: bool = False
     relay_factor: int = 0
     timeout_s: float | None = None
+    timeout_s_min: float = 0.0
 
 
 class Asker(Protocol):

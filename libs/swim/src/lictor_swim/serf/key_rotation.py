@@ -18,6 +18,10 @@ from lictor_swim.wire.keyring import KEY_BYTES, Keyring
 LIST_BYTES_MAX = 960
 """Largest list of keys: what remains of an answer's 1,024 bytes after its envelope with a name of 40 bytes."""
 
+PATIENCE_S = 2.5
+"""A key query waits so long at least, about what Serf waits in a small LAN pool: fast profiles would take a busy member
+for one that refuses. Once all have answered it is over."""
+
 TEXT_LENGTH_MAX = 512
 """Longest remark of a member that is kept."""
 
@@ -75,7 +79,10 @@ class KeyRotation:
         if operation is not KeyOperation.LIST and len(key) not in KEY_BYTES:
             raise ValueError(f"a gossip key has 16, 24 or 32 bytes, not {len(key)}")
         params = QueryParams(
-            name=INTERNAL_PREFIX + operation.value, payload=encode_serf(KeyRequest(key)), relay_factor=relay_factor
+            name=INTERNAL_PREFIX + operation.value,
+            payload=encode_serf(KeyRequest(key)),
+            relay_factor=relay_factor,
+            timeout_s_min=PATIENCE_S,
         )
         living = self._living()
         return self._ask_for(params, lambda query: _Outcome(query, operation, living, self._emit), now)

@@ -111,7 +111,7 @@ class QueryExchange:
         timeout_s = params.timeout_s
         if timeout_s is None:
             living = self._members.count(Status.ALIVE, Status.LEAVING)
-            timeout_s = default_timeout_s(self._gossip_interval_s, living)
+            timeout_s = max(default_timeout_s(self._gossip_interval_s, living), params.timeout_s_min)
         if timeout_s <= 0:
             raise ValueError("a query's time must be above 0")
         own = self._own()

@@ -90,8 +90,16 @@ class Obj:
         return made
 
 
+def _only(value: Any) -> Any:
+    """The one element of a list, where none is due."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
 def text(value: Any, path: str, faults: Faults) -> str:
-    """A string; numbers and flags become one."""
+    """A string; numbers and flags become one, and a list of one is its element, as for every scalar."""
+    value = _only(value)
+    if value is None:
+        return ""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -104,6 +112,9 @@ def text(value: Any, path: str, faults: Faults) -> str:
 
 def integer(value: Any, path: str, faults: Faults) -> int:
     """A whole number; texts are parsed, fractions cut."""
+    value = _only(value)
+    if value is None:
+        return 0
     if isinstance(value, bool | int | float):
         return int(value)
     if isinstance(value, str):
@@ -118,6 +129,9 @@ def integer(value: Any, path: str, faults: Faults) -> int:
 
 def number(value: Any, path: str, faults: Faults) -> int | float:
     """A number; whole ones stay whole, as Go writes them."""
+    value = _only(value)
+    if value is None:
+        return 0
     if isinstance(value, bool | int):
         return int(value)
     if isinstance(value, str):
@@ -134,6 +148,9 @@ def number(value: Any, path: str, faults: Faults) -> int | float:
 
 def flag(value: Any, path: str, faults: Faults) -> bool:
     """True or false; Go's words for them, and numbers."""
+    value = _only(value)
+    if value is None:
+        return False
     if isinstance(value, bool | int | float):
         return bool(value)
     if isinstance(value, str):
@@ -147,6 +164,7 @@ def flag(value: Any, path: str, faults: Faults) -> bool:
 
 def nanoseconds(value: Any, path: str, faults: Faults) -> int:
     """A duration that is shown as a number."""
+    value = _only(value)
     if isinstance(value, str):
         try:
             return durations.parse(value) if value else 0

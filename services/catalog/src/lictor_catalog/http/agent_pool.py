@@ -4,12 +4,14 @@
 as Consul's clients do.
 """
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 
-from lictor_bus.gossip_orders import ForceLeaveOrder, JoinOrder, KeyringOrder, KeyringVerb
+from lictor_bus.gossip_orders import ForceLeaveOrder, JoinOrder, KeyringAnswer, KeyringOrder, KeyringVerb
 from lictor_catalog.body_decoding import Shape, body_object, text
+from lictor_catalog.consul_shapes import Shown
 from lictor_catalog.errors import ApiError
-from lictor_catalog.http.exchange import body_of, empty_answer, params_of
+from lictor_catalog.http.exchange import body_of, empty_answer, json_answer, params_of
 from lictor_catalog.ports import GossipPort
 from lictor_catalog.request import Params, boolean
 
@@ -18,8 +20,20 @@ RELAY_FACTOR_MAX = 5
 _VERBS: dict[str, KeyringVerb] = {"GET": "list", "POST": "install", "PUT": "use", "DELETE": "remove"}
 
 
-def router(gossip: GossipPort, node: str) -> APIRouter:
-    """The routes; `node` is the one that this process speaks for."""
+class ShownKeyring(Shown, frozen=True, gc=False, kw_only=True):
+    """The keys of one pool, with how many of its members have each."""
+
+    wan: bool = msgspec.field(name="WAN")
+    datacenter: str
+    segment: str
+    messages: dict[str, str] = msgspec.field(default_factory=dict)
+    keys: dict[str, int]
+    primary_keys: dict[str, int]
+    num_nodes: int
+
+
+def router(gossip: GossipPort, node: str, datacenter: str) -> APIRouter:
+    """The routes; `node` is the one that this process speaks for, in `datacenter`."""
     routes = APIRouter()
 
     @routes.put("/v1/agent/leave")
@@ -50,10 +64,33 @@ def router(gossip: GossipPort, node: str) -> APIRouter:
         relay, local = _relay_factor(params), _local_only(params)
         if local and verb != "list":
             raise ApiError(400, "Invalid use of local-only: local-only can only be set for list requests")
-        await gossip.instruct(node, KeyringOrder(verb, key, relay, local))
-        return empty_answer(request)
+        order = KeyringOrder(verb, key, relay, local)
+        answer = await gossip.keyring(node, order)
+        if answer.error:
+            raise ApiError(500, _told(answer, datacenter))
+        return json_answer(request, [_shown(answer, datacenter)]) if verb == "list" else empty_answer(request)
 
     return routes
+
+
+def _shown(answer: KeyringAnswer, datacenter: str) -> ShownKeyring:
+    return ShownKeyring(
+        wan=False,
+        datacenter=datacenter,
+        segment="",
+        messages=dict(sorted(answer.messages.items())),
+        keys=dict(sorted(answer.keys.items())),
+        primary_keys=dict(sorted(answer.primary_keys.items())),
+        num_nodes=answer.nodes,
+    )
+
+
+def _told(answer: KeyringAnswer, datacenter: str) -> str:
+    """The reasons in one text, as Consul lists them: the pool's, then those of its members."""
+    reasons = [f"{datacenter} (LAN) error: {answer.error}"]
+    reasons += [f"{node}: {message}" for node, message in sorted(answer.messages.items())]
+    count = f"{len(reasons)} error{'s' if len(reasons) > 1 else ''} occurred:\n"
+    return count + "".join(f"\t* {one}\n" for one in reasons) + "\n"
 
 
 def _relay_factor(params: Params) -> int:

@@ -65,6 +65,7 @@ def router(operator: OperatorPort, writes: Writes, view: ViewPort, consistency: 
 
     @routes.get("/v1/operator/autopilot/health")
     async def health(request: Request) -> Response:
+        read_options(params_of(request), cacheable=False)  # members are always asked, but it is judged
         beacon, statuses, leader = await _observed(operator)
         servers = _servers(beacon, statuses, leader, view.store, version)
         shown = _verdict(leader) | {"Servers": [_in_health(server) for server in servers]}
@@ -74,6 +75,7 @@ def router(operator: OperatorPort, writes: Writes, view: ViewPort, consistency: 
 
     @routes.get("/v1/operator/autopilot/state")
     async def state(request: Request) -> Response:
+        read_options(params_of(request), cacheable=False)  # as above
         beacon, statuses, leader = await _observed(operator)
         servers = _servers(beacon, statuses, leader, view.store, version)
         verdict = _verdict(leader)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from lictor_bus.frames import Beacon, StatusAnswer
 from lictor_bus.server_ids import node_id
+from lictor_catalog.consistency import read_options
 from lictor_catalog.errors import ApiError
 from lictor_catalog.http.autopilot import stable_since
 from lictor_catalog.http.exchange import empty_answer, json_answer, params_of
@@ -25,6 +26,7 @@ def router(operator: OperatorPort) -> APIRouter:
 
     @routes.get("/v1/operator/raft/configuration")
     async def configuration(request: Request) -> Response:
+        read_options(params_of(request), cacheable=False)  # members are always asked, but it is judged
         beacon = _beacon(operator)
         leader = next((one for one in await operator.statuses() if one.role == "leader"), None)
         return json_answer(request, _configuration(beacon, leader))

@@ -39,7 +39,7 @@ def explain(_rest: str, params: Params, who: Identity) -> Plan:
     def run(store: Store) -> Outcome:
         answer = queries.dns_explain.explain(store, labels, qtype, rules)
         shown = {"Name": name, "Type": qtype, **_shown(answer.value), "Rules": _rules_shown(rules, domain)}
-        return Outcome(json_page(shown, index=answer.index), answer.tokens)
+        return Outcome(json_page(shown, index=answer.index), answer.tokens, floating=True)
 
     return Plan(("internal/dns/explain", name, qtype, rules), run)
 

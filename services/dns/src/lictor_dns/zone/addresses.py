@@ -30,20 +30,24 @@ def families(qtype: int) -> frozenset[int]:
     return _FAMILIES.get(qtype, _NO_FAMILY)
 
 
-def of_packed(packed: bytes) -> A | AAAA:
+def of_packed(found: bytes) -> A | AAAA:
     """The record's data for 4 or 16 bytes."""
-    return A(packed) if len(packed) == IPV4_BYTES else AAAA(packed)
+    return A(found) if len(found) == IPV4_BYTES else AAAA(found)
+
+
+def packed(text: str) -> bytes | None:
+    """The 4 or 16 bytes of an address; None for what is none."""
+    try:
+        return packed_address.__wrapped__(text)
+    except (OSError, ValueError):  # ValueError: a zero byte in the text
+        return None
 
 
 @lru_cache(TEXTS_KEPT_MAX)
 def address(text: str) -> A | AAAA | None:
     """The record's data for an address; None for what is none."""
-    try:
-        return of_packed(packed_address.__wrapped__(text))
-    except OSError:
-        return None
-    except ValueError:  # a zero byte in the text
-        return None
+    found = packed(text)
+    return None if found is None else of_packed(found)
 
 
 def host(text: str) -> Name | None:

@@ -77,6 +77,7 @@ def alias_set(work: Compilation, target: Name, ttl: int, *, ttl_behind: int | No
         (answer_template(alias, ttl), *templates),
         sampled=sampled,
         alias=True,
+        recompress=True,
         turning=min(found.turning, len(templates)),
         outside=found.outside,
         outside_ttl_s=ttl_behind,

@@ -20,13 +20,12 @@ _UNFIT: Final = re.compile(r"[^A-Za-z0-9-]")
 """A server whose name has such a character is not named: resolvers refuse it as a host name (RFC 952)."""
 
 
-def soa(work: Compilation) -> Record:
+def soa_rdata(work: Compilation) -> SOA:
     """The SOA; its serial is the store index modulo 2**32."""
     domain, times = work.asked.domain, work.settings.soa
     mname, rname = Name((b"ns", *domain.labels)), Name((b"hostmaster", *domain.labels))
     serial = work.store.index % 2**32
-    rdata = SOA(mname, rname, serial, times.refresh_s, times.retry_s, times.expire_s, times.minimum_s)
-    return Record(domain, times.minimum_s, rdata)
+    return SOA(mname, rname, serial, times.refresh_s, times.retry_s, times.expire_s, times.minimum_s)
 
 
 def apex_set(work: Compilation) -> RecordSet:
@@ -35,11 +34,13 @@ def apex_set(work: Compilation) -> RecordSet:
     if qtype not in {RRType.SOA, RRType.NS, RRType.ANY}:
         return RecordSet()
     servers, glue = _name_servers(work)
-    first = (owned_template(soa(work)),)
+    first = (owned_template(Record(work.asked.domain, work.settings.soa.minimum_s, soa_rdata(work))),)
     if qtype == RRType.SOA:
-        return RecordSet(first, authority=tuple(map(record_bytes, servers)), additional=glue, kept=False)
+        return RecordSet(
+            first, authority=tuple(map(record_bytes, servers)), additional=glue, recompress=True, kept=False
+        )
     named = tuple(map(owned_template, servers))
-    return RecordSet(first + named if qtype == RRType.ANY else named, additional=glue, kept=False)
+    return RecordSet(first + named if qtype == RRType.ANY else named, additional=glue, recompress=True, kept=False)
 
 
 def _name_servers(work: Compilation) -> tuple[list[Record], tuple[RecordGroup, ...]]:
@@ -58,7 +59,7 @@ def _name_servers(work: Compilation) -> tuple[list[Record], tuple[RecordGroup, .
         servers.append(Record(domain, ttl, NS(target)))
         rdata = address(one.node.address)
         if rdata is not None:
-            glue.append(record_group([Record(target, ttl, rdata)]))
+            glue.append(record_group(target, (rdata,), ttl))
         if len(servers) == NAME_SERVERS_MAX:
             break
     return servers, tuple(glue)

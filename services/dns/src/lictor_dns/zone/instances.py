@@ -6,6 +6,7 @@ The same for services, proxies, gateways and what a prepared query finds (Consul
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from lictor_dns.zone.addresses import address, families, host, meta, node_name
@@ -18,7 +19,6 @@ from lictor_dnswire import (
     AnswerTemplate,
     Name,
     Rdata,
-    Record,
     RecordGroup,
     RRType,
     answer_template,
@@ -26,17 +26,15 @@ from lictor_dnswire import (
     srv_template,
 )
 from lictor_state.queries.answer import Instance
+from lictor_state.queries.usable import srv_weight
 from lictor_state.rows import NodeRow
 
 SRV_PRIORITY: Final = 1
-SRV_WEIGHT_MAX: Final = 65_535
 PORT_MAX: Final = 65_535
 WAYS_MAX: Final = 16
 """Host names of one service that take turns; more are left out, for each is followed at every change."""
 
-UNKNOWN_WEIGHT: Final = 1
 NODE_LABEL: Final = b"\4node"
-_STATUSES: Final = frozenset({"passing", "warning", "critical"})
 
 
 def instance_set(work: Compilation, found: Sequence[Instance], ttl: int, *, ordered: bool) -> RecordSet:
@@ -70,7 +68,9 @@ def instance_set(work: Compilation, found: Sequence[Instance], ttl: int, *, orde
     ways = tuple(alias_set(work, target, ttl, ttl_behind=ttl, sampled=True) for target in targets)
     if not ways:
         return RecordSet()
-    return ways[0] if len(ways) == 1 else replace(ways[0], ways=ways)
+    if len(ways) == 1:
+        return ways[0]
+    return replace(ways[0], ways=ways, outside=next((way.outside for way in ways if way.outside is not None), None))
 
 
 def _srv_set(work: Compilation, found: Sequence[Instance], ttl: int, *, ordered: bool) -> RecordSet:
@@ -81,7 +81,7 @@ def _srv_set(work: Compilation, found: Sequence[Instance], ttl: int, *, ordered:
         if target is None:
             continue  # a name that DNS cannot carry leads nowhere
         port = min(one.service.port, PORT_MAX)
-        key = (weight_of(one), port, target.wire)
+        key = (srv_weight(one), port, target.wire)
         if key not in made:  # an RRset has no record twice (RFC 2181, section 5)
             numbers = (SRV_PRIORITY, key[0], port)
             made[key] = srv_template(numbers, target.wire, ttl, target.addresses, extra=target.extra)
@@ -101,7 +101,7 @@ class _Target(NamedTuple):
 
     wire: bytes
     addresses: Sequence[Rdata] = ()
-    extra: RecordGroup | None = None
+    extra: tuple[RecordGroup, ...] = ()
 
 
 class _Targets:
@@ -110,7 +110,7 @@ class _Targets:
     def __init__(self, work: Compilation, ttl: int) -> None:
         self._work, self._ttl = work, ttl
         self._suffix = Name((work.settings.datacenter.encode(), *work.asked.domain.labels)).to_wire()
-        self._metas: dict[str, RecordGroup | None] = {}
+        self._metas: dict[str, tuple[RecordGroup, ...]] = {}
         self.outside: dict[Name, None] = {}
         """Host names that only recursors know."""
 
@@ -118,7 +118,7 @@ class _Targets:
         """A node's name where the node's address is used, an address written into a name, or a host name."""
         text = one.service.address
         rdata = address(text) if text else None
-        extra = self._meta(one.node) if one.node.meta and self._work.settings.node_meta_txt else None
+        extra = self._meta(one.node) if one.node.meta and self._work.settings.node_meta_txt else ()
         if rdata is not None:
             digits = rdata.address.hex().encode()
             return _Target(bytes((len(digits),)) + digits + b"\4addr" + self._suffix, (rdata,), extra)
@@ -129,32 +129,19 @@ class _Targets:
         name = host(text or one.node.address)
         return None if name is None else self._host(name, extra)
 
-    def _host(self, name: Name, extra: RecordGroup | None) -> _Target:
+    def _host(self, name: Name, extra: tuple[RecordGroup, ...]) -> _Target:
         found = behind(self._work, name)
         if found.outside is not None:
             self.outside[found.outside] = None
         own = [record.rdata for record in found.records if record.name == name]
-        further = [Record(one.name, self._ttl, one.rdata) for one in found.records if one.name != name]
-        if further:
-            more = record_group(further)
-            extra = more if extra is None else RecordGroup(more.data + extra.data, more.count + extra.count)
-        return _Target(name.to_wire(), own, extra)
+        further = groupby((one for one in found.records if one.name != name), key=lambda record: record.name)
+        more = tuple(record_group(owner, [one.rdata for one in records], self._ttl) for owner, records in further)
+        return _Target(name.to_wire(), own, (*more, *extra))
 
-    def _meta(self, node: NodeRow) -> RecordGroup | None:
-        if node.node not in self._metas:
+    def _meta(self, node: NodeRow) -> tuple[RecordGroup, ...]:
+        made = self._metas.get(node.node)
+        if made is None:
             wire = node_name(node.node, NODE_LABEL + self._suffix)
-            texts = [] if wire is None else meta(node.meta)
-            self._metas[node.node] = (
-                record_group([Record(Name.from_wire(wire), self._ttl, text) for text in texts]) if wire else None
-            )
-        return self._metas[node.node]
-
-
-def weight_of(one: Instance) -> int:
-    """An instance's weight by the worst of its checks; 1 where a status says nothing."""
-    statuses = {check.status for check in one.checks}
-    weights = one.service.weights
-    if statuses - _STATUSES:
-        return UNKNOWN_WEIGHT
-    weight = weights.warning if "warning" in statuses else weights.passing
-    return min(max(weight, 0), SRV_WEIGHT_MAX)
+            made = () if wire is None else (record_group(Name.from_wire(wire), meta(node.meta), self._ttl),)
+            self._metas[node.node] = made
+        return made

@@ -8,7 +8,7 @@ from lictor_dns.zone.addresses import address, host, meta
 from lictor_dns.zone.aliases import alias_set
 from lictor_dns.zone.compilation import Compilation
 from lictor_dns.zone.record_set import NOTHING, RecordSet
-from lictor_dnswire import RRType, answer_template, question_group
+from lictor_dnswire import RRType, answer_template, record_group
 from lictor_state import Table
 
 _ADDRESS_TYPES: Final = frozenset({int(RRType.A), int(RRType.AAAA), int(RRType.ANY)})
@@ -39,5 +39,5 @@ def node_set(work: Compilation, lookup: NodeLookup) -> RecordSet:
         texts = [answer_template(text, ttl) for text in meta(node.meta)]
         return replace(found, templates=(*found.templates, *texts), turning=0)
     if qtype in _ADDRESS_TYPES and work.settings.node_meta_txt:
-        return replace(found, additional=(question_group(meta(node.meta), ttl),))
+        return replace(found, additional=(record_group(None, meta(node.meta), ttl),))
     return found

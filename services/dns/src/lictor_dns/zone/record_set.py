@@ -20,6 +20,7 @@ class RecordSet:
         addresses: the answers are addresses of instances, of which `a_record_limit` may leave out some.
         sampled: any of the answers are a good answer, so that some may be left out: the instances of a service.
         alias: the first answer is an alias, the others are what stands behind it.
+        recompress: names in the records share suffixes that are worth the time.
         turning: how many of the last answers take turns; what leads to them stays before them.
         additional: groups for the additional section.
         authority: records for the authority section.
@@ -37,6 +38,7 @@ class RecordSet:
     addresses: bool = False
     sampled: bool = False
     alias: bool = False
+    recompress: bool = False
     turning: int = 0
     additional: tuple[RecordGroup, ...] = ()
     authority: tuple[bytes, ...] = ()

@@ -4,7 +4,7 @@ from lictor_dns.owner_name import AddressLookup, VirtualLookup
 from lictor_dns.zone.addresses import address, of_packed
 from lictor_dns.zone.compilation import Compilation
 from lictor_dns.zone.record_set import RecordSet
-from lictor_dnswire import RRType, answer_template, question_group
+from lictor_dnswire import RRType, answer_template, record_group
 from lictor_state import Table
 from lictor_state.virtual_ips import address_of
 
@@ -15,7 +15,7 @@ def address_set(work: Compilation, lookup: AddressLookup) -> RecordSet:
     ttl = work.settings.node_ttl_s
     if work.asked.qtype in {rdata.rtype, RRType.ANY}:
         return RecordSet((answer_template(rdata, ttl),), soa=False)
-    return RecordSet(soa=False, additional=(question_group((rdata,), ttl),))
+    return RecordSet(soa=False, additional=(record_group(None, (rdata,), ttl),))
 
 
 def virtual_set(work: Compilation, lookup: VirtualLookup) -> RecordSet:

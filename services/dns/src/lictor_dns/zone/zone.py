@@ -22,7 +22,7 @@ from lictor_dns.owner_name import (
     VirtualLookup,
 )
 from lictor_dns.zone.addresses import node_name
-from lictor_dns.zone.apex import apex_set, soa
+from lictor_dns.zone.apex import apex_set, soa_rdata
 from lictor_dns.zone.compilation import Asked, Compilation
 from lictor_dns.zone.instances import NODE_LABEL
 from lictor_dns.zone.nodes import node_set
@@ -32,7 +32,8 @@ from lictor_dns.zone.reverse import ReverseIndex
 from lictor_dns.zone.services import service_set
 from lictor_dns.zone.settings import ZoneSettings
 from lictor_dns.zone.virtual import address_set, virtual_set
-from lictor_dnswire import PTR, Name, RRType, answer_template, record_bytes
+from lictor_dnswire import PTR, SOA, Name, Record, RRType, answer_template, compressed_soa, record_bytes
+from lictor_dnswire.codes import HEADER_BYTES
 from lictor_state import Change, Store, Table
 from lictor_state.prepared_query_rows import PreparedQueryRow
 
@@ -53,7 +54,7 @@ class Zone:
         self._sets: dict[SetKey, RecordSet] = {}
         self._by_dependency: dict[Dependency, set[SetKey]] = {}
         self._reverse = ReverseIndex()
-        self._soa: tuple[int, Name, bytes] | None = None
+        self._soa: tuple[int, Name, SOA] | None = None
         self.on_drop: list[Callable[[SetKey | None], None]] = []
         """Hear of every set that is dropped; None: of all."""
         names = [Name.from_text(text).lower() for text in (settings.domain, settings.alt_domain) if text]
@@ -149,8 +150,13 @@ class Zone:
                 self._by_dependency.setdefault(dependency, set()).add(key)
         return made
 
-    def soa_record(self, domain: Name) -> bytes:
-        """The SOA of negative answers (RFC 2308)."""
+    def soa_record(self, domain: Name, name_bytes: int) -> bytes:
+        """The SOA of negative answers (RFC 2308).
+
+        Args:
+            domain: one of ours.
+            name_bytes: the size of the name asked for, which lies below the domain; 0: it does not.
+        """
         index = self.index
         made = self._soa
         if made is None or made[0] != index or made[1] is not domain:
@@ -158,8 +164,11 @@ class Zone:
             work = Compilation(
                 self._store(), self._settings, self.domains, self._dice, self._compile, DomainLookup(), asked
             )
-            made = self._soa = (index, domain, record_bytes(soa(work)))
-        return made[2]
+            made = self._soa = (index, domain, soa_rdata(work))
+        minimum_s = self._settings.soa.minimum_s
+        if not name_bytes:
+            return record_bytes(Record(domain, minimum_s, made[2]))
+        return compressed_soa(made[2], minimum_s, HEADER_BYTES + name_bytes - domain.wire_bytes())
 
     def _compile(self, work: Compilation) -> RecordSet:
         lookup = work.lookup
@@ -191,5 +200,5 @@ class Zone:
             wire = node_name(service.name, b"\7service" + suffix) if service is not None else None
         if wire is None:
             return NOTHING
-        soa_too = (self.soa_record(self.domain),) if work.asked.qtype == RRType.SOA else ()
+        soa_too = (self.soa_record(self.domain, 0),) if work.asked.qtype == RRType.SOA else ()
         return RecordSet((answer_template(PTR(Name.from_wire(wire)), 0),), authority=soa_too)

@@ -12,7 +12,7 @@ It does not send questions or propose: it says whom to ask and what to decide. `
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from lictor_bus.frames import FailureReport
+from lictor_bus.frames import FailureReport, NodeJudgement
 from lictor_state.rows import AgentRow
 
 REPORT_FRESH_S = 5.0
@@ -32,6 +32,9 @@ CONFIRMED_S = 60.0
 
 BRAKE_POOL_MIN = 6
 REPORTERS_MAX = 16_384
+
+JUDGEMENTS_MAX = 1024
+"""Told at once to whoever asks: more than these are a disaster, which its first thousand describe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,18 @@ class _Pool:
             return node not in self._present, "presence lost, and nobody watches it"
         return len(found) >= min(2, watching), f"reported failed by {', '.join(sorted(found))}"
 
+    def found_by(self, node: str) -> tuple[str, ...]:
+        """The reporters that find a node failed."""
+        return tuple(sorted(self._finders.get(node, ())))
+
+    def accused(self) -> set[str]:
+        """The nodes that some reporter finds failed."""
+        return set(self._finders)
+
+    def watchers(self, node: str) -> int:
+        """How many reporters watch a node."""
+        return self._watchers.get(node, 0)
+
 
 @dataclass(slots=True)
 class FailureJudge:
@@ -124,6 +139,15 @@ class FailureJudge:
         self.brake_until = 0.0
         self.confirmed_until = now + CONFIRMED_S
         self._recent_failures.clear()
+
+    def judgements(self, present: dict[str, str], now: float) -> list[NodeJudgement]:
+        """What is held of nodes now, by name in lower case: for people who ask."""
+        pool = _Pool(*self._reporters(present, now), present)
+        held = {node: until - now for (node, run_id), until in self._holds.items() if until > now}
+        return [
+            NodeJudgement(node, pool.found_by(node), pool.watchers(node), node in self.disputed, held.get(node, 0.0))
+            for node in sorted(pool.accused() | self.disputed | set(held))
+        ][:JUDGEMENTS_MAX]
 
     def judge(self, agents: Iterable[AgentRow], present: dict[str, str], now: float) -> list[Ask | Decide]:
         """What to ask and decide now.

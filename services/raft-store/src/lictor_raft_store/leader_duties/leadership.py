@@ -11,7 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from lictor_bus import Bus, BusError, Presence, frames, subjects
-from lictor_bus.frames import AliveAnswer, FailureReport, FrameError, HoldRequest
+from lictor_bus.frames import AliveAnswer, FailureReport, FrameError, HoldRequest, NodeJudgement
 from lictor_raft_store.leader_duties import servers
 from lictor_raft_store.leader_duties.autopilot_driver import AutopilotDriver
 from lictor_raft_store.leader_duties.duty import Duties
@@ -88,6 +88,16 @@ class Leadership:
             return "most of the pool would fail at once; if that is so: lictor store confirm-failures"
         return ""
 
+    def judgements(self) -> tuple[NodeJudgement, ...]:
+        """What the leader holds of nodes that may have failed; nothing when this member does not lead."""
+        if self.judge is None:
+            return ()
+        return tuple(self.judge.judgements(self._present(), self._clock()))
+
+    def _present(self) -> dict[str, str]:
+        """The gossips that are present, as node → run id."""
+        return {one.node.lower(): one.instance for one in self._presence.present("gossip")}
+
     def confirm_failures(self) -> bool:
         """An operator confirms the failures that are held: they are decided at once. False if none are."""
         if self.judge is None or not self.hold_reason():
@@ -107,6 +117,8 @@ class Leadership:
             self.judge = None
             self.members.follow()
             self._metrics.session_timers.set(0)
+            self._metrics.decisions_held.set(0)
+            self._metrics.disputed.set(0)
         self._wake.set()
 
     def _on_applied(self, batch: AppliedBatch) -> None:
@@ -179,9 +191,11 @@ class Leadership:
         by_node = {row.node.lower(): row for row in rows}
         self._tell_namesakes(servers.namesakes(members))
         wanted = servers.commands(members, by_node, self._settings.datacenter, self._settings.consul_version, at)
-        present = {one.node.lower(): one.instance for one in self._presence.present("gossip")}
+        present = self._present()
         nodes = [row for row in rows if row.role == "node"]
         decisions = judge.judge(nodes, present, self._clock())
+        self._metrics.disputed.set(len(judge.disputed))
+        self._metrics.decisions_held.set(bool(self.hold_reason()))
         asks = [one for one in decisions if isinstance(one, Ask)]
         if asks:
             await asyncio.gather(*(self._ask(judge, one) for one in asks))

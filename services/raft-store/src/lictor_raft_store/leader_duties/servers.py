@@ -113,6 +113,9 @@ def _join(server: Server, datacenter: str, version: str) -> AgentJoin:
             "vsn_min": "2",
             "vsn_max": "3",
             "raft_vsn": "3",
+            "acls": "0",
+            "ft_fs": "1",
+            "ft_si": "1",
         },
         tagged_addresses={
             "lan": server.address,

@@ -22,6 +22,10 @@ FAMILY = Family(
     (
         Endpoint("GET", "/v1/internal/dns/explain", "What a DNS name is answered, and why each instance is in or out",
             Example("/v1/internal/dns/explain?name=web.service.consul"), (*_EXPLAIN, *p.READ)),
+        Endpoint("GET", "/v1/internal/pool", "The pool's members as catalog, gossip and leader see them",
+            Example("/v1/internal/pool")),
+        Endpoint("GET", "/v1/internal/pool/why/{node}", "Who holds what against a node",
+            Example("/v1/internal/pool/why/n1")),
         Endpoint("GET", "/v1/internal/store", "Every member of the store: term, indexes, lag, contact, health",
             Example("/v1/internal/store")),
         Endpoint("PUT", "/v1/internal/store/confirm-failures", "Held failures are real; 409 if none are held",
