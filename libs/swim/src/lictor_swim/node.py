@@ -192,13 +192,12 @@ class SwimNode:
         """This process stood still. Answers and refutations may wait in its socket, and event loops run timers first.
 
         What would now be held against others waits as much longer as it was late here. An observer that stands still
-        for a probe timeout or longer is a bad one, so its health score rises as well (Lifeguard §IV.A).
+        is a bad one, so its health score rises as well (Lifeguard §IV.A).
         """
         if len(self._membership.records) > 1:
             self._membership.postpone(late_s)
             self._detector.postpone(late_s)
-            if late_s >= self._config.probe_timeout_s:
-                self._awareness.apply(1)
+            self._awareness.apply(1)
 
     def outgoing(self) -> list[Effect]:
         """The packets to send and streams to open since the last call."""
