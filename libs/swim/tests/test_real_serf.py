@@ -62,13 +62,22 @@ pytestmark = [
 OURS, OURS_TOO, THEIRS, THEIRS_TOO = "127.0.0.31", "127.0.0.33", "127.0.0.32", "127.0.0.34"
 KEY, NEW_KEY, THIRD_KEY = bytes(range(32)), bytes(range(1, 33)), bytes(range(16))
 KEY_TEXT, NEW_TEXT, THIRD_TEXT = (base64.b64encode(key).decode() for key in (KEY, NEW_KEY, THIRD_KEY))
+OF_A_BUSY_MACHINE = "Serf shutdown detected|Refuting a suspect|Was able to connect|Suspect .* has failed"
+"""What an agent also complains of: its own end, and answers that came late."""
+
 EventT = TypeVar("EventT")
 
 
 def free_port(host: str) -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
+    """A port that is free for packets and streams, below those that the kernel gives to connections."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with closing(socket.socket()) as streams, closing(socket.socket(type=socket.SOCK_DGRAM)) as packets:
+            try:
+                streams.bind((host, port))
+                packets.bind((host, port))
+            except OSError:
+                continue
         return port
 
 
@@ -231,9 +240,9 @@ class RealAgent:
         return "Serf agent starting" in self.log() and "agent: joining" not in self.log().splitlines()[-1]
 
     def complaints(self) -> list[str]:
-        """Errors and warnings, besides the one that tells of the agent's own end."""
+        """Errors and warnings about what we sent."""
         lines = [line for line in self.log().splitlines() if re.search(r"\[(ERR|WARN)\]", line)]
-        return [line for line in lines if not re.search("Serf shutdown detected|Compressed .* bytes", line)]
+        return [line for line in lines if not re.search(OF_A_BUSY_MACHINE, line)]
 
     def command(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start a command; our agent must run while it does."""
@@ -310,7 +319,7 @@ def test_we_join_them_exchange_tags_events_and_queries_and_leave(tmp_path: Path)
         assert both.ours.run_until(lambda: any(isinstance(event, UserEventReceived) for event in both.ours.events))
         both.ours.node.user_event("from-ours", b"x", coalesce=False, now=time.monotonic())
         assert both.ours.run_until(lambda: "user-event: from-ours" in both.theirs.log())
-        answer = both.ask("query", "-format=json", "-timeout=500ms", "hello")
+        answer = both.ask("query", "-format=json", "-timeout=1s", "hello")
         assert sorted(json.loads(answer)["Acks"]) == ["ours", "theirs"]
         # They probe us and read the coordinate in our acks: enough for a distance.
         assert both.ours.run_until(lambda: "rtt:" in both.ask("rtt", "ours"))
@@ -404,7 +413,7 @@ def test_queries_go_both_ways_with_acks_answers_and_filters(tmp_path: Path) -> N
             (("-tag", "dc=dc[12]"), ["theirs"]),
             (("-tag", "role=nothing"), []),
         ):
-            answer = json.loads(both.ask("query", "-format=json", "-timeout=500ms", *options, "hello"))
+            answer = json.loads(both.ask("query", "-format=json", "-timeout=1s", *options, "hello"))
             assert sorted(answer["Acks"] or []) == who, options
         query = both.ours.node.query(
             QueryParams(name="hello", payload=b"you", ack=True, timeout_s=1.5), time.monotonic()
@@ -415,7 +424,7 @@ def test_queries_go_both_ways_with_acks_answers_and_filters(tmp_path: Path) -> N
         ours = {answer.member: answer.payload for answer in both.ours.of(QueryAnswer)}
         assert ours == {"ours": b"hi from ours to you", "theirs": b"you\nfrom theirs\n"}
         both.ours.events.clear()
-        only = QueryParams(name="hello", tags={"dc": "^dc1$"}, nodes=("theirs", "ours"), ack=True, timeout_s=0.5)
+        only = QueryParams(name="hello", tags={"dc": "^dc1$"}, nodes=("theirs", "ours"), ack=True, timeout_s=1.0)
         both.ours.node.query(only, time.monotonic())
         assert both.ours.run_until(lambda: bool(both.ours.of(QueryDone)))
         assert [ack.member for ack in both.ours.of(QueryAck)] == ["theirs"]
@@ -585,20 +594,19 @@ def test_each_finds_its_pool_again_from_the_others_snapshot(tmp_path: Path) -> N
 
 
 def test_answers_are_relayed_among_two_of_each(tmp_path: Path) -> None:
-    with pair(tmp_path, "-event-handler=query:hello=echo one") as both:
+    hello = "-event-handler=query:hello=cat > /dev/null && echo "
+    with pair(tmp_path, hello + "one") as both:
         both.we_join()
         second = OurAgent("second", host=OURS_TOO, seed=3)
         both.ours.beside = [second]
         second.join(both.theirs.endpoint)
         seed = f"-join={both.ours.endpoint.host}:{both.ours.endpoint.port}"
-        more = RealAgent(
-            tmp_path / "more.log", "-event-handler=query:hello=echo two", seed, host=THEIRS_TOO, name="theirs-too"
-        )
+        more = RealAgent(tmp_path / "more.log", hello + "two", seed, host=THEIRS_TOO, name="theirs-too")
         try:
             for name in ("second", "theirs-too"):
                 assert both.ours.run_until(lambda name=name: both.member(name)["status"] == "alive", 15.0)  # type: ignore[misc]
             assert both.ours.run_until(second.sees("theirs-too", Status.ALIVE))
-            shown = json.loads(both.ask("query", "-format=json", "-relay-factor=2", "-timeout=1s", "hello"))
+            shown = json.loads(both.ask("query", "-format=json", "-relay-factor=2", "-timeout=2s", "hello"))
             assert sorted(shown["Responses"]) == ["ours", "second", "theirs", "theirs-too"]
             params = QueryParams(name="hello", relay_factor=2, timeout_s=1.5)
             both.ours.node.query(params, time.monotonic())
@@ -613,10 +621,6 @@ def test_answers_are_relayed_among_two_of_each(tmp_path: Path) -> None:
             second.close()
 
 
-STORM = 20
-"""Of each make; memory and processors of a small machine carry forty agents."""
-
-
 @pytest.mark.chaos
 def test_twenty_of_each_live_through_a_storm_of_kills(tmp_path: Path) -> None:
     """Six of each are killed at once: exactly they are failed, for all; then they return under their names."""
@@ -627,10 +631,10 @@ def test_twenty_of_each_live_through_a_storm_of_kills(tmp_path: Path) -> None:
         host, name = f"127.0.2.{index + 1}", f"theirs-{index}"
         return RealAgent(tmp_path / f"{name}-{port}.log", seed, host=host, name=name, port=port)
 
-    ours = [first, *[OurAgent(f"ours-{i}", host=f"127.0.1.{i + 1}", swim=LOCAL, seed=i + 1) for i in range(1, STORM)]]
+    ours = [first, *[OurAgent(f"ours-{i}", host=f"127.0.1.{i + 1}", swim=LOCAL, seed=i + 1) for i in range(1, 20)]]
     first.beside = ours[1:]
-    theirs = [their(index) for index in range(STORM)]
-    names = {f"{make}-{index}" for make in ("ours", "theirs") for index in range(STORM)}
+    theirs = [their(index) for index in range(20)]
+    names = {f"{make}-{index}" for make in ("ours", "theirs") for index in range(20)}
 
     def statuses(agent: OurAgent) -> dict[str, Status]:
         return {member.name: member.status for member in agent.node.members}

@@ -192,7 +192,7 @@ class SwimNode:
         """This process stood still. Answers and refutations may wait in its socket, and event loops run timers first.
 
         What would now be held against others waits as much longer as it was late here. An observer that stands still
-        has a bad network of its own, so its health score rises as well (Lifeguard §IV.A).
+        is a bad one, so its health score rises as well (Lifeguard §IV.A).
         """
         if len(self._membership.records) > 1:
             self._membership.postpone(late_s)
