@@ -19,7 +19,18 @@ from lictor_gossip.reporting import report
 from lictor_gossip.settings import GossipSettings
 from lictor_gossip.swim_driver import SwimDriver
 from lictor_kit.settings import load
-from lictor_swim import FAST, SERF_FAST, Framing, KeyOperation, SerfNode, Status, Versions, address_bytes
+from lictor_swim import (
+    FAST,
+    SERF_FAST,
+    Endpoint,
+    Framing,
+    KeyOperation,
+    NameLost,
+    SerfNode,
+    Status,
+    Versions,
+    address_bytes,
+)
 from lictor_swim.wire import Alive, Suspect, encode_message
 
 KEY, OTHER_KEY = text_of(bytes(range(16))), text_of(bytes(range(1, 17)))
@@ -225,3 +236,13 @@ def _stranger():
         versions=Versions(1, 5, 2, 9, 9, 9),
     )
     return SwimDriver(node, endpoint, stream_timeout_s=1.0)
+
+
+def test_a_name_that_the_pool_gives_to_another_is_noted(tmp_path):
+    async def story():
+        node = Node(tmp_path, "a", 1)
+        async with running(node) as member:
+            member._on_event(NameLost(Endpoint("10.0.0.99", 8301), 5, 1))
+        assert "10.0.0.99:8301" in node.notes["name"]
+
+    run(story())

@@ -4,7 +4,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from lictor_gossip.refusals import HINTS, LINES_PER_MINUTE, SOURCES_MAX, Refusals, kind_of
-from lictor_swim import Endpoint, InputRefused, JoinFailed, Member, MemberState, NameConflict, address_bytes
+from lictor_swim import (
+    Endpoint,
+    InputRefused,
+    JoinFailed,
+    Member,
+    MemberState,
+    NameConflict,
+    NameLost,
+    PacketsBlocked,
+    address_bytes,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +77,22 @@ def test_two_nodes_of_one_name_are_told_once_with_both_addresses():
     (line,) = lines
     assert (line["source"], line["reason"]) == ("10.0.0.99:8301", "web-7 is at 10.0.0.7:8301")
     assert refusals.counts["name"] == 5
+
+
+def test_a_lost_vote_and_a_member_without_packets_are_told_with_what_to_look_at():
+    member = Member("web-7", address_bytes("10.0.0.7"), 8301, b"", bytes(6), 1, MemberState.ALIVE)
+    refusals = Refusals(clock=lambda: 0.0)
+    with capture_logs() as lines:
+        for _ in range(3):
+            refusals.lost_name(NameLost(Endpoint("10.0.0.99", 8301), 5, 1))
+            refusals.blocked(PacketsBlocked(member))
+    assert [(one["kind"], one["source"]) for one in lines] == [
+        ("name", "vote for 10.0.0.99:8301"),
+        ("blocked", "web-7"),
+    ]
+    assert lines[0]["reason"].startswith("1 of 5 members")
+    assert "LICTOR_NODE" in lines[0]["hint"]
+    assert "UDP" in lines[1]["hint"]
 
 
 def test_forged_sources_fill_neither_log_nor_memory():

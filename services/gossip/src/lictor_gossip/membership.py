@@ -30,6 +30,8 @@ from lictor_swim import (
     KeyringChanged,
     MemberEvent,
     NameConflict,
+    NameLost,
+    PacketsBlocked,
     SerfEvent,
     SerfNode,
     Status,
@@ -129,6 +131,11 @@ class Membership:
                 self.refusals.join_failed(event)
             case NameConflict():
                 self.refusals.conflict(event)
+            case NameLost(claimed):
+                self.refusals.lost_name(event)
+                self._note("name", f"most of the pool knows {claimed.host}:{claimed.port} by this node's name")
+            case PacketsBlocked():
+                self.refusals.blocked(event)
             case _:
                 pass
 

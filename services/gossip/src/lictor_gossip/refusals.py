@@ -13,7 +13,7 @@ from collections.abc import Callable
 import structlog
 
 from lictor_gossip.shown_text import shown
-from lictor_swim import InputRefused, JoinFailed, NameConflict
+from lictor_swim import InputRefused, JoinFailed, NameConflict, NameLost, PacketsBlocked
 
 MINUTE_S = 60.0
 LINES_PER_MINUTE = 20
@@ -30,6 +30,7 @@ HINTS = {
     "identity": "two nodes bear one id: one of them was copied from the other; give it a data directory of its own",
     "label": "it belongs to a pool with another label",
     "name": "two nodes bear one name: set LICTOR_NODE on one of them",
+    "blocked": "it answers on TCP and not by UDP: open the gossip port for both, in both directions",
     "full": "this member's list is full",
     "malformed": "not a message of memberlist or Serf, or a broken one",
 }
@@ -86,6 +87,17 @@ class Refusals:
         claimed = f"{event.claimed.host}:{event.claimed.port}"
         held = f"{event.member.endpoint.host}:{event.member.endpoint.port}"
         self._note("name", claimed, f"{event.member.name} is at {held}")
+
+    def lost_name(self, event: NameLost) -> None:
+        """The pool has voted on our name, and most know another node by it."""
+        claimed = f"{event.claimed.host}:{event.claimed.port}"
+        self._note(
+            "name", f"vote for {claimed}", f"{event.for_us} of {event.votes} members know our name at our address"
+        )
+
+    def blocked(self, event: PacketsBlocked) -> None:
+        """A member answers on streams only."""
+        self._note("blocked", event.member.name, "no packet came back, neither directly nor through others")
 
     def _note(self, kind: str, source: str, reason: str) -> None:
         self.counts[kind] += 1
