@@ -3,6 +3,7 @@
 import asyncio
 import random
 import socket
+import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, closing
 from functools import partial
@@ -13,7 +14,7 @@ import uvloop
 
 from lictor_gossip import tcp_endpoint
 from lictor_gossip.member_feed import MemberFeed
-from lictor_gossip.swim_driver import SwimDriver
+from lictor_gossip.swim_driver import OPENED_AT_ONCE_BYTES_MAX, SwimDriver
 from lictor_gossip.udp_endpoint import UdpEndpoint
 from lictor_swim import (
     FAST,
@@ -23,6 +24,7 @@ from lictor_swim import (
     InputRefused,
     MemberChange,
     MemberEvent,
+    OpenedStream,
     QueryReceived,
     SerfEvent,
     SerfMember,
@@ -31,7 +33,7 @@ from lictor_swim import (
     UserEventReceived,
     address_bytes,
 )
-from lictor_swim.wire import Ack, Ping, encode_stream_message, open_stream, seal_stream
+from lictor_swim.wire import Ack, Ping, User, encode_stream_message, open_stream, seal_stream
 
 MakeDriver = Callable[..., SwimDriver]
 MakeEndpoint = Callable[[int], Endpoint]
@@ -261,6 +263,30 @@ def test_a_stream_ping_is_answered_even_in_pieces(run: Run, driver: MakeDriver, 
                 await writer.drain()
             assert open_stream(await reader.read(), Framing()) == Ack(9, None)
             writer.close()
+
+    run(story())
+
+
+def test_large_streams_are_opened_beside_the_loop_and_small_ones_on_it(
+    run: Run, driver: MakeDriver, endpoint: MakeEndpoint
+) -> None:
+    threads: list[str] = []
+
+    class Watched(SerfNode):
+        def open_stream(self, data: bytes) -> OpenedStream:
+            threads.append(threading.current_thread().name)
+            return super().open_stream(data)
+
+    async def story() -> None:
+        bind = endpoint(0)
+        node = Watched(
+            name="n0", address=address_bytes(bind.host), port=bind.port, tags={}, swim=FAST, serf=SERF_FAST,
+            framing=Framing(), dice=random.Random(1),
+        )  # fmt: skip
+        async with driver(0, bind, node=node):
+            for message in (Ping(9, "n0"), User(bytes(OPENED_AT_ONCE_BYTES_MAX + 1))):
+                await raw_stream(bind, seal_stream(encode_stream_message(message), Framing(compress=False)))
+        assert threads == ["MainThread", "gossip stream_0"]
 
     run(story())
 

@@ -23,7 +23,7 @@ from lictor_swim.events import (
     Refuted,
 )
 from lictor_swim.history import HistoryEntry, HistoryKind
-from lictor_swim.node import SwimNode
+from lictor_swim.node import OpenedStream, SwimNode
 from lictor_swim.outbox import Datagram, Effect, OpenStream
 from lictor_swim.record import Identity
 from lictor_swim.serf import (
@@ -106,6 +106,7 @@ __all__ = [
     "NameLost",
     "NullDelegate",
     "OpenStream",
+    "OpenedStream",
     "PacketsBlocked",
     "Query",
     "QueryAck",

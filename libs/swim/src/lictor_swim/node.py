@@ -46,6 +46,9 @@ _USER_TYPE = bytes((MessageType.USER,))
 _PROTOCOL_CHECKSUM = 5
 
 
+OpenedStream = StreamMessage | WireError
+"""What was in a stream, or why it was nothing."""
+
 STALL_SHARE = 0.5
 """A timer that is late by this share of the probe timeout tells that the process stood still."""
 
@@ -120,11 +123,23 @@ class SwimNode:
             except WireError as error:
                 self._refuse(source, error, now)
 
+    def open_stream(self, data: bytes) -> OpenedStream:
+        """What is in one direction of a stream, or why it is nothing. Changes nothing, so a thread may do it."""
+        try:
+            return open_stream(data, self._outbox.framing)
+        except WireError as error:
+            return error
+
     def receive_stream(self, data: bytes, source: Endpoint, now: float) -> bytes | None:
         """Take in the request of a stream that a peer opened; the bytes to answer, or None to just close it."""
+        return self.receive_opened(self.open_stream(data), source, now)
+
+    def receive_opened(self, opened: OpenedStream, source: Endpoint, now: float) -> bytes | None:
+        """The same for what `open_stream` gave."""
         try:
-            message = open_stream(data, self._outbox.framing)
-            reply = self.serve(message, source, now)
+            if isinstance(opened, WireError):
+                raise opened
+            reply = self.serve(opened, source, now)
         except EnvelopeError as error:
             self._refuse(source, error, now)
             return self._outbox.seal(ErrorReply(str(error)))
@@ -135,14 +150,15 @@ class SwimNode:
 
     def stream_answered(self, stream_id: int, data: bytes, now: float) -> None:
         """Take in the answer on a stream that this node opened."""
-        if stream_id not in self._streams:
-            return
-        try:
-            message = open_stream(data, self._outbox.framing)
-        except WireError as error:
-            self.stream_failed(stream_id, str(error), now)
+        if stream_id in self._streams:
+            self.answer_opened(stream_id, self.open_stream(data), now)
+
+    def answer_opened(self, stream_id: int, opened: OpenedStream, now: float) -> None:
+        """The same for what `open_stream` gave."""
+        if isinstance(opened, WireError):
+            self.stream_failed(stream_id, str(opened), now)
         else:
-            self.answered(stream_id, message, now)
+            self.answered(stream_id, opened, now)
 
     def answered(self, stream_id: int, message: StreamMessage, now: float) -> None:
         """The same for an answer that is decoded already."""

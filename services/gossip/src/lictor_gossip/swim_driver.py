@@ -7,6 +7,7 @@ packet, stream, timer, call ──▶ node ──▶ packets to send, streams to
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +28,7 @@ from lictor_swim import (
     KeysDone,
     LeaveCompleted,
     MemberEvent,
+    OpenedStream,
     OpenStream,
     Query,
     QueryId,
@@ -40,6 +42,10 @@ from lictor_swim import (
 
 STREAMS_OUT_MAX = 64
 """Most streams that this node holds open: one probe and one exchange are usual, a join adds one per seed."""
+
+OPENED_AT_ONCE_BYTES_MAX = 64 * 1024
+"""Larger streams are opened in a thread, one at a time: compressed ones of 4 MiB take a second, in which a probe would
+come too late."""
 
 TIMER_S_MIN = 0.001
 """Shortest timer: uvloop's clock ticks in milliseconds, and a shorter delay would spin until it ticks."""
@@ -83,6 +89,7 @@ class SwimDriver:
         self._failure: asyncio.Future[None] | None = None
         self._failure_watch: asyncio.Task[None] | None = None
         self._running = False
+        self._opener = ThreadPoolExecutor(1, "gossip stream")
 
     async def __aenter__(self) -> Self:
         """Bind the port and start the node."""
@@ -120,6 +127,7 @@ class SwimDriver:
             join.cancel()
         for asked in self._keys.values():
             asked.cancel()
+        self._opener.shutdown(wait=False, cancel_futures=True)
         await self._tasks.__aexit__(kind, error, traceback)
 
     # What the service calls
@@ -256,11 +264,17 @@ class SwimDriver:
     def _receive_datagram(self, data: bytes, source: Endpoint) -> None:
         self._call(lambda now: self._node.receive_datagram(data, source, now))
 
-    def _receive_stream(self, data: bytes, source: Endpoint) -> bytes | None:
+    async def _opened(self, data: bytes) -> OpenedStream:
+        if len(data) <= OPENED_AT_ONCE_BYTES_MAX:
+            return self._node.open_stream(data)
+        return await self._loop.run_in_executor(self._opener, self._node.open_stream, data)
+
+    async def _receive_stream(self, data: bytes, source: Endpoint) -> bytes | None:
         reply: list[bytes | None] = [None]
+        opened = await self._opened(data)
 
         def serve(now: float) -> None:
-            reply[0] = self._node.receive_stream(data, source, now)
+            reply[0] = self._node.receive_opened(opened, source, now)
 
         self._call(serve)
         return reply[0]
@@ -320,7 +334,7 @@ class SwimDriver:
     async def _run_stream(self, effect: OpenStream) -> None:
         try:
             timeout_s = max(effect.deadline - self._loop.time(), 0.0)
-            answer = await exchange(effect.destination, effect.data, timeout_s)
+            answer = await self._opened(await exchange(effect.destination, effect.data, timeout_s))
         except TimeoutError:
             self._stream_failed(effect.stream_id, "i/o timeout")
         except OSError as error:
@@ -330,7 +344,7 @@ class SwimDriver:
         except WireError as error:
             self._stream_failed(effect.stream_id, str(error))
         else:
-            self._call(lambda now: self._node.stream_answered(effect.stream_id, answer, now))
+            self._call(lambda now: self._node.answer_opened(effect.stream_id, answer, now))
 
     def _stream_failed(self, stream_id: int, reason: str) -> None:
         self._call(lambda now: self._node.stream_failed(stream_id, reason, now))

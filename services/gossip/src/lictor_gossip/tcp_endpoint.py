@@ -5,7 +5,7 @@ Both directions are bounded in size (by the assembler), in time (one deadline fo
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from lictor_swim import Endpoint, StreamAssembler, WireError
 
@@ -25,7 +25,7 @@ class TcpEndpoint:
     """
 
     def __init__(
-        self, tasks: asyncio.TaskGroup, serve: Callable[[bytes, Endpoint], bytes | None], timeout_s: float
+        self, tasks: asyncio.TaskGroup, serve: Callable[[bytes, Endpoint], Awaitable[bytes | None]], timeout_s: float
     ) -> None:
         self.streams_refused = 0
         self._tasks = tasks
@@ -67,7 +67,7 @@ class TcpEndpoint:
             async with asyncio.timeout(self._timeout_s):
                 request = await _read_message(reader)
                 peer = writer.get_extra_info("peername")
-                reply = self._serve(request, Endpoint(peer[0], peer[1]))
+                reply = await self._serve(request, Endpoint(peer[0], peer[1]))
                 if reply is not None:
                     writer.write(reply)
                     await writer.drain()

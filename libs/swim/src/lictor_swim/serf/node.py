@@ -12,7 +12,7 @@ from lictor_swim.config import VERSIONS, SwimConfig, Versions
 from lictor_swim.dice import Dice
 from lictor_swim.events import JoinFailed, JoinSucceeded, Member, NameConflict, Refuted
 from lictor_swim.history import HistoryEntry
-from lictor_swim.node import SwimNode
+from lictor_swim.node import OpenedStream, SwimNode
 from lictor_swim.outbox import Effect
 from lictor_swim.record import Identity
 from lictor_swim.serf.asking import QueryParams
@@ -150,6 +150,21 @@ class SerfNode:
     def stream_answered(self, stream_id: int, data: bytes, now: float) -> None:
         """Take in the answer on a stream that this node opened."""
         self._swim.stream_answered(stream_id, data, now)
+        self._after(now)
+
+    def open_stream(self, data: bytes) -> OpenedStream:
+        """What is in one direction of a stream, or why it is nothing. Changes nothing, so a thread may do it."""
+        return self._swim.open_stream(data)
+
+    def receive_opened(self, opened: OpenedStream, source: Endpoint, now: float) -> bytes | None:
+        """As `receive_stream`, for what `open_stream` gave."""
+        reply = self._swim.receive_opened(opened, source, now)
+        self._after(now)
+        return reply
+
+    def answer_opened(self, stream_id: int, opened: OpenedStream, now: float) -> None:
+        """As `stream_answered`, for what `open_stream` gave."""
+        self._swim.answer_opened(stream_id, opened, now)
         self._after(now)
 
     def stream_failed(self, stream_id: int, reason: str, now: float) -> None:
