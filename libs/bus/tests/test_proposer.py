@@ -32,6 +32,21 @@ def test_commands_that_wait_at_one_moment_travel_as_one_message(in_world):
     in_world(story)
 
 
+def test_writers_who_were_answered_together_go_together_again_though_they_come_in_several_turns(in_world):
+    async def story(world):
+        async def come_later(turns):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await world.proposer.propose(KVSet(f"later{turns}", b"x"))
+
+        await asyncio.gather(*(world.proposer.propose(KVSet(f"k{n}", b"x")) for n in range(5)))
+        world.store.batches.clear()
+        await asyncio.gather(*map(come_later, range(5)))
+        assert world.store.batches == [5]
+
+    in_world(story)
+
+
 def test_commands_whose_answers_would_not_fit_into_one_message_travel_in_several(in_world):
     async def story(world):
         await world.proposer.propose(KVSet("big", b"x" * 500_000))

@@ -21,6 +21,7 @@ from lictor_bus.connection import Bus, BusError
 from lictor_bus.frames import MESSAGE_BYTES_MAX, ProposeAnswer, ProposeBatch
 from lictor_bus.lanes import Lane, NatsLane
 from lictor_bus.leader import LeaderTracker
+from lictor_bus.proposal_gathering import ProposalGathering
 from lictor_state.commands import Command, Envelope, RegisterProposer, Result
 from lictor_state.levels import too_early
 from lictor_state.txn_outcome import answer_bytes_max
@@ -145,6 +146,7 @@ class Proposer:
         self._queue: list[Waiting] = []
         self._batches: asyncio.TaskGroup | None = None
         self._pumping = False
+        self._gathering = ProposalGathering()
         self._in_flight = 0
         self._wants_line = asyncio.Event()
         self._line: _Line | None = None
@@ -267,13 +269,16 @@ class Proposer:
             self._batches = None
 
     def _wake(self) -> None:
-        """Send at the end of this turn of the loop, together with whatever else comes in it."""
+        """Send at the end of this turn of the loop, together with whatever else comes in it (`proposal_gathering`)."""
         if not self._pumping and self._batches is not None:
             self._pumping = True
             asyncio.get_running_loop().call_soon(self._pump)
 
     def _pump(self) -> None:
-        """Send as many batches as may be under way."""
+        """Send as many batches as may be under way, unless there is more to come."""
+        if self._gathering.goes_on(len(self._queue)):
+            asyncio.get_running_loop().call_soon(self._pump)
+            return
         self._pumping = False
         line = self._line
         if line is None:
