@@ -79,6 +79,11 @@ class LogPipeline:
         """Whether `ended` has something."""
         return bool(self._begun) and self._begun[0].ended
 
+    @property
+    def under_way(self) -> bool:
+        """Whether an append has been begun whose answers have not been taken yet."""
+        return bool(self._begun)
+
     def ended(self) -> list[Message]:
         """The answers that the appends vouch for which have ended since the last call.
 

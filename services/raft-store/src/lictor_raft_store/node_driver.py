@@ -33,6 +33,7 @@ from lictor_raft import (
     check_invariants,
     decode_conf_change,
 )
+from lictor_raft_store.apply_backlog import ApplyBacklog
 from lictor_raft_store.commit_news import CommitNews
 from lictor_raft_store.durable_log import DurableLog
 from lictor_raft_store.feed_log import FeedLog
@@ -114,6 +115,7 @@ class NodeDriver:
         self._alarm: asyncio.TimerHandle | None = None
         self._pipeline = LogPipeline(durable, self._install, self._log_ended)
         self._news = CommitNews()
+        self._backlog = ApplyBacklog()
         self._own_id = node.status().id
         self._check_invariants = check_invariants
         self._observation: Observation | None = None
@@ -201,6 +203,7 @@ class NodeDriver:
                 next_tick = max(next_tick, now - TICKS_LATE_MAX_S)
                 if now >= next_tick:
                     await self._send_now(self._news.release())
+                    await self._apply_all(self._backlog.release())
                 while now >= next_tick:
                     self.node.tick(now)
                     next_tick += self._tick_s
@@ -209,6 +212,8 @@ class NodeDriver:
                     await self._work_off()
                     await self._deliver(self._pipeline.ended())
                     self._step_messages(self.clock())
+                if not self._pipeline.under_way:
+                    await self._apply_all(self._backlog.release())
                 await self._host.flush(self.clock())
         finally:
             if self._alarm is not None:
@@ -260,6 +265,7 @@ class NodeDriver:
         """One Ready: send, begin the write, and apply what is committed while the disks sync."""
         ready = self.node.ready(self.clock())
         if ready.soft_state is not None:
+            await self._apply_all(self._backlog.release())
             self._host.role_changed(ready.soft_state.role)
             if ready.soft_state.role is not Role.LEADER:
                 self._end_change(applied=False)
@@ -276,10 +282,11 @@ class NodeDriver:
                 to_others.append(message)
         await self._send(to_others)  # first: the way to the others' disks and back is the longest
         if own_log is not None:
+            if own_log.snapshot is not None:
+                await self._apply_all(self._backlog.release())
             self._pipeline.begin(own_log, must_sync=ready.must_sync)
-        for message in committed:
-            await self._apply(message.entries)
-            await self._deliver(message.responses)
+        waits = self.node.role is not Role.LEADER and self._pipeline.under_way
+        await self._apply_all(self._backlog.take(committed, may_wait=waits))
         if ready.read_states or ready.reads_dropped:
             self._host.reads_confirmed(ready.read_states, ready.reads_dropped)
         if self._check_invariants:
@@ -303,6 +310,15 @@ class NodeDriver:
             else:
                 plain.append(message)
         await self._transport.send(plain)
+
+    async def _apply_all(self, committed: Sequence[Message]) -> None:
+        if not committed:
+            return
+        if len(committed) == 1:
+            await self._apply(committed[0].entries)
+        else:
+            await self._apply([entry for message in committed for entry in message.entries])
+        await self._deliver([answer for message in committed for answer in message.responses])
 
     async def _apply(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
