@@ -26,9 +26,10 @@ from lictor_raft_store.snapshot_transfer import SnapshotTransfer
 from lictor_state import Store
 from lictor_state.snapshot import dump_slices
 
-REST_FACTOR = 10
-"""A snapshot that took a second is followed by ten seconds without: a large state under many writes would otherwise be
-encoded all the time. The limit on the log's bytes comes before it."""
+REST_FACTOR = 30
+"""A snapshot that took a second is followed by half a minute without: a large state under many writes would otherwise
+be encoded again and again, and at ten times that was a tenth of what a registration cost. A restart applies what the
+log has grown by meanwhile; the limit on the log's bytes comes before it."""
 
 FAILED_REST_S = 30.0
 """A snapshot that failed, usually for lack of space, is tried again after this long."""
