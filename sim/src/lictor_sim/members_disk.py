@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from lictor_raft_store.batch import EncodedBatch
+from lictor_raft_store.batch import EncodedBatch, framed_bytes
 from lictor_raft_store.disk import StorageError, StorageFailed
 from lictor_raft_store.log_writer import GROUP_BYTES_MAX, ROOM_RETRY_S, Ended
 from lictor_raft_store.sim_disk import PowerLost, SimDisk
@@ -69,9 +69,20 @@ class SimWriter:
         self._room_due = self._loop.time() + ROOM_RETRY_S
         self._loop.call_later(ROOM_RETRY_S, self._look_for_room)
 
-    def begin(self, batch: EncodedBatch, ended: Ended) -> None:
-        """As `LogWriter.begin`."""
-        begin_append(self, batch, ended)
+    def begin(self, batch: EncodedBatch, ended: Ended, *, in_place: bool = False) -> None:
+        """As `LogWriter.begin`; every other write that may be made in place is."""
+        rests = self._task is None or self._task.done()
+        fits = framed_bytes(len(batch.body)) <= self._wal.room_bytes
+        if not (in_place and rests and fits) or self._failure or self._closed or self._wal.short or self._alone():
+            begin_append(self, batch, ended)
+            return
+        try:
+            self._wal.write([batch], sync=True)
+        except (StorageError, ValueError) as error:
+            self._fail([], error)
+            ended(error)
+        else:
+            ended(None)
 
     async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:
         """As `LogWriter.append`."""

@@ -1,4 +1,4 @@
-"""The log's only thread, with group commit.
+"""The log's writer: a thread with group commit, and a short way round it where the disk is quick.
 
 While one sync runs, new batches wait in a queue; the thread takes all of them at once, as one batch with one sync
 (Raft thesis, section 10.2.1; the same idea is in every database's log). So the disk decides the batch size: nothing
@@ -7,6 +7,11 @@ waits for a timer, and a slow disk means larger batches, not a longer queue.
 A storage error is final: the batch that met it, all waiting ones and every later call raise it, and the driver stops
 the member. Nothing is retried (see `disk`). The queue is bounded by bytes; when it is full, `append` waits. What comes
 by `begin` is bounded by the core.
+
+Handing a write to a thread and back costs two fights for the interpreter and as many turns of the loop, together more
+than a quick disk takes. So a caller who has nothing else to do (`begin(…, in_place=True)`: a follower, whose leader
+waits for nothing else) makes the write itself while the thread has nothing, as long as syncs usually take less than
+`QUICK_S`. A disk that is slow, or has been lately, gets the thread: then only the writes wait for it.
 
 A full disk is no such error as long as nothing was touched (`wal.NoRoom`): once a second the thread asks for room
 again, also when nobody writes. A group for which no allocated room is left waits for it; `room` keeps that from
@@ -18,8 +23,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from lictor_raft_store.batch import EncodedBatch
+from lictor_raft_store.batch import EncodedBatch, framed_bytes
 from lictor_raft_store.disk import StorageError, StorageFailed
 from lictor_raft_store.wal import NoRoom, Wal
 
@@ -28,6 +34,8 @@ GROUP_BYTES_MAX = 8 * 1024 * 1024  # one write: some 10 ms on a slow disk, so th
 ROOM_RETRY_S = 1.0  # a failed allocation costs a fraction of a millisecond; space that an operator makes is used soon
 CLOSED = "log writer: closed"
 BATCH_OVERHEAD_BYTES = 512  # counted per waiting batch, so that empty ones are bounded as well
+QUICK_S = 0.002  # a sync of the local disk takes a tenth of it; of a disk behind a network, or a turning one, more
+SYNC_WEIGHT = 1 / 16  # of the newest sync in the usual time: one that took a second keeps the thread for fifty more
 
 
 Ended = Callable[[StorageError | ValueError | None], None]
@@ -74,6 +82,7 @@ class LogWriter:
         self._held: _Job | None = None  # taken from the queue by the thread, too much for its group
         self._closing = threading.Event()
         self._closed = False
+        self._usual_sync_s = 1.0  # slow until some fifty syncs have shown otherwise
         self._broken = False  # as the thread knows it; the loop knows `failure`
         self._failure: StorageError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -90,12 +99,37 @@ class LogWriter:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    def begin(self, batch: EncodedBatch, ended: Ended) -> None:
-        """As `append` with a sync, for callers that are called back; it does not wait for room in the queue."""
-        if self._failure is None and not self._closed:
-            self._put(_Job(ended, batch, sync=True, drop_before=0))
-        else:
+    def begin(self, batch: EncodedBatch, ended: Ended, *, in_place: bool = False) -> None:
+        """As `append` with a sync, for callers that are called back; it does not wait for room in the queue.
+
+        With `in_place` the call may make the write itself, and `ended` be told before it returns.
+        """
+        if self._failure is not None or self._closed:
             ended(self._failure or StorageFailed(CLOSED))
+        elif in_place and self._may_write_in_place(batch):
+            ended(self._write_in_place(batch))
+        else:
+            self._put(_Job(ended, batch, sync=True, drop_before=0))
+
+    def _may_write_in_place(self, batch: EncodedBatch) -> bool:
+        """Whether the disk is quick, the thread rests, and no segment has to be begun: that is several syncs."""
+        return (
+            self._usual_sync_s < QUICK_S
+            and not self._pending_bytes
+            and not self._wal.short
+            and framed_bytes(len(batch.body)) <= self._wal.room_bytes
+        )
+
+    def _write_in_place(self, batch: EncodedBatch) -> StorageError | ValueError | None:
+        began, failure = self._clock(), self._attempt(lambda: self._wal.write([batch], sync=True))
+        if failure is None:
+            self._note_sync(self._clock() - began)
+        else:
+            self._broken, self._failure = True, _final(failure)
+        return failure
+
+    def _note_sync(self, took_s: float) -> None:
+        self._usual_sync_s += (took_s - self._usual_sync_s) * SYNC_WEIGHT
 
     async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:
         """Return when `batch` is durable (or, without `sync`, written). Batches are written in the order of the calls.
@@ -151,8 +185,10 @@ class LogWriter:
         self._pending_bytes += job.cost
         self._queue.put(job)
 
-    def _settle(self, jobs: Sequence[_Job], failure: StorageError | ValueError | None) -> None:
-        """On the event loop: tell the callers, make room."""
+    def _settle(self, jobs: Sequence[_Job], failure: StorageError | ValueError | None, took_s: float = 0.0) -> None:
+        """On the event loop: tell the callers, make room; a group with a batch took `took_s`."""
+        if took_s:
+            self._note_sync(took_s)
         for job in jobs:
             self._pending_bytes -= job.cost
             job.ended(failure)
@@ -163,22 +199,31 @@ class LogWriter:
         assert self._loop is not None, "started by start"
         group: list[_Job] | None = []
         while group is not None:
-            failure: StorageError | ValueError | None = None
-            try:
-                if group:
-                    self._perform(group)
-                self._seek_room()
-            except (StorageError, ValueError) as error:
-                failure = error
-            except Exception as error:  # noqa: BLE001  # whatever it was, the callers must hear of it
-                failure = StorageFailed(f"log writer: {error!r}")
+            began = self._clock()
+            failure = self._attempt(partial(self._turn, group))
             if failure is not None:
                 self._fail(group, failure)
                 break
             if group:
-                self._loop.call_soon_threadsafe(self._settle, group, None)
+                took_s = self._clock() - began if group[0].batch is not None else 0.0
+                self._loop.call_soon_threadsafe(self._settle, group, None, took_s)
             group = self._next_group()
         self._finish()
+
+    def _turn(self, group: list[_Job]) -> None:
+        if group:
+            self._perform(group)
+        self._seek_room()
+
+    @staticmethod
+    def _attempt(work: Callable[[], None]) -> StorageError | ValueError | None:
+        try:
+            work()
+        except (StorageError, ValueError) as error:
+            return error
+        except Exception as error:  # noqa: BLE001  # whatever it was, the callers must hear of it
+            return StorageFailed(f"log writer: {error!r}")
+        return None
 
     def _seek_room(self) -> None:
         """Try for the spare segment, not more often than once per `room_retry_s`."""
@@ -232,10 +277,9 @@ class LogWriter:
     def _fail(self, group: list[_Job], failure: StorageError | ValueError) -> None:
         """Tell the whole queue; what comes later is refused by `_submit`."""
         assert self._loop is not None, "started by start"
-        final = failure if isinstance(failure, StorageError) else StorageFailed(f"log writer: {failure}")
         self._broken = True
         held = [] if self._held is None else [self._held]
-        self._loop.call_soon_threadsafe(self._refuse, group, failure, held, final)
+        self._loop.call_soon_threadsafe(self._refuse, group, failure, held, _final(failure))
 
     def _refuse(
         self, group: list[_Job], failure: StorageError | ValueError, held: list[_Job], final: StorageError
@@ -258,3 +302,8 @@ class LogWriter:
             self._wal.close()
         except StorageError as error:
             self._failure = error  # the loop waits for this thread's end before it looks
+
+
+def _final(failure: StorageError | ValueError) -> StorageError:
+    """What every later call is told."""
+    return failure if isinstance(failure, StorageError) else StorageFailed(f"log writer: {failure}")
