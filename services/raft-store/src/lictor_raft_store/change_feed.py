@@ -48,26 +48,21 @@ class ChangeFeed:
         self._cluster = cluster
         self._subjects: dict[Stream, str] = {}
 
-    async def publish(self, store: Store, batch: AppliedBatch) -> list[bytes]:
-        """Publish what an applied batch changed; a restore is only announced, so that views resume whole.
-
-        Returns:
-            The messages of the stream `all`.
-        """
-        everything: list[bytes] = []
+    def encode(self, store: Store, batch: AppliedBatch) -> list[tuple[Stream, bytes]]:
+        """The messages that say what an applied batch changed; a restore is only announced: views resume whole."""
+        encoded: list[tuple[Stream, bytes]] = []
         at = batch.restored_at
         if at:
             announced = frames.encode(Feed(self._cluster, store.epoch, at, at, [], resume=True))
-            for stream in STREAMS:
-                await self._bus.publish(self._subject(stream), announced)
+            encoded += [(stream, announced) for stream in STREAMS]
         for stream, changes in batch.streams.items():
-            subject = self._subject(stream)
-            for message in messages(self._cluster, store.epoch, changes):
-                encoded = frames.encode(message)
-                if stream == "all":
-                    everything.append(encoded)
-                await self._bus.publish(subject, encoded)
-        return everything
+            encoded += [(stream, frames.encode(one)) for one in messages(self._cluster, store.epoch, changes)]
+        return encoded
+
+    async def publish(self, encoded: list[tuple[Stream, bytes]]) -> None:
+        """Say it to all views."""
+        for stream, message in encoded:
+            await self._bus.publish(self._subject(stream), message)
 
     def _subject(self, stream: Stream) -> str:
         subject = self._subjects.get(stream)

@@ -142,12 +142,22 @@ class StoreApi:
                 listener(batch)
         if batch.level_raised:
             self._beacons.begin()
-        # first the feed: a proposer's own view has then seen what it is told of, and need not wait for it
-        feed = await self._feed.publish(self.driver.machine.store, batch)
-        self._answer(complete, feed if sum(map(len, feed)) <= FEED_IN_ANSWER_BYTES_MAX else [])
+        encoded = self._feed.encode(self.driver.machine.store, batch)
         for one in lost:
             self._reply(one.reply, ProposeAnswer("lost"))
-        await self._send_outbox()
+        # A proposer's own view is to have seen what the proposer is told of, so that it need not wait for it: either
+        # the answer brings the changes along and goes first, or the feed goes first.
+        brought = [message for stream, message in encoded if stream == "all"]
+        if sum(map(len, brought)) > FEED_IN_ANSWER_BYTES_MAX:
+            brought = []
+        if brought and all(one.with_feed for one in complete):
+            self._answer(complete, brought)
+            await self._send_outbox()
+            await self._feed.publish(encoded)
+        else:
+            await self._feed.publish(encoded)
+            self._answer(complete, brought)
+            await self._send_outbox()
 
     def _answer(self, complete: list[OpenBatch], feed: list[bytes]) -> None:
         """Answer batches; the first of each proposer that asked for it brings the feed."""
