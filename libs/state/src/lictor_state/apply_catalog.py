@@ -44,15 +44,15 @@ def ensure_node(store: Store, index: int, command: CatalogRegister) -> NodeRow:
     return put_node(
         store,
         index,
-        NodeRow(
+        NodeRow(  # in the fields' order, as every row that many commands write
             # one spelling per node: its instances and checks carry the name too
-            node=existing.node if existing is not None else command.node,
+            existing.node if existing is not None else command.node,
             # a registration that names no id says nothing about the id
-            node_id=command.node_id or (existing.node_id if existing is not None else ""),
-            address=command.address,
-            datacenter=command.datacenter,
-            tagged_addresses=command.tagged_addresses,
-            meta=command.node_meta,
+            command.node_id or (existing.node_id if existing is not None else ""),
+            command.address,
+            command.datacenter,
+            command.tagged_addresses,
+            command.node_meta,
         ),
     )
 

@@ -26,6 +26,7 @@ from lictor_state.rows import (
     Table,
 )
 from lictor_state.streams import Stream, belongs, carriers, touched_streams
+from lictor_state.tables import AGENTS, CHECKS, KV, PREPARED_QUERIES, SERVICES, SESSIONS
 
 CHECK_STATUSES = frozenset({"passing", "warning", "critical"})
 AGENT_STATUSES = frozenset({"alive", "failed", "left"})
@@ -37,6 +38,8 @@ SERVICE_KINDS = frozenset(
 )
 
 _encoder = msgspec.msgpack.Encoder()
+_no_bytes_hashed = blake2b(digest_size=8)  # copied for each row, which takes half of what a new one does
+_number = int.from_bytes
 _envelopes = msgspec.msgpack.Decoder(Envelope)
 _row_decoders: dict[Table, msgspec.msgpack.Decoder[Any]] = {
     table: msgspec.msgpack.Decoder(kind) for table, kind in ROW_TYPES.items()
@@ -114,11 +117,11 @@ def _judge_session(row: SessionRow) -> None:
 
 
 _JUDGES: dict[Table, Callable[[Any], None]] = {
-    Table.SERVICES: _judge_service,
-    Table.CHECKS: _judge_check,
-    Table.AGENTS: _judge_agent,
-    Table.SESSIONS: _judge_session,
-    Table.PREPARED_QUERIES: _judge_query,
+    SERVICES: _judge_service,
+    CHECKS: _judge_check,
+    AGENTS: _judge_agent,
+    SESSIONS: _judge_session,
+    PREPARED_QUERIES: _judge_query,
 }
 
 
@@ -168,7 +171,7 @@ def decode_change(wire: WireChange, wanted: Mapping[int, Table] = TABLES) -> Cha
     if judge is not None:
         judge(row)
     # one string object for a key and its row: keys are half of a small entry's memory
-    return Change(table, (row.key,) if table is Table.KV else wire.key, row)
+    return Change(table, (row.key,) if table is KV else wire.key, row)
 
 
 class GroupEncoder:
@@ -190,4 +193,6 @@ class GroupEncoder:
 
 def row_hash(table: Table, key: Key, row: Row) -> int:
     """64 bits that depend on nothing but the row's place and value: the same on every machine and in every process."""
-    return int.from_bytes(blake2b(_encoder.encode((table, key, row)), digest_size=8).digest(), "little")
+    hashed = _no_bytes_hashed.copy()
+    hashed.update(_encoder.encode((table, key, row)))
+    return _number(hashed.digest(), "little")

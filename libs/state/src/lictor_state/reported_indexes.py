@@ -20,9 +20,10 @@ The row of a service, destination or node goes with it; readers fall back on the
 index ever falls below one that a client has seen.
 """
 
-from lictor_state.rows import CheckRow, Key, ServiceRow, Table
+from lictor_state.rows import CheckRow, Key, ServiceRow
 from lictor_state.secondary_indexes import destination_of
 from lictor_state.store import Store
+from lictor_state.tables import INDEXES
 
 NODES = "nodes"
 SERVICES = "services"
@@ -61,7 +62,7 @@ def raise_index(store: Store, name: str, index: int) -> None:
 
 
 def _drop_index(store: Store, name: str) -> None:
-    store.delete(Table.INDEXES, (name,))
+    store.delete(INDEXES, (name,))
 
 
 def _touch_service(store: Store, index: int, row: ServiceRow) -> None:

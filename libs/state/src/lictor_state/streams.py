@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from lictor_state.rows import Change, Key, Table
+from lictor_state.tables import INDEXES, META
 
 Stream = Literal["all", "discovery", "mesh"]
 
@@ -68,21 +69,21 @@ _STREAMS_OF_BITS: tuple[tuple[Stream, ...], ...] = tuple(
 
 
 def _bits(table: Table, key: Key) -> int:
-    if table is Table.INDEXES:
+    if table is INDEXES:
         return _INDEX_BITS.get(key[0], _EVERYWHERE)
     return _TABLE_BITS[table]
 
 
 def belongs(stream: Stream, table: Table, key: Key) -> bool:
     """Whether a row travels on a stream."""
-    return table is Table.META or bool(_bits(table, key) & _BITS[stream])
+    return table is META or bool(_bits(table, key) & _BITS[stream])
 
 
 def touched_streams(touched: Iterable[tuple[Table, Key]]) -> tuple[Stream, ...]:
     """The streams that rows of these tables and keys change."""
     bits = 0
     for table, key in touched:
-        bits |= _INDEX_BITS.get(key[0], _EVERYWHERE) if table is Table.INDEXES else _TABLE_BITS[table]
+        bits |= _INDEX_BITS.get(key[0], _EVERYWHERE) if table is INDEXES else _TABLE_BITS[table]
         if bits == _EVERYWHERE:
             break
     return _STREAMS_OF_BITS[bits]
@@ -93,7 +94,7 @@ def carriers(changes: Iterable[Change]) -> tuple[Stream, ...] | None:
     common = -1
     for change in changes:
         table = change.table
-        bits = _INDEX_BITS.get(change.key[0], _EVERYWHERE) if table is Table.INDEXES else _TABLE_BITS[table]
+        bits = _INDEX_BITS.get(change.key[0], _EVERYWHERE) if table is INDEXES else _TABLE_BITS[table]
         if common < 0:
             common = bits
         elif bits != common:
