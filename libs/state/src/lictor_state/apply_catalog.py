@@ -4,12 +4,12 @@ from lictor_state.apply_definition_files import forget_node
 from lictor_state.catalog_rows import (
     node_is_healthy,
     put_check,
-    put_node,
     put_service,
     remove_check,
     remove_node,
     remove_service,
     reserved_by,
+    write_node,
 )
 from lictor_state.commands import CatalogDeregister, CatalogRegister, Result
 from lictor_state.errors import Refused
@@ -41,9 +41,10 @@ def ensure_node(store: Store, index: int, command: CatalogRegister) -> NodeRow:
         return existing
     if command.node_id:
         _claim_name(store, index, command, existing)
-    return put_node(
+    return write_node(
         store,
         index,
+        existing,
         NodeRow(  # in the fields' order, as every row that many commands write
             # one spelling per node: its instances and checks carry the name too
             existing.node if existing is not None else command.node,

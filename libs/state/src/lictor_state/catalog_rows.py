@@ -76,8 +76,12 @@ def reserved_by(name: str, holder: NodeRow) -> str:
 
 def put_node(store: Store, index: int, row: NodeRow) -> NodeRow:
     """Write a node's row; the one that is stored afterwards."""
+    return write_node(store, index, store.node(row.node), row)
+
+
+def write_node(store: Store, index: int, old: NodeRow | None, row: NodeRow) -> NodeRow:
+    """The same for a caller who has just looked up which row there is."""
     key = (row.node.lower(),)
-    old = store.node(row.node)
     if not put_changed(store, index, NODES, key, old, row):
         assert old is not None
         return old
@@ -108,21 +112,26 @@ def put_service(store: Store, index: int, node: NodeRow, spec: ServiceSpec, *, a
         agent or (old is not None and old.agent),
         spec.sidecar_of or (old.sidecar_of if old is not None and not agent else ""),
     )
-    return restore_service(store, index, row)
+    return _write_service(store, index, old, row)
 
 
 def restore_service(store: Store, index: int, row: ServiceRow) -> ServiceRow:
+    """Write an instance's row as it is."""
+    return _write_service(store, index, store.service(row.node, row.service_id), row)
+
+
+def _write_service(store: Store, index: int, old: ServiceRow | None, row: ServiceRow) -> ServiceRow:
     """Write an instance's row and bring its checks' copies of name and tags up to date."""
     key = (row.node.lower(), row.service_id)
-    old = store.service(row.node, row.service_id)
     row = give_virtual_ip(store, index, row)
     if not put_changed(store, index, SERVICES, key, old, row):
         assert old is not None
         return old
     reported.service_changed(store, index, key, old, row)
-    if old is not None:
-        take_back_virtual_ip(store, old)
-    if old is not None and (old.name != row.name or old.tags != row.tags):
+    if old is None:
+        return row
+    take_back_virtual_ip(store, old)
+    if old.name != row.name or old.tags != row.tags:
         for check_id in store.by.checks_of_service.get(key, ()):
             check = store.check(row.node, check_id)
             assert check is not None

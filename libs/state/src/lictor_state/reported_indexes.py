@@ -56,9 +56,8 @@ def of_node(name: str) -> str:
     return "node." + name
 
 
-def raise_index(store: Store, name: str, index: int) -> None:
-    """Move one index row to the present index."""
-    store.move_index(name, index)
+raise_index = Store.move_index
+"""Move one index row to the present index, given the store, the row's name and that index."""
 
 
 def _drop_index(store: Store, name: str) -> None:

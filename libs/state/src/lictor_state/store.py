@@ -93,6 +93,10 @@ class Store:
         """
         self.index = 0
         self.offset = 0
+        self.epoch = 1
+        """How many times the whole state was replaced, plus one."""
+        self.level = level
+        """The feature level: what every member of the cluster can read."""
         self.watches = Watches()
         self.proposers = Proposers()
         self._tables: dict[Table, dict[Key, Row]] = {
@@ -103,8 +107,6 @@ class Store:
         }
         self.by = SecondaryIndexes(self._tables[CHECKS])
         self._cluster_id = cluster_id
-        self._epoch = 1
-        self._level = level
         self._stream_last: dict[str, int] = {}
         self._before: Before = {}
         self._digest = RowsDigest(self._tables) if keeps_digest else None
@@ -121,18 +123,8 @@ class Store:
     def meta(self) -> MetaRow:
         """The row of `META`: cluster, epoch, offset, level, and the last index that changed each stream."""
         return MetaRow(
-            self._cluster_id, self._epoch, self.offset, self._level, dict(self._stream_last), self._restored_at
+            self._cluster_id, self.epoch, self.offset, self.level, dict(self._stream_last), self._restored_at
         )
-
-    @property
-    def epoch(self) -> int:
-        """How many times the whole state was replaced, plus one."""
-        return self._epoch
-
-    @property
-    def level(self) -> int:
-        """The feature level: what every member of the cluster can read."""
-        return self._level
 
     @property
     def least_index(self) -> int:
@@ -144,8 +136,8 @@ class Store:
 
     def set_meta(self, meta: MetaRow) -> None:
         """Take over a META row: from a snapshot, or from a change that carries one."""
-        self._cluster_id, self._epoch = meta.cluster_id, meta.epoch
-        self.offset, self._level = meta.offset, meta.level
+        self._cluster_id, self.epoch = meta.cluster_id, meta.epoch
+        self.offset, self.level = meta.offset, meta.level
         self._stream_last = dict(meta.stream_last)
         self._restored_at = meta.restored_at
 
@@ -294,9 +286,9 @@ class Store:
 
     def raise_level(self, level: int) -> bool:
         """Raise the feature level; never lowered."""
-        if level <= self._level:
+        if level <= self.level:
             return False
-        self._level = level
+        self.level = level
         return True
 
     def oldest_tombstone(self) -> Key:
@@ -375,7 +367,7 @@ class Store:
         self._tables, self.by, self._sharing = rows._tables, rows.by, rows._sharing  # noqa: SLF001  one of ours
         self._digest, self._before = rows._digest, {}  # noqa: SLF001  as above
         self.offset = max(self.offset, above + 1 - log_index)
-        self._epoch += 1
+        self.epoch += 1
         self._restored_at = log_index + self.offset
         self._stream_last = dict.fromkeys(STREAMS, self._restored_at)
         self.watches.note_all()
