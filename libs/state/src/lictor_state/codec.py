@@ -5,7 +5,7 @@ rows of an unknown table are left out. What is wrong inside a known field (anoth
 set) raises `CodecError`: a reader that skipped such a row would answer wrongly without knowing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -39,7 +39,6 @@ SERVICE_KINDS = frozenset(
 
 _encoder = msgspec.msgpack.Encoder()
 _no_bytes_hashed = blake2b(digest_size=8)  # copied for each row, which takes half of what a new one does
-_number = int.from_bytes
 _envelopes = msgspec.msgpack.Decoder(Envelope)
 _row_decoders: dict[Table, msgspec.msgpack.Decoder[Any]] = {
     table: msgspec.msgpack.Decoder(kind) for table, kind in ROW_TYPES.items()
@@ -116,7 +115,7 @@ def _judge_session(row: SessionRow) -> None:
     _word("session behavior", row.behavior, SESSION_BEHAVIORS)
 
 
-_JUDGES: dict[Table, Callable[[Any], None]] = {
+JUDGES: dict[Table, Callable[[Any], None]] = {
     SERVICES: _judge_service,
     CHECKS: _judge_check,
     AGENTS: _judge_agent,
@@ -131,7 +130,7 @@ def decode_row(table: Table, data: bytes | msgspec.Raw) -> Row:
         row: Row = _row_decoders[table].decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CodecError(f"row of {table.name}: {error}") from error
-    judge = _JUDGES.get(table)
+    judge = JUDGES.get(table)
     if judge is not None:
         judge(row)
     return row
@@ -167,7 +166,7 @@ def decode_change(wire: WireChange, wanted: Mapping[int, Table] = TABLES) -> Cha
         raise CodecError(f"row of {table.name}: {error}") from error
     if row is None:
         return Change(table, wire.key, None)
-    judge = _JUDGES.get(table)
+    judge = JUDGES.get(table)
     if judge is not None:
         judge(row)
     # one string object for a key and its row: keys are half of a small entry's memory
@@ -193,6 +192,15 @@ class GroupEncoder:
 
 def row_hash(table: Table, key: Key, row: Row) -> int:
     """64 bits that depend on nothing but the row's place and value: the same on every machine and in every process."""
-    hashed = _no_bytes_hashed.copy()
-    hashed.update(_encoder.encode((table, key, row)))
-    return _number(hashed.digest(), "little")
+    return hash_sum(((table, key, row),))
+
+
+def hash_sum(rows: Iterable[tuple[Table, Key, Row]]) -> int:
+    """The sum of the hashes of rows, each given with its place."""
+    fresh, encode, number = _no_bytes_hashed.copy, _encoder.encode, int.from_bytes
+    total = 0
+    for row in rows:
+        hashed = fresh()
+        hashed.update(encode(row))
+        total += number(hashed.digest(), "little")
+    return total

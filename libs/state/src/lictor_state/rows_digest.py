@@ -7,7 +7,7 @@ taken out of the sum, and what it is now put in.
 
 from collections.abc import Mapping
 
-from lictor_state.codec import row_hash
+from lictor_state.codec import hash_sum
 from lictor_state.rows import Key, Row, Table
 
 UNHASHED_MAX = 1024  # rows whose hash is owed, and half as many again: up to three milliseconds of work at once
@@ -54,12 +54,8 @@ class RowsDigest:
         self._first, self._later, self._later_count = merged, [], 0
 
     def _hash(self) -> None:
-        total = self._sum
-        for (table, key), old in self._first.items():
-            if old is not None:
-                total -= row_hash(table, key, old)
-            new = self._tables[table].get(key)
-            if new is not None:
-                total += row_hash(table, key, new)
-        self._sum = total & DIGEST_MASK
+        tables, first = self._tables, self._first
+        was = [(table, key, old) for (table, key), old in first.items() if old is not None]
+        now = [(table, key, new) for table, key in first if (new := tables[table].get(key)) is not None]
+        self._sum = (self._sum - hash_sum(was) + hash_sum(now)) & DIGEST_MASK
         self._first = {}

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from sys import intern
 from typing import Any, Protocol
 
-from lictor_state.codec import row_hash
+from lictor_state.codec import hash_sum, row_hash
 from lictor_state.coordinate_rows import CoordinateRow
 from lictor_state.cuts import Cut, OpenCuts
 from lictor_state.definition_file_rows import DefinitionFilesRow
@@ -44,7 +44,7 @@ from lictor_state.rows import (
 from lictor_state.rows_digest import DIGEST_MASK, UNHASHED_MAX, Before, RowsDigest
 from lictor_state.secondary_indexes import SecondaryIndexes
 from lictor_state.sharing import Sharing
-from lictor_state.streams import STREAMS, touched_streams
+from lictor_state.streams import EVERYWHERE, STREAMS, STREAMS_OF_BITS, stream_bits, touched_streams
 from lictor_state.tables import (
     AGENTS,
     AUTOPILOT,
@@ -420,32 +420,35 @@ class Store:
 
     def _take_over(self, index: int, changes: Sequence[Change]) -> None:
         """Load where nobody asks what the rows were before: half the work of `commit`."""
-        touched: list[tuple[Table, Key]] = []
+        tables = self._tables
+        note = self.watches.note if len(self.watches) else None
+        bits = 0
         for change in changes:
             table, key, row = change.table, change.key, change.row
             if table is INDEXES and row is not None:
-                self._tables[table][key] = row
+                tables[table][key] = row
             elif table is META:
                 if isinstance(row, MetaRow):
                     self.set_meta(row)
                 continue
             elif row is not None:
-                key, _ = self._write(table, key, row)
+                self._write(table, key, row)
             else:
-                old = self._tables[table].pop(key, None)
+                old = tables[table].pop(key, None)
                 if old is None:
                     continue
                 if table is not INDEXES:
                     self.by.moved(table, key, old, None)
-            touched.append((table, key))
+            if bits != EVERYWHERE:
+                bits |= stream_bits(table, key)
+            if note is not None:
+                note((table, key))
         self.index = index
-        for stream in touched_streams(touched):
+        for stream in STREAMS_OF_BITS[bits]:
             self._stream_last[stream] = index
         if self._retired:
             self._let_go()
-        if len(self.watches):
-            for one in touched:
-                self.watches.note(one)
+        if note is not None:
             self.watches.fire()
 
     def advance(self, index: int) -> None:
@@ -481,6 +484,6 @@ class Store:
         if self._digest is not None:
             rows = self._digest.value()
         else:
-            rows = sum(row_hash(table, key, row) for table in self._tables for key, row in self._tables[table].items())
+            rows = hash_sum((table, key, row) for table in self._tables for key, row in self._tables[table].items())
         staged = self.restoring.state_hash() if self.restoring is not None else 0
         return (rows + staged + row_hash(META, _META_KEY, self.meta)) & DIGEST_MASK
