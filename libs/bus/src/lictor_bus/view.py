@@ -19,7 +19,7 @@ from lictor_bus.feed_order import FeedOrder, Verdict
 from lictor_bus.frames import Beacon, Feed, FrameError, ReadAnswer, ResumeAnswer, ResumeAsk
 from lictor_bus.leader import LeaderTracker
 from lictor_state import Store
-from lictor_state.codec import decode_group
+from lictor_state.group_decoder import GroupDecoder
 from lictor_state.rows import Change, Table
 from lictor_state.snapshot import Narrow, StreamRestore
 from lictor_state.streams import Stream
@@ -83,6 +83,7 @@ class View:
         self.stream: Stream = stream
         self._dice = dice or random.Random()  # noqa: S311  spreads load over members, nothing secret
         self._tables = {int(table): table for table in (Table.META, *tables)}
+        self._groups = GroupDecoder(self._tables)
         self._narrow = narrow
         self.store = Store("", keeps_digest=False)
         self.ready = asyncio.Event()
@@ -248,7 +249,7 @@ class View:
 
     def _load(self, groups: Sequence[bytes]) -> None:
         for encoded in groups:
-            index, changes = decode_group(encoded, self._tables)
+            index, changes = self._groups.decode(encoded)
             if index <= self.store.index:
                 continue
             if self._narrow is not None:

@@ -21,9 +21,10 @@ from lictor_state.commands import (
 )
 from lictor_state.errors import Refused
 from lictor_state.reported_indexes import check_changed
-from lictor_state.rows import NodeRow, ServiceRow, Table
+from lictor_state.rows import NodeRow, ServiceRow
 from lictor_state.session_rows import end_sessions_of_check
 from lictor_state.store import Store
+from lictor_state.tables import CHECKS
 
 SIDECAR_SUFFIX = "-sidecar-proxy"
 SIDECAR_PORT_MARK = "{sidecar_port}"  # stands in a check's TCP address for the port that is only chosen here
@@ -168,7 +169,7 @@ def transition(store: Store, index: int, command: CheckTransition) -> Result:
         raise Refused(f"Invalid check status: '{command.status}'", 400)
     row = replace(old, status=command.status, output=command.output)
     key = (command.node.lower(), command.check_id)
-    if put_changed(store, index, Table.CHECKS, key, old, row):
+    if put_changed(store, index, CHECKS, key, old, row):
         check_changed(store, index, row)
         if row.status == "critical":
             end_sessions_of_check(store, index, key)

@@ -4,12 +4,12 @@ from lictor_state.apply_definition_files import forget_node
 from lictor_state.catalog_rows import (
     node_is_healthy,
     put_check,
-    put_node,
     put_service,
     remove_check,
     remove_node,
     remove_service,
     reserved_by,
+    write_node,
 )
 from lictor_state.commands import CatalogDeregister, CatalogRegister, Result
 from lictor_state.errors import Refused
@@ -41,18 +41,19 @@ def ensure_node(store: Store, index: int, command: CatalogRegister) -> NodeRow:
         return existing
     if command.node_id:
         _claim_name(store, index, command, existing)
-    return put_node(
+    return write_node(
         store,
         index,
-        NodeRow(
+        existing,
+        NodeRow(  # in the fields' order, as every row that many commands write
             # one spelling per node: its instances and checks carry the name too
-            node=existing.node if existing is not None else command.node,
+            existing.node if existing is not None else command.node,
             # a registration that names no id says nothing about the id
-            node_id=command.node_id or (existing.node_id if existing is not None else ""),
-            address=command.address,
-            datacenter=command.datacenter,
-            tagged_addresses=command.tagged_addresses,
-            meta=command.node_meta,
+            command.node_id or (existing.node_id if existing is not None else ""),
+            command.address,
+            command.datacenter,
+            command.tagged_addresses,
+            command.node_meta,
         ),
     )
 

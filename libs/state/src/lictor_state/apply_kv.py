@@ -12,8 +12,9 @@ from lictor_state.catalog_rows import put_changed
 from lictor_state.commands import KVDelete, KVDeleteTree, KVSet, Result, TombstonesReap
 from lictor_state.errors import Refused
 from lictor_state.kv_rows import bury, forget, oldest_tombstone, remove_key
-from lictor_state.rows import KVRow, Table, TombstoneRow
+from lictor_state.rows import KVRow, TombstoneRow
 from lictor_state.store import Store
+from lictor_state.tables import KV, TOMBSTONES
 
 REAPED_MAX = 1024  # per entry: a few milliseconds of apply, and one message of the change feed
 
@@ -60,7 +61,7 @@ def _write(store: Store, index: int, command: KVSet, old: KVRow | None, lock_ind
     name, value = command.key, command.value
     if old is not None and not value and not old.value:
         value = old.value  # an empty value and none are the same to a reader
-    if put_changed(store, index, Table.KV, (name,), old, KVRow(name, value, command.flags, lock_index, session)):
+    if put_changed(store, index, KV, (name,), old, KVRow(name, value, command.flags, lock_index, session)):
         reported.raise_index(store, reported.KV, index)
     return _DONE
 
@@ -82,10 +83,10 @@ def delete_tree(store: Store, index: int, command: KVDeleteTree) -> Result:
     if not keys:
         return _DONE
     for name in keys:
-        store.delete(Table.KV, (name,))
+        store.delete(KV, (name,))
     reported.raise_index(store, reported.KV, index)
     for name in tuple(store.by.tombstone_keys.below(command.prefix)):
-        store.delete(Table.TOMBSTONES, (name,))
+        store.delete(TOMBSTONES, (name,))
     reported.raise_index(store, reported.TOMBSTONES, index)
     if command.prefix:  # with everything gone, lists report the table's index anyway
         bury(store, index, TombstoneRow(command.prefix, index, prefix=True), command.prefix + "\0")

@@ -64,12 +64,12 @@ class Line:
         if floor <= self.floor:
             return
         if floor - self.floor <= len(self.results):
-            below = [number for number in range(self.floor, floor) if number in self.results]
+            below: Iterable[int] = range(self.floor, floor)
         else:
             below = [number for number in self.results if number < floor]
         for number in below:
-            gone = self.results.pop(number)
-            if gone.result.more:
+            gone = self.results.pop(number, None)
+            if gone is not None and gone.result.more:
                 self._kept_more.drop(gone.index)
         self.floor = floor
 

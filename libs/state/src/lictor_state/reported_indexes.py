@@ -20,9 +20,10 @@ The row of a service, destination or node goes with it; readers fall back on the
 index ever falls below one that a client has seen.
 """
 
-from lictor_state.rows import CheckRow, Key, ServiceRow, Table
+from lictor_state.rows import CheckRow, Key, ServiceRow
 from lictor_state.secondary_indexes import destination_of
 from lictor_state.store import Store
+from lictor_state.tables import INDEXES
 
 NODES = "nodes"
 SERVICES = "services"
@@ -55,13 +56,12 @@ def of_node(name: str) -> str:
     return "node." + name
 
 
-def raise_index(store: Store, name: str, index: int) -> None:
-    """Move one index row to the present index."""
-    store.move_index(name, index)
+raise_index = Store.move_index
+"""Move one index row to the present index, given the store, the row's name and that index."""
 
 
 def _drop_index(store: Store, name: str) -> None:
-    store.delete(Table.INDEXES, (name,))
+    store.delete(INDEXES, (name,))
 
 
 def _touch_service(store: Store, index: int, row: ServiceRow) -> None:

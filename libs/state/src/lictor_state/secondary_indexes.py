@@ -12,6 +12,20 @@ from lictor_state.mesh_rows import VirtualIPRow
 from lictor_state.prepared_query_rows import PreparedQueryRow
 from lictor_state.rows import AgentRow, CheckRow, Key, KVRow, NodeRow, Row, ServiceRow, SessionRow, Table
 from lictor_state.sorted_keys import SortedKeys
+from lictor_state.tables import (
+    AGENTS,
+    CHECKS,
+    CONFIG_ENTRIES,
+    COORDINATES,
+    GATEWAY_SERVICES,
+    KV,
+    NODES,
+    PREPARED_QUERIES,
+    SERVICES,
+    SESSIONS,
+    TOMBSTONES,
+    VIRTUAL_IPS,
+)
 
 _Item = TypeVar("_Item", str, Key)
 _Where = TypeVar("_Where", str, Key)
@@ -156,37 +170,37 @@ class SecondaryIndexes:
 
     def moved(self, table: Table, key: Key, old: Row | None, new: Row | None) -> None:
         """A row was put (`new`), replaced or deleted (`new` is None)."""
-        if table is Table.KV:
+        if table is KV:
             self._kv_moved(key[0], old, new)  # type: ignore[arg-type]  # the table says which row it is
-        elif table is Table.SERVICES:
+        elif table is SERVICES:
             self._service_moved(key, old, new)  # type: ignore[arg-type]  # as above
-        elif table is Table.CHECKS:
+        elif table is CHECKS:
             self._check_moved(key, old, new)  # type: ignore[arg-type]  # as above
-        elif table is Table.NODES or table is Table.AGENTS:
-            ids = self.node_of_id if table is Table.NODES else self.agent_of_id
+        elif table is NODES or table is AGENTS:
+            ids = self.node_of_id if table is NODES else self.agent_of_id
             _id_moved(ids, key[0], old, new)  # type: ignore[arg-type]  # as above
-        elif table is Table.TOMBSTONES:
+        elif table is TOMBSTONES:
             if old is None:
                 self.tombstone_keys.add(key[0])
             elif new is None:
                 self.tombstone_keys.discard(key[0])
-        elif table is Table.CONFIG_ENTRIES:
+        elif table is CONFIG_ENTRIES:
             if old is None:
                 _enter(self.config_names, key[0], key[1])
             elif new is None:
                 _leave(self.config_names, key[0], key[1])
-        elif table is Table.SESSIONS:
+        elif table is SESSIONS:
             self._session_moved(key[0], old, new)  # type: ignore[arg-type]  # as above
-        elif table is Table.PREPARED_QUERIES:
+        elif table is PREPARED_QUERIES:
             self._query_moved(key[0], old, new)  # type: ignore[arg-type]  # as above
-        elif table is Table.COORDINATES:
+        elif table is COORDINATES:
             if old is None:
                 _add(self.segments_of_node, key[0], key[1])
             elif new is None:
                 _remove(self.segments_of_node, key[0], key[1])
-        elif table is Table.VIRTUAL_IPS:
+        elif table is VIRTUAL_IPS:
             self._virtual_ip_moved(old, new)  # type: ignore[arg-type]  # as above
-        elif table is Table.GATEWAY_SERVICES:
+        elif table is GATEWAY_SERVICES:
             if old is None:
                 _enter(self.served_by_gateway, key[0], key)
                 _enter(self.gateways_of_service, key[1], key)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from sys import intern
 from typing import Any, Protocol
 
-from lictor_state.codec import row_hash
+from lictor_state.codec import hash_sum, row_hash
 from lictor_state.coordinate_rows import CoordinateRow
 from lictor_state.cuts import Cut, OpenCuts
 from lictor_state.definition_file_rows import DefinitionFilesRow
@@ -41,16 +41,34 @@ from lictor_state.rows import (
     Table,
     config_key,
 )
+from lictor_state.rows_digest import DIGEST_MASK, UNHASHED_MAX, Before, RowsDigest
 from lictor_state.secondary_indexes import SecondaryIndexes
 from lictor_state.sharing import Sharing
-from lictor_state.streams import STREAMS, touched_streams
+from lictor_state.streams import EVERYWHERE, STREAMS, STREAMS_OF_BITS, stream_bits, touched_streams
+from lictor_state.tables import (
+    AGENTS,
+    AUTOPILOT,
+    CA_ROOTS,
+    CHECKS,
+    CONFIG_ENTRIES,
+    COORDINATES,
+    DEFINITION_FILES,
+    INDEXES,
+    KV,
+    LOCK_DELAYS,
+    META,
+    NODES,
+    PREPARED_QUERIES,
+    SERVICES,
+    SESSIONS,
+    TOMBSTONES,
+    VIRTUAL_IPS,
+)
 from lictor_state.watches import Watches
 
 RETIRED_STEP = 2048  # rows of a replaced state let go of with each later index: about a millisecond
-UNHASHED_MAX = 1024  # rows whose hash is still owed to the digest: about three milliseconds of work at once
-_DIGEST_MASK = (1 << 64) - 1
 _META_KEY: Key = ("",)
-_SHARING_TABLES = frozenset({Table.NODES, Table.SERVICES, Table.CHECKS, Table.AGENTS})
+_SHARING_TABLES = frozenset({NODES, SERVICES, CHECKS, AGENTS})
 
 
 class Staged(Protocol):
@@ -75,23 +93,23 @@ class Store:
         """
         self.index = 0
         self.offset = 0
+        self.epoch = 1
+        """How many times the whole state was replaced, plus one."""
+        self.level = level
+        """The feature level: what every member of the cluster can read."""
         self.watches = Watches()
         self.proposers = Proposers()
         self._tables: dict[Table, dict[Key, Row]] = {
             # tombstones are dropped oldest first, which a plain dict makes slower with every drop
-            table: OrderedDict() if table is Table.TOMBSTONES else {}
+            table: OrderedDict() if table is TOMBSTONES else {}
             for table in Table
-            if table is not Table.META
+            if table is not META
         }
-        self.by = SecondaryIndexes(self._tables[Table.CHECKS])
+        self.by = SecondaryIndexes(self._tables[CHECKS])
         self._cluster_id = cluster_id
-        self._epoch = 1
-        self._level = level
         self._stream_last: dict[str, int] = {}
-        self._before: dict[tuple[Table, Key], Row | None] = {}
-        self._keeps_digest = keeps_digest
-        self._unhashed: dict[tuple[Table, Key], Row | None] = {}
-        self._digest = 0
+        self._before: Before = {}
+        self._digest = RowsDigest(self._tables) if keeps_digest else None
         self._sharing = Sharing()
         self._restored_at = 0
         self._retired: list[dict[Any, Any] | list[Any]] = []
@@ -105,18 +123,8 @@ class Store:
     def meta(self) -> MetaRow:
         """The row of `META`: cluster, epoch, offset, level, and the last index that changed each stream."""
         return MetaRow(
-            self._cluster_id, self._epoch, self.offset, self._level, dict(self._stream_last), self._restored_at
+            self._cluster_id, self.epoch, self.offset, self.level, dict(self._stream_last), self._restored_at
         )
-
-    @property
-    def epoch(self) -> int:
-        """How many times the whole state was replaced, plus one."""
-        return self._epoch
-
-    @property
-    def level(self) -> int:
-        """The feature level: what every member of the cluster can read."""
-        return self._level
 
     @property
     def least_index(self) -> int:
@@ -128,8 +136,8 @@ class Store:
 
     def set_meta(self, meta: MetaRow) -> None:
         """Take over a META row: from a snapshot, or from a change that carries one."""
-        self._cluster_id, self._epoch = meta.cluster_id, meta.epoch
-        self.offset, self._level = meta.offset, meta.level
+        self._cluster_id, self.epoch = meta.cluster_id, meta.epoch
+        self.offset, self.level = meta.offset, meta.level
         self._stream_last = dict(meta.stream_last)
         self._restored_at = meta.restored_at
 
@@ -137,13 +145,13 @@ class Store:
 
     def get(self, table: Table, key: Key) -> Row | None:
         """The row at a key, or None."""
-        if table is Table.META:
+        if table is META:
             return self.meta if key == _META_KEY else None
         return self._tables[table].get(key)
 
     def rows(self, table: Table) -> Iterable[tuple[Key, Row]]:
         """All rows of a table, sorted by key."""
-        if table is Table.META:
+        if table is META:
             return ((_META_KEY, self.meta),)
         rows = self._tables[table]
         return ((key, rows[key]) for key in sorted(rows))
@@ -154,74 +162,74 @@ class Store:
 
     def count(self, table: Table) -> int:
         """How many rows a table has."""
-        return 1 if table is Table.META else len(self._tables[table])
+        return 1 if table is META else len(self._tables[table])
 
     def node(self, name: str) -> NodeRow | None:
         """A node by its name, in any case."""
-        return self._tables[Table.NODES].get((name.lower(),))  # type: ignore[return-value]  # by its table
+        return self._tables[NODES].get((name.lower(),))  # type: ignore[return-value]  # by its table
 
     def service(self, node: str, service_id: str) -> ServiceRow | None:
         """A service instance on a node."""
-        return self._tables[Table.SERVICES].get((node.lower(), service_id))  # type: ignore[return-value]  # by its table
+        return self._tables[SERVICES].get((node.lower(), service_id))  # type: ignore[return-value]  # by its table
 
     def check(self, node: str, check_id: str) -> CheckRow | None:
         """A check on a node."""
-        return self._tables[Table.CHECKS].get((node.lower(), check_id))  # type: ignore[return-value]  # by its table
+        return self._tables[CHECKS].get((node.lower(), check_id))  # type: ignore[return-value]  # by its table
 
     def kv(self, key: str) -> KVRow | None:
         """A key of the key-value store."""
-        return self._tables[Table.KV].get((key,))  # type: ignore[return-value]  # by its table
+        return self._tables[KV].get((key,))  # type: ignore[return-value]  # by its table
 
     def config_entry(self, kind: str, name: str) -> ConfigEntryRow | None:
         """A config entry."""
-        return self._tables[Table.CONFIG_ENTRIES].get(config_key(kind, name))  # type: ignore[return-value]  # by its table
+        return self._tables[CONFIG_ENTRIES].get(config_key(kind, name))  # type: ignore[return-value]  # by its table
 
     def agent(self, node: str) -> AgentRow | None:
         """The agent behind a node."""
-        return self._tables[Table.AGENTS].get((node.lower(),))  # type: ignore[return-value]  # by its table
+        return self._tables[AGENTS].get((node.lower(),))  # type: ignore[return-value]  # by its table
 
     def ca_root(self, root_id: str) -> CARootRow | None:
         """A root certificate."""
-        return self._tables[Table.CA_ROOTS].get((root_id,))  # type: ignore[return-value]  # by its table
+        return self._tables[CA_ROOTS].get((root_id,))  # type: ignore[return-value]  # by its table
 
     def session(self, session_id: str) -> SessionRow | None:
         """A session by its id."""
-        return self._tables[Table.SESSIONS].get((session_id,))  # type: ignore[return-value]  # by its table
+        return self._tables[SESSIONS].get((session_id,))  # type: ignore[return-value]  # by its table
 
     def lock_delay(self, key: str) -> LockDelayRow | None:
         """What keeps a key from being acquired for a while."""
-        return self._tables[Table.LOCK_DELAYS].get((key,))  # type: ignore[return-value]  # by its table
+        return self._tables[LOCK_DELAYS].get((key,))  # type: ignore[return-value]  # by its table
 
     def prepared_query(self, query_id: str) -> PreparedQueryRow | None:
         """A prepared query by its id."""
-        return self._tables[Table.PREPARED_QUERIES].get((query_id,))  # type: ignore[return-value]  # by its table
+        return self._tables[PREPARED_QUERIES].get((query_id,))  # type: ignore[return-value]  # by its table
 
     def autopilot(self) -> AutopilotRow | None:
         """How the leader looks after the store's members, if anybody has set it."""
-        return self._tables[Table.AUTOPILOT].get(AUTOPILOT_KEY)  # type: ignore[return-value]  # by its table
+        return self._tables[AUTOPILOT].get(AUTOPILOT_KEY)  # type: ignore[return-value]  # by its table
 
     def coordinate(self, node: str, segment: str) -> CoordinateRow | None:
         """A node's coordinate in one segment."""
-        return self._tables[Table.COORDINATES].get((node.lower(), segment))  # type: ignore[return-value]  # by its table
+        return self._tables[COORDINATES].get((node.lower(), segment))  # type: ignore[return-value]  # by its table
 
     def virtual_ip(self, service: str) -> VirtualIPRow | None:
         """The virtual address of a service."""
-        return self._tables[Table.VIRTUAL_IPS].get((service.lower(),))  # type: ignore[return-value]  # by its table
+        return self._tables[VIRTUAL_IPS].get((service.lower(),))  # type: ignore[return-value]  # by its table
 
     def definition_files(self, node: str, origin: str) -> DefinitionFilesRow | None:
         """What one directory of definition files has registered on a node."""
-        return self._tables[Table.DEFINITION_FILES].get((node.lower(), origin))  # type: ignore[return-value]  # by its table
+        return self._tables[DEFINITION_FILES].get((node.lower(), origin))  # type: ignore[return-value]  # by its table
 
     def index_of(self, name: str) -> int:
         """A reported index by its name; 0 if there is none."""
-        row = self._tables[Table.INDEXES].get((name,))
+        row = self._tables[INDEXES].get((name,))
         return row.index if row is not None else 0  # type: ignore[union-attr]  # by its table
 
     # writing: apply only
 
     def put(self, table: Table, key: Key, row: Row) -> None:
         """Write one row of the present index."""
-        if table is Table.INDEXES:
+        if table is INDEXES:
             rows = self._tables[table]
             self._before.setdefault((table, key), rows.get(key))
             rows[key] = row
@@ -231,10 +239,10 @@ class Store:
 
     def move_index(self, name: str, index: int) -> None:
         """Put an index row, unless it is there already: what nearly every command does several times."""
-        rows, key = self._tables[Table.INDEXES], (name,)
+        rows, key = self._tables[INDEXES], (name,)
         row = rows.get(key)
         if row is None or row.index != index:  # type: ignore[union-attr]  # by its table
-            self._before.setdefault((Table.INDEXES, key), row)
+            self._before.setdefault((INDEXES, key), row)
             rows[key] = IndexRow(name, index)
 
     def _write(self, table: Table, key: Key, row: Row) -> tuple[Key, Row | None]:
@@ -243,7 +251,7 @@ class Store:
         old = rows.get(key)
         if table in _SHARING_TABLES:
             key = self._shared(key, old, row)
-        elif table is Table.TOMBSTONES and old is not None:
+        elif table is TOMBSTONES and old is not None:
             del rows[key]  # so that the table stays in the order of age
         rows[key] = row
         self.by.moved(table, key, old, row)
@@ -256,7 +264,7 @@ class Store:
             sharing.service(row, old)  # type: ignore[arg-type]  # rows of one table are of one type
             return key if old is not None else (intern(key[0]), row.service_id)
         if isinstance(row, CheckRow):
-            service = self._tables[Table.SERVICES].get((key[0], row.service_id)) if row.service_id else None
+            service = self._tables[SERVICES].get((key[0], row.service_id)) if row.service_id else None
             sharing.check(row, old, service)  # type: ignore[arg-type]  # as above
             return key if old is not None else (intern(key[0]), row.check_id)
         if isinstance(row, NodeRow):
@@ -273,19 +281,19 @@ class Store:
         touched = (table, key)
         if touched not in self._before:
             self._before[touched] = old
-        if table is not Table.INDEXES:
+        if table is not INDEXES:
             self.by.moved(table, key, old, None)
 
     def raise_level(self, level: int) -> bool:
         """Raise the feature level; never lowered."""
-        if level <= self._level:
+        if level <= self.level:
             return False
-        self._level = level
+        self.level = level
         return True
 
     def oldest_tombstone(self) -> Key:
         """The tombstone that was written first; there must be one."""
-        return next(iter(self._tables[Table.TOMBSTONES]))
+        return next(iter(self._tables[TOMBSTONES]))
 
     def commit(self, index: int) -> tuple[Change, ...]:
         """End the present index: its changes in the order in which rows were first touched; watches are fired."""
@@ -302,16 +310,13 @@ class Store:
         if not before:
             return ()
         tables = self._tables
-        owe = self._unhashed.setdefault if self._keeps_digest else None
-        changes: list[Change] = []
-        for touched, old in before.items():
-            table, key = touched
-            new = tables[table].get(key)
-            if new is old:
-                continue
-            changes.append(Change(table, key, new))
-            if owe is not None:
-                owe(touched, old)
+        changes = tuple(
+            [
+                Change(table, key, new)
+                for (table, key), old in before.items()
+                if (new := tables[table].get(key)) is not old
+            ]
+        )
         if len(self.watches):
             note = self.watches.note
             for change in changes:
@@ -321,9 +326,9 @@ class Store:
         if self._cuts.kept:
             self._cuts.note(before)
         self._before = {}
-        if len(self._unhashed) > UNHASHED_MAX:
-            self._fold_hashes()
-        return tuple(changes)
+        if self._digest is not None:
+            self._digest.owe(before)
+        return changes
 
     def rollback(self) -> None:
         """Undo every write of the present index: its command was refused half way."""
@@ -333,8 +338,8 @@ class Store:
             new = rows.pop(key, None) if old is None else rows.get(key)
             if old is not None:
                 rows[key] = old
-                exhumed |= table is Table.TOMBSTONES
-            if new is not old and table is not Table.INDEXES:
+                exhumed |= table is TOMBSTONES
+            if new is not old and table is not INDEXES:
                 self.by.moved(table, key, new, old)
         self._before = {}
         if exhumed:
@@ -342,7 +347,7 @@ class Store:
 
     def _order_tombstones(self) -> None:
         """Bring tombstones back into the order of age: 20 ms for as many as there may be, after a rare refusal."""
-        rows = self._tables[Table.TOMBSTONES]
+        rows = self._tables[TOMBSTONES]
         assert isinstance(rows, OrderedDict)
         for key in sorted(rows, key=lambda one: rows[one].index):
             rows.move_to_end(key)
@@ -360,9 +365,9 @@ class Store:
         else:
             self._retired += self._tables.values()
         self._tables, self.by, self._sharing = rows._tables, rows.by, rows._sharing  # noqa: SLF001  one of ours
-        self._digest, self._unhashed, self._before = rows._digest, rows._unhashed, {}  # noqa: SLF001  as above
+        self._digest, self._before = rows._digest, {}  # noqa: SLF001  as above
         self.offset = max(self.offset, above + 1 - log_index)
-        self._epoch += 1
+        self.epoch += 1
         self._restored_at = log_index + self.offset
         self._stream_last = dict.fromkeys(STREAMS, self._restored_at)
         self.watches.note_all()
@@ -400,9 +405,9 @@ class Store:
         """
         if index <= self.index:
             raise ValueError(f"changes of index {index} came to a store at {self.index}")
-        if self._keeps_digest or self._cuts.kept:
+        if self._digest is not None or self._cuts.kept:
             for change in changes:
-                if change.table is Table.META:
+                if change.table is META:
                     if isinstance(change.row, MetaRow):
                         self.set_meta(change.row)
                 elif change.row is None:
@@ -415,32 +420,35 @@ class Store:
 
     def _take_over(self, index: int, changes: Sequence[Change]) -> None:
         """Load where nobody asks what the rows were before: half the work of `commit`."""
-        touched: list[tuple[Table, Key]] = []
+        tables = self._tables
+        note = self.watches.note if len(self.watches) else None
+        bits = 0
         for change in changes:
             table, key, row = change.table, change.key, change.row
-            if table is Table.INDEXES and row is not None:
-                self._tables[table][key] = row
-            elif table is Table.META:
+            if table is INDEXES and row is not None:
+                tables[table][key] = row
+            elif table is META:
                 if isinstance(row, MetaRow):
                     self.set_meta(row)
                 continue
             elif row is not None:
-                key, _ = self._write(table, key, row)
+                self._write(table, key, row)
             else:
-                old = self._tables[table].pop(key, None)
+                old = tables[table].pop(key, None)
                 if old is None:
                     continue
-                if table is not Table.INDEXES:
+                if table is not INDEXES:
                     self.by.moved(table, key, old, None)
-            touched.append((table, key))
+            if bits != EVERYWHERE:
+                bits |= stream_bits(table, key)
+            if note is not None:
+                note((table, key))
         self.index = index
-        for stream in touched_streams(touched):
+        for stream in STREAMS_OF_BITS[bits]:
             self._stream_last[stream] = index
         if self._retired:
             self._let_go()
-        if len(self.watches):
-            for one in touched:
-                self.watches.note(one)
+        if note is not None:
             self.watches.fire()
 
     def advance(self, index: int) -> None:
@@ -451,41 +459,31 @@ class Store:
         """Take over rows of a snapshot into a store that is being built: no index, no changes, no watches."""
         for table, key, row in rows:
             self.put(table, key, row)
-            if self._keeps_digest:
-                self._unhashed[(table, key)] = None
             if len(self._before) > UNHASHED_MAX:
-                self._before = {}
-                self._fold_hashes()
-        self._before = {}
+                self._forget_before()
+        self._forget_before()
+
+    def _forget_before(self) -> None:
+        """What the rows of this index were is of no use to anybody but the digest."""
+        before, self._before = self._before, {}
+        if self._digest is not None:
+            self._digest.owe(before)
 
     # the cut and the digest
 
     def cut(self, tables: Iterable[Table]) -> Cut:
         """The rows of tables as they are now, to be read while the store moves on; between two indexes only."""
         assert not self._before, "a cut lies between two indexes"
-        return Cut(((table, self._tables[table]) for table in tables if table is not Table.META), self._cuts)
+        return Cut(((table, self._tables[table]) for table in tables if table is not META), self._cuts)
 
     def digest(self) -> int:
         """64 bits over every row, META and a restore under way included: equal states have equal digests.
 
-        The sum is kept up to date in steps of at most `UNHASHED_MAX` rows; asking costs what is still owed, and all of
-        it where the digest is not kept.
+        Asking costs what `rows_digest` still owes, and a look at every row where the digest is not kept.
         """
-        if self._keeps_digest:
-            self._fold_hashes()
-            rows = self._digest
+        if self._digest is not None:
+            rows = self._digest.value()
         else:
-            rows = sum(row_hash(table, key, row) for table in self._tables for key, row in self._tables[table].items())
+            rows = hash_sum((table, key, row) for table in self._tables for key, row in self._tables[table].items())
         staged = self.restoring.state_hash() if self.restoring is not None else 0
-        return (rows + staged + row_hash(Table.META, _META_KEY, self.meta)) & _DIGEST_MASK
-
-    def _fold_hashes(self) -> None:
-        total = self._digest
-        for (table, key), old in self._unhashed.items():
-            if old is not None:
-                total -= row_hash(table, key, old)
-            new = self._tables[table].get(key)
-            if new is not None:
-                total += row_hash(table, key, new)
-        self._digest = total & _DIGEST_MASK
-        self._unhashed.clear()
+        return (rows + staged + row_hash(META, _META_KEY, self.meta)) & DIGEST_MASK

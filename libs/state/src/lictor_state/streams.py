@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from lictor_state.rows import Change, Key, Table
+from lictor_state.tables import INDEXES, META
 
 Stream = Literal["all", "discovery", "mesh"]
 
@@ -45,7 +46,7 @@ STREAM_TABLES: dict[Stream, frozenset[Table]] = {
 }
 
 _BITS: dict[Stream, int] = {"all": 1, "discovery": 2, "mesh": 4}
-_EVERYWHERE = 7
+EVERYWHERE = 7
 
 _TABLE_BITS: dict[Table, int] = {
     table: 0 if table is Table.META else sum(_BITS[stream] for stream in STREAMS if table in STREAM_TABLES[stream])
@@ -60,32 +61,33 @@ _INDEX_BITS: dict[str, int] = {
     "ca-roots": _BITS["all"] | _BITS["mesh"],
     "prepared-queries": _BITS["all"] | _BITS["discovery"],
     "coordinates": _BITS["all"] | _BITS["discovery"],
-    "gateway-services": _EVERYWHERE,
+    "gateway-services": EVERYWHERE,
 }  # every other index row speaks for nodes, services and checks, which are in all three
-_STREAMS_OF_BITS: tuple[tuple[Stream, ...], ...] = tuple(
-    tuple(stream for stream in STREAMS if _BITS[stream] & bits) for bits in range(_EVERYWHERE + 1)
+STREAMS_OF_BITS: tuple[tuple[Stream, ...], ...] = tuple(
+    tuple(stream for stream in STREAMS if _BITS[stream] & bits) for bits in range(EVERYWHERE + 1)
 )
 
 
-def _bits(table: Table, key: Key) -> int:
-    if table is Table.INDEXES:
-        return _INDEX_BITS.get(key[0], _EVERYWHERE)
+def stream_bits(table: Table, key: Key) -> int:
+    """The streams on which a row travels, as bits: the place in `STREAMS_OF_BITS`."""
+    if table is INDEXES:
+        return _INDEX_BITS.get(key[0], EVERYWHERE)
     return _TABLE_BITS[table]
 
 
 def belongs(stream: Stream, table: Table, key: Key) -> bool:
     """Whether a row travels on a stream."""
-    return table is Table.META or bool(_bits(table, key) & _BITS[stream])
+    return table is META or bool(stream_bits(table, key) & _BITS[stream])
 
 
 def touched_streams(touched: Iterable[tuple[Table, Key]]) -> tuple[Stream, ...]:
     """The streams that rows of these tables and keys change."""
     bits = 0
     for table, key in touched:
-        bits |= _INDEX_BITS.get(key[0], _EVERYWHERE) if table is Table.INDEXES else _TABLE_BITS[table]
-        if bits == _EVERYWHERE:
+        bits |= _INDEX_BITS.get(key[0], EVERYWHERE) if table is INDEXES else _TABLE_BITS[table]
+        if bits == EVERYWHERE:
             break
-    return _STREAMS_OF_BITS[bits]
+    return STREAMS_OF_BITS[bits]
 
 
 def carriers(changes: Iterable[Change]) -> tuple[Stream, ...] | None:
@@ -93,12 +95,12 @@ def carriers(changes: Iterable[Change]) -> tuple[Stream, ...] | None:
     common = -1
     for change in changes:
         table = change.table
-        bits = _INDEX_BITS.get(change.key[0], _EVERYWHERE) if table is Table.INDEXES else _TABLE_BITS[table]
+        bits = _INDEX_BITS.get(change.key[0], EVERYWHERE) if table is INDEXES else _TABLE_BITS[table]
         if common < 0:
             common = bits
         elif bits != common:
             return None
-    return _STREAMS_OF_BITS[common] if common > 0 else None
+    return STREAMS_OF_BITS[common] if common > 0 else None
 
 
 def project(stream: Stream, changes: Iterable[Change]) -> tuple[Change, ...]:

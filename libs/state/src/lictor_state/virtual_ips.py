@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from lictor_state.errors import Refused
 from lictor_state.levels import VIRTUAL_IPS_LEVEL
 from lictor_state.mesh_rows import VirtualIPRow
-from lictor_state.rows import ServiceRow, Table, TaggedAddress
+from lictor_state.rows import ServiceRow, TaggedAddress
 from lictor_state.secondary_indexes import destination_of
 from lictor_state.store import Store
+from lictor_state.tables import VIRTUAL_IPS
 
 CONSUL_VIRTUAL = "consul-virtual"
 """The tagged address; what a registration says under this name is not listened to, as in Consul."""
@@ -45,7 +46,7 @@ def give_virtual_ip(store: Store, index: int, row: ServiceRow) -> ServiceRow:
     if virtual is None:
         name = row.proxy.destination_service_name if row.kind == "connect-proxy" and row.proxy is not None else row.name
         virtual = VirtualIPRow(name, _lowest_free(store.by.virtual_offsets), index, index)
-        store.put(Table.VIRTUAL_IPS, (destination,), virtual)
+        store.put(VIRTUAL_IPS, (destination,), virtual)
     tagged = row.tagged_addresses | {CONSUL_VIRTUAL: TaggedAddress(address_of(virtual), row.port)}
     return replace(row, tagged_addresses=tagged)
 
@@ -54,7 +55,7 @@ def take_back_virtual_ip(store: Store, row: ServiceRow) -> None:
     """Free the address of the service that `row` (gone, or replaced) stood for, if nothing stands for it any more."""
     destination = destination_of(row)
     if destination and destination not in store.by.proxies_of:
-        store.delete(Table.VIRTUAL_IPS, (destination,))
+        store.delete(VIRTUAL_IPS, (destination,))
 
 
 def _lowest_free(taken: list[int]) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal, TypeVar
 
 from lictor_state.rows import Key, Table
+from lictor_state.tables import KV
 
 Token = tuple[Literal["row"], Table, Key] | tuple[Literal["kv-prefix"], str] | tuple[Literal["table"], Table]
 
@@ -31,7 +32,7 @@ _Slot = dict[Watch, None]  # a dict and not a set: waiters are woken in the orde
 
 
 def _table_of(token: Token) -> Table:
-    return Table.KV if token[0] == "kv-prefix" else token[1]
+    return KV if token[0] == "kv-prefix" else token[1]
 
 
 class Watches:
@@ -111,7 +112,7 @@ class Watches:
         slot = self._tables.get(table)
         if slot:
             self._due.update(slot)
-        if table is Table.KV and self._prefix_lengths:
+        if table is KV and self._prefix_lengths:
             name = key[0]
             for length in self._prefix_lengths:
                 if length > len(name):

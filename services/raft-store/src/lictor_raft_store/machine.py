@@ -70,10 +70,10 @@ class Machine:
         store = self.store
         before, level = dict(store.meta.stream_last), store.level
         batch = AppliedBatch({}, {})
-        encoder = GroupEncoder()
+        encoder, normal = GroupEncoder(), EntryKind.NORMAL
         for entry in entries:
             assert entry.index == self.applied + 1, f"entry {entry.index} after {self.applied}"
-            if entry.kind is not EntryKind.NORMAL or not entry.data:
+            if entry.kind is not normal or not entry.data:
                 apply_noop(store, entry.index)
             else:
                 envelope = decode_envelope(entry.data)
@@ -88,12 +88,13 @@ class Machine:
                 if done.changes:
                     if want_results:
                         batch.changes += done.changes
-                    for stream, encoded in encoder.encode(done.index, done.changes).items():
+                    index = done.index
+                    for stream, encoded in encoder.encode(index, done.changes).items():
                         changed = batch.streams.get(stream)
                         if changed is None:
                             changed = batch.streams[stream] = StreamChanges(before.get(stream, 0), 0)
-                        changed.last = done.index
-                        changed.groups.append((done.index, encoded))
+                        changed.last = index
+                        changed.groups.append((index, encoded))
             self.applied = entry.index
         batch.level_raised = store.level != level
         return batch

@@ -1,0 +1,61 @@
+"""The digest of a store's rows: one sum of all their hashes, kept up to date with what changes.
+
+Hashing a row takes as long as writing it, and many commands write the same few rows. So each index only leaves behind
+what its rows were before, and once that is about enough of them, every row is looked at once: what it was first is
+taken out of the sum, and what it is now put in.
+"""
+
+from collections.abc import Mapping
+
+from lictor_state.codec import hash_sum
+from lictor_state.rows import Key, Row, Table
+
+UNHASHED_MAX = 1024  # rows whose hash is owed, and half as many again: up to three milliseconds of work at once
+DIGEST_MASK = (1 << 64) - 1
+
+Before = dict[tuple[Table, Key], Row | None]
+"""What rows were before something changed them; None for one that was not there."""
+
+
+class RowsDigest:
+    """The sum over the rows of `tables`: they may be written at will as long as every write is owed."""
+
+    __slots__ = ("_first", "_later", "_later_count", "_sum", "_tables")
+
+    def __init__(self, tables: Mapping[Table, Mapping[Key, Row]]) -> None:
+        """`tables` are empty as yet."""
+        self._tables = tables
+        self._first: Before = {}
+        self._later: list[Before] = []
+        self._later_count = 0
+        self._sum = 0
+
+    def owe(self, before: Before) -> None:
+        """These rows were written; who gives this away must not change it any more."""
+        self._later.append(before)
+        self._later_count += len(before)
+        if self._later_count > UNHASHED_MAX // 2:
+            self._merge()
+            if len(self._first) > UNHASHED_MAX:
+                self._hash()
+
+    def value(self) -> int:
+        """The sum as of now; costs what is still owed."""
+        self._merge()
+        self._hash()
+        return self._sum
+
+    def _merge(self) -> None:
+        """Of a row that was written several times, keep what it was first."""
+        merged: Before = {}
+        for before in reversed(self._later):
+            merged.update(before)
+        merged.update(self._first)
+        self._first, self._later, self._later_count = merged, [], 0
+
+    def _hash(self) -> None:
+        tables, first = self._tables, self._first
+        was = [(table, key, old) for (table, key), old in first.items() if old is not None]
+        now = [(table, key, new) for table, key in first if (new := tables[table].get(key)) is not None]
+        self._sum = (self._sum - hash_sum(was) + hash_sum(now)) & DIGEST_MASK
+        self._first = {}
