@@ -1,14 +1,15 @@
 """Publishing the change feed and the beacons (design rules 3.7 to 3.9): what a leader says to all views.
 
-Only the leader publishes, only what is committed and applied. One message per stream and applied batch; a change too
-large for one message is cut into numbered parts, and one above 8 MiB is only announced, so that views ask a member.
+Only the leader publishes, only what is committed and applied. One message per stream and applied batch, or for several
+batches of a crowd (`held_changes`); a change too large for one message is cut into numbered parts, and one above 8 MiB
+is only announced, so that views ask a member.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lictor_bus import Bus, frames, subjects
 from lictor_bus.frames import MESSAGE_BYTES_MAX, Beacon, Feed, Member
-from lictor_raft_store.machine import STREAMS, AppliedBatch, StreamChanges
+from lictor_raft_store.machine import STREAMS, StreamChanges
 from lictor_state import Store
 from lictor_state.streams import Stream
 
@@ -48,16 +49,18 @@ class ChangeFeed:
         self._cluster = cluster
         self._subjects: dict[Stream, str] = {}
 
-    def encode(self, store: Store, batch: AppliedBatch) -> list[tuple[Stream, bytes]]:
-        """The messages that say what an applied batch changed; a restore is only announced: views resume whole."""
-        encoded: list[tuple[Stream, bytes]] = []
-        at = batch.restored_at
-        if at:
-            announced = frames.encode(Feed(self._cluster, store.epoch, at, at, [], resume=True))
-            encoded += [(stream, announced) for stream in STREAMS]
-        for stream, changes in batch.streams.items():
-            encoded += [(stream, frames.encode(one)) for one in messages(self._cluster, store.epoch, changes)]
-        return encoded
+    def encode(self, epoch: int, streams: Mapping[Stream, StreamChanges]) -> list[tuple[Stream, bytes]]:
+        """The messages that say what has changed in each stream."""
+        return [
+            (stream, frames.encode(message))
+            for stream, changes in streams.items()
+            for message in messages(self._cluster, epoch, changes)
+        ]
+
+    async def announce_restore(self, epoch: int, at: int) -> None:
+        """Say that index `at` has replaced the whole state, so that views resume whole."""
+        announced = frames.encode(Feed(self._cluster, epoch, at, at, [], resume=True))
+        await self.publish([(stream, announced) for stream in STREAMS])
 
     async def publish(self, encoded: list[tuple[Stream, bytes]]) -> None:
         """Say it to all views."""

@@ -7,7 +7,7 @@ once, otherwise one quorum round confirms all reads that wait (design rules 3.2,
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +18,8 @@ from lictor_bus.frames import FrameError, ProposeAnswer, ProposeBatch, ReadAnswe
 from lictor_raft import NO_MEMBER, Entry, ProposalDropped, ReadDropped, ReadState, Role
 from lictor_raft_store.beacon_turn import BeaconTurn
 from lictor_raft_store.change_feed import ChangeFeed
-from lictor_raft_store.machine import AppliedBatch
+from lictor_raft_store.held_changes import PACE_S, HeldChanges
+from lictor_raft_store.machine import AppliedBatch, StreamChanges
 from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.node_driver import NodeDriver
 from lictor_raft_store.pending import OpenBatch, OpenBatches, OpenReads
@@ -28,6 +29,7 @@ from lictor_state import CodecError
 from lictor_state.codec import decode_envelope, encode_envelope
 from lictor_state.commands import Command, Envelope, Result
 from lictor_state.levels import too_early
+from lictor_state.streams import Stream
 
 BATCHES_WAITING_MAX = 4_096
 """Proposal messages waiting for the loop; beyond it they are answered `full`."""
@@ -38,6 +40,13 @@ FEED_IN_ANSWER_BYTES_MAX = 64 * 1024
 """Changes that an answer brings along; longer ones would delay it, and come by the feed in any case."""
 
 log = structlog.get_logger()
+
+
+def _asker(reply: str) -> str:
+    """Which process an answer goes to, by the subject or connection that its questions have in common."""
+    return reply.rpartition(".")[0]
+
+
 _results = msgspec.msgpack.Decoder(Result)
 
 
@@ -69,6 +78,7 @@ class StoreApi:
         self._bus, self._lane, self.driver, self._roster, self._metrics = bus, lane, driver, roster, metrics
         self.room = room
         self._feed = ChangeFeed(bus, cluster)
+        self._held = HeldChanges()
         self._proposals: list[_Proposal] = []
         self._asks: list[tuple[bool, str]] = []
         self._batches = OpenBatches()
@@ -142,32 +152,51 @@ class StoreApi:
                 listener(batch)
         if batch.level_raised:
             self._beacons.begin()
-        encoded = self._feed.encode(self.driver.machine.store, batch)
         for one in lost:
             self._reply(one.reply, ProposeAnswer("lost"))
-        # A proposer's own view is to have seen what the proposer is told of, so that it need not wait for it: either
-        # the answer brings the changes along and goes first, or the feed goes first.
-        brought = [message for stream, message in encoded if stream == "all"]
-        if sum(map(len, brought)) > FEED_IN_ANSWER_BYTES_MAX:
-            brought = []
+        await self._tell(complete, batch, len(entries))
+
+    async def _tell(self, complete: list[OpenBatch], batch: AppliedBatch, entries: int) -> None:
+        """Answer proposers and publish what has changed.
+
+        A proposer's own view is to have seen what the proposer is told of, so that it need not wait for it: either the
+        answer brings the changes along and goes first, or the feed goes first.
+        """
+        epoch = self.driver.machine.store.epoch
+        brought: list[bytes] = []
+        if "all" in batch.streams and any(one.with_feed for one in complete):
+            brought = [message for _, message in self._feed.encode(epoch, {"all": batch.streams["all"]})]
+            if sum(map(len, brought)) > FEED_IN_ANSWER_BYTES_MAX:
+                brought = []
+        told: frozenset[str] = frozenset()
         if brought and all(one.with_feed for one in complete):
+            told = frozenset(map(_asker, (one.reply for one in complete)))
             self._answer(complete, brought)
             await self._send_outbox()
-            await self._feed.publish(encoded)
-        else:
-            await self._feed.publish(encoded)
+        if batch.restored_at:
+            self._held.take()  # of the epoch before
+            await self._feed.announce_restore(epoch, batch.restored_at)
+        begins = not self._held
+        await self._publish(self._held.add(batch.streams, entries, told, self.driver.clock()))
+        if self._held and begins:
+            asyncio.get_running_loop().call_later(PACE_S, self.driver.wake)
+        if not told:
             self._answer(complete, brought)
             await self._send_outbox()
 
-    def _answer(self, complete: list[OpenBatch], feed: list[bytes]) -> None:
+    async def _publish(self, streams: Mapping[Stream, StreamChanges]) -> None:
+        if streams:
+            await self._feed.publish(self._feed.encode(self.driver.machine.store.epoch, streams))
+
+    def _answer(self, complete: list[OpenBatch], brought: list[bytes]) -> None:
         """Answer batches; the first of each proposer that asked for it brings the feed."""
         served: set[str] = set()
         for one in complete:
-            brought: list[bytes] = []
-            if one.with_feed and (proposer := one.reply.rpartition(".")[0]) not in served:
+            feed: list[bytes] = []
+            if one.with_feed and (proposer := _asker(one.reply)) not in served:
                 served.add(proposer)
-                brought = feed
-            self._reply(one.reply, ProposeAnswer("ok", self._member_id, one.term, one.results, feed=brought))
+                feed = brought
+            self._reply(one.reply, ProposeAnswer("ok", self._member_id, one.term, one.results, feed=feed))
 
     def role_changed(self, role: Role) -> None:
         """When this member stops leading, everything that waits is answered so that it is asked elsewhere."""
@@ -197,6 +226,9 @@ class StoreApi:
         """Send due answers and beacons."""
         self.room.look()
         due = self._reads.due(self.driver.machine.applied)
+        wanted = any(self._held.waits_for(_asker(reply)) for reply in due)
+        if wanted or self._held.due(now) or not self._lead_term:
+            await self._publish(self._held.take())
         if due:
             answer = self._read_answer()
             self._outbox += [(reply, answer) for reply in due]
@@ -211,6 +243,7 @@ class StoreApi:
             self._beacons.round_began(context)
             self._begin_round(context)
         if self._beacons.take(now, leased=leased):
+            await self._publish(self._held.take())
             await self._feed.beacon(
                 self.driver.machine.store,
                 self._lead_term,
@@ -329,7 +362,7 @@ class StoreApi:
     def _answered_at_once(self, reply: str) -> bool:
         """Under a lease, with nothing committed that is not applied yet, there is nothing to wait for (rule 3.12)."""
         leased = self.driver.node.lease_read(self.driver.clock())
-        if leased is None or leased > self.driver.machine.applied:
+        if leased is None or leased > self.driver.machine.applied or self._held.waits_for(_asker(reply)):
             return False
         self._lane.answer_now(reply, self._read_answer())
         return True
