@@ -19,6 +19,7 @@ from lictor_raft import Entry
 from lictor_raft_store import change_feed, resume_api
 from lictor_raft_store.change_feed import ChangeFeed
 from lictor_raft_store.feed_log import FeedLog
+from lictor_raft_store.held_changes import CROWD, PACE_S, HeldChanges
 from lictor_raft_store.machine import Machine
 from lictor_raft_store.resume_api import ResumeApi
 from lictor_sim.members_bus import SERVERS, NetworkFaults, SimBus, SimNetwork
@@ -66,7 +67,7 @@ class StoreMember:
     async def start(self):
         world = self._world
         self.bus = SimBus(world.network, self.owner, self.member_id % SERVERS)
-        self.feed = ChangeFeed(self.bus, CLUSTER)
+        self.feed, self.held = ChangeFeed(self.bus, CLUSTER), HeldChanges()
         self.feed_log = FeedLog(STREAMS, self.machine.store.index, world.dice.choice((0, 3_000, 60_000)))
         self.resume = ResumeApi(self.bus, CLUSTER, lambda: (self.machine.store, self.feed_log), lambda: world.loop.now)
         await self.bus.subscribe(subjects.member(CLUSTER, self.member_id, "resume"), self.resume.answer)
@@ -89,6 +90,25 @@ class StoreMember:
         for stream, changes in batch.streams.items():
             self.feed_log.add(stream, changes)
         return batch
+
+    async def publish(self, batch):
+        """As the leader of few writers or of a crowd, whose answers bring the changes or do not."""
+        world, epoch = self._world, self.machine.store.epoch
+        if batch.restored_at:
+            self.held.take()
+            await self.feed.announce_restore(epoch, batch.restored_at)
+        entries, told = world.dice.choice((1, CROWD)), world.dice.choice((frozenset(), frozenset({"proposer"})))
+        due = self.held.add(batch.streams, entries, told, world.loop.now)
+        world.counts["rounds held"] += bool(self.held)
+        await self.feed.publish(self.feed.encode(epoch, due))
+        if self.held:
+            held_by = self.held
+            world.loop.call_later(
+                PACE_S, lambda: held_by is self.held and world.loop.create_task(self.publish_held(), name="held")
+            )
+
+    async def publish_held(self):
+        await self.feed.publish(self.feed.encode(self.machine.store.epoch, self.held.take()))
 
 
 class ViewProcess:
@@ -172,7 +192,7 @@ class FeedWorld:
             store = self._reference.store
             self.truth[store.index] = {stream: digest(stream, store) for stream in STREAMS}
         batch = self.leader.apply(len(self.log))
-        await self.leader.feed.publish(self.leader.machine.store, batch)
+        await self.leader.publish(batch)
 
     def lead(self, member):
         """Another term: the new leader applies what was committed, and publishes only what comes after."""
@@ -185,6 +205,7 @@ class FeedWorld:
         members = tuple(Member(one.member_id, one.owner.name, "") for one in self.members)
         while True:
             one = self.leader
+            await one.publish_held()
             await one.feed.beacon(one.machine.store, self.term, one.member_id, members, "", ())
             await asyncio.sleep(0.25)
 

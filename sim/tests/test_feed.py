@@ -31,6 +31,7 @@ def test_the_runs_reach_what_they_are_there_for():
         "restores": 20,
         "views restarted": 50,
         "members restarted": 50,
+        "rounds held": 300,
     }.items():
         assert total[what] >= least, what
 

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from lictor_raft_store.batch import EncodedBatch, framed_bytes
@@ -64,17 +65,19 @@ class SimWriter:
         self._queue: deque[_Job] = deque()
         self._failure: StorageError | None = None
         self._closed = False
+        self._begun = 0
         self._task: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._room_due = self._loop.time() + ROOM_RETRY_S
         self._loop.call_later(ROOM_RETRY_S, self._look_for_room)
 
     def begin(self, batch: EncodedBatch, ended: Ended, *, in_place: bool = False) -> None:
-        """As `LogWriter.begin`; every other write that may be made in place is."""
-        rests = self._task is None or self._task.done()
+        """As `LogWriter.begin`; most writes that may be made in place are."""
+        rests = not self._begun and (self._task is None or self._task.done())
         fits = framed_bytes(len(batch.body)) <= self._wal.room_bytes
         if not (in_place and rests and fits) or self._failure or self._closed or self._wal.short or self._alone():
-            begin_append(self, batch, ended)
+            self._begun += 1
+            begin_append(self, batch, partial(self._ended, ended))
             return
         try:
             self._wal.write([batch], sync=True)
@@ -83,6 +86,10 @@ class SimWriter:
             ended(error)
         else:
             ended(None)
+
+    def _ended(self, ended: Ended, failure: StorageError | ValueError | None) -> None:
+        self._begun -= 1
+        ended(failure)
 
     async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:
         """As `LogWriter.append`."""
