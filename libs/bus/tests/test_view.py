@@ -8,6 +8,7 @@ import pytest
 from lictor_bus import frames, subjects
 from lictor_state import dump, restore
 from lictor_state.commands import CatalogRegister, KVSet, RaiseLevel, ServiceSpec
+from lictor_state.rows import Table
 
 
 def register(number):
@@ -241,14 +242,46 @@ def test_what_comes_by_a_faster_road_is_taken_in_its_turn_only_and_once(in_world
         view.offer(messages[1])  # the one before it is still on its way: no gap, no resume
         view.offer(b"no feed")
         assert seen == []
+        before = view.index
         view.offer(messages[0])
         view.offer(messages[1])
+        assert view.index > before, "it counts at once"
+        assert seen == [], "and is loaded behind the answers that it came with"
+        assert view.store.kv("k1") is not None, "or when somebody looks"
         assert len(seen) == 2
         for message in messages:  # and then it comes by the feed
             view._on_feed("", message, "")
         assert view.index == world.store.store.index
         assert seen == sorted(set(seen))
         assert view.resumes == resumes
+
+    in_world(story)
+
+
+def test_offered_changes_are_loaded_though_nobody_looks_and_wake_who_waits(in_world, until):
+    async def story(world):
+        view = await world.view()
+        woken = asyncio.Event()
+        messages = []
+
+        publish = world.store.bus.publish
+
+        async def keep(subject, data, reply=""):
+            if subject == subjects.feed(world.store.cluster, "all"):
+                messages.append(data)
+            else:
+                await publish(subject, data, reply)
+
+        world.store.bus.publish = keep
+        done = await world.store.apply(KVSet("watched", b"x"))
+        view.store.watches.add((("row", Table.KV, ("watched",)),), woken.set)
+        reached = asyncio.ensure_future(view.wait_for(done.index, 5))
+        await asyncio.sleep(0)
+        assert not woken.is_set()
+        view.offer(messages[0])
+        assert await reached
+        await until(woken.is_set)
+        assert view.index == done.index
 
     in_world(story)
 

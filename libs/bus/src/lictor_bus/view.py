@@ -6,8 +6,6 @@ back. It goes on serving what it has while the store is silent; how old that is,
 """
 
 import asyncio
-import heapq
-import itertools
 import random
 from collections.abc import Callable, Iterable, Sequence
 
@@ -17,8 +15,9 @@ from lictor_bus import frames, subjects
 from lictor_bus.connection import Bus, BusError
 from lictor_bus.feed_order import FeedOrder, Verdict
 from lictor_bus.frames import Beacon, Feed, FrameError, ReadAnswer, ResumeAnswer, ResumeAsk
+from lictor_bus.index_waits import IndexWaits, Reached
 from lictor_bus.leader import LeaderTracker
-from lictor_state import Store
+from lictor_state import CodecError, Store
 from lictor_state.group_decoder import GroupDecoder
 from lictor_state.rows import Change, Table
 from lictor_state.snapshot import Narrow, StreamRestore
@@ -26,6 +25,9 @@ from lictor_state.streams import Stream
 
 BUFFER_BYTES_MAX = 32 * 1024 * 1024
 """Feed messages kept while a resume is under way; beyond it the buffer is dropped and the resume repeated."""
+
+OFFERED_WAIT_S = 0.001
+"""Longest that changes wait which an answer has brought: the answers of a round go out in a fraction of it."""
 
 PARTS_IN_FLIGHT = 4
 PART_TIMEOUT_S = 5.0
@@ -39,26 +41,6 @@ LoadListener = Callable[[int, Sequence[Change]], None]
 
 class _ResumeFailedError(Exception):
     """This member could not help; ask another."""
-
-
-Reached = Callable[[bool], None]
-"""Told, once, whether the view has come to an index in time; must not raise."""
-
-
-class _Wait:
-    """Somebody who waits for an index; `reached` is None once it was told."""
-
-    __slots__ = ("deadline", "reached")
-
-    def __init__(self, reached: Reached, deadline: float) -> None:
-        self.reached: Reached | None = reached
-        self.deadline = deadline
-
-
-def _tell(wait: _Wait, there: bool) -> None:
-    reached, wait.reached = wait.reached, None
-    if reached is not None:
-        reached(there)
 
 
 class View:
@@ -85,7 +67,7 @@ class View:
         self._tables = {int(table): table for table in (Table.META, *tables)}
         self._groups = GroupDecoder(self._tables)
         self._narrow = narrow
-        self.store = Store("", keeps_digest=False)
+        self._store = Store("", keeps_digest=False)
         self.ready = asyncio.Event()
         self.resumes = 0
         self._order = FeedOrder()
@@ -95,17 +77,24 @@ class View:
         self._buffer: list[Feed] = []
         self._buffer_bytes = 0
         self._overdue = 0
-        self._waits: list[tuple[int, int, _Wait]] = []  # a heap: index, order of coming
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
-        self._wait_order = itertools.count()
+        self._waits = IndexWaits()
+        self._offered: list[bytes] = []
+        self._offered_to = 0
+        self._load_soon: asyncio.TimerHandle | None = None
         self._on_load: list[LoadListener] = []
         self._on_reset: list[Callable[[], None]] = []
 
     @property
+    def store(self) -> Store:
+        """The copy itself, with all that has come."""
+        if self._offered:
+            self._load_offered()
+        return self._store
+
+    @property
     def index(self) -> int:
         """The store index up to which this view is exact."""
-        return self.store.index
+        return self._offered_to if self._offered else self._store.index
 
     @property
     def cluster(self) -> str:
@@ -141,7 +130,7 @@ class View:
 
     async def wait_for(self, index: int, timeout_s: float) -> bool:
         """Wait until the view's index is at least `index`; whether it got there in time."""
-        if self.store.index >= index:
+        if self.index >= index:
             return True
         ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
@@ -154,36 +143,14 @@ class View:
 
     def when(self, index: int, timeout_s: float, reached: Reached) -> None:
         """Have `reached` told when the view's index is at least `index`; at once if it is, False after `timeout_s`."""
-        if self.store.index >= index:
+        if self.index >= index:
             reached(True)
-            return
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
-        heapq.heappush(self._waits, (index, next(self._wait_order), _Wait(reached, deadline)))
-        if self._timer is None or deadline < self._timer_at:
-            self._expire_at(deadline)
-
-    def _expire_at(self, deadline: float) -> None:
-        """One timer for all who wait, at the earliest deadline that was heard of."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = deadline
-        self._timer = asyncio.get_running_loop().call_at(deadline, self._expire)
-
-    def _expire(self) -> None:
-        self._timer = None
-        now = asyncio.get_running_loop().time()
-        late = [entry for entry in self._waits if entry[2].deadline <= now]
-        self._waits = [entry for entry in self._waits if entry[2].deadline > now]
-        heapq.heapify(self._waits)
-        if self._waits:
-            self._expire_at(min(wait.deadline for _, _, wait in self._waits))
-        for _, _, wait in sorted(late, key=lambda entry: entry[1]):
-            _tell(wait, False)
+        else:
+            self._waits.add(index, timeout_s, reached)
 
     def reached(self, answer: ReadAnswer) -> bool:
         """Whether a strong read may be answered from this view now; moves the index to what the answer allows."""
-        if answer.epoch > self.store.meta.epoch and self.ready.is_set():
+        if answer.epoch > self.store.epoch and self.ready.is_set():
             self._fall_behind("a restore has begun a new epoch")
         if self.store.index < answer.stream_last.get(self.stream, 0):
             return False
@@ -212,7 +179,11 @@ class View:
     # -- the feed
 
     def offer(self, data: bytes) -> None:
-        """A feed message that came by a faster road than the feed's: taken if it is the next one, else left to that."""
+        """A feed message that came by a faster road than the feed's: taken if it is the next one, else left to that.
+
+        It comes with the answers to those who have made the changes, and they are told first: it counts at once and is
+        loaded a moment later, or when somebody looks.
+        """
         if self._resuming or not self.ready.is_set():
             return
         try:
@@ -220,8 +191,22 @@ class View:
         except FrameError:
             return  # the feed brings it too, and is where it is judged
         whole = feed.parts == 1 and not feed.resume
-        if whole and feed.epoch == self.store.meta.epoch and feed.prev <= self.store.index < feed.last:
-            self._load(feed.groups)
+        if whole and feed.epoch == self._store.epoch and feed.prev <= self.index < feed.last:
+            self._offered += feed.groups
+            self._offered_to = feed.last
+            if self._load_soon is None:
+                self._load_soon = asyncio.get_running_loop().call_later(OFFERED_WAIT_S, self._load_offered)
+            self._wake()
+
+    def _load_offered(self) -> None:
+        offered, self._offered = self._offered, []
+        if self._load_soon is not None:
+            self._load_soon.cancel()
+            self._load_soon = None
+        try:
+            self._load(offered)
+        except CodecError as error:  # the feed brings it too, and is where it is judged
+            log.debug("offered changes not understood", stream=self.stream, reason=str(error))
 
     def _on_feed(self, _subject: str, data: bytes, _reply: str) -> None:
         try:
@@ -241,20 +226,21 @@ class View:
             self._buffer.append(feed)
 
     def _take(self, feed: Feed) -> None:
-        verdict, groups = self._order.judge(self.store.meta.epoch, self.store.index, feed)
+        verdict, groups = self._order.judge(self.store.epoch, self.store.index, feed)
         if verdict is Verdict.TAKE:
             self._load(groups)
         elif verdict is Verdict.GAP:
             self._fall_behind("a change was missed")
 
     def _load(self, groups: Sequence[bytes]) -> None:
+        store = self.store
         for encoded in groups:
             index, changes = self._groups.decode(encoded)
-            if index <= self.store.index:
+            if index <= store.index:
                 continue
             if self._narrow is not None:
                 changes = tuple(map(self._narrow, changes))
-            self.store.load(index, changes)
+            store.load(index, changes)
             for listener in self._on_load:
                 listener(index, changes)
         self._wake()
@@ -268,7 +254,7 @@ class View:
     def _on_beacon(self, beacon: Beacon) -> None:
         if self._resuming or not self.ready.is_set():
             return
-        if beacon.epoch > self.store.meta.epoch:
+        if beacon.epoch > self.store.epoch:
             self._fall_behind("a restore has begun a new epoch")
             return
         changed_at = beacon.stream_last.get(self.stream, 0)
@@ -288,8 +274,7 @@ class View:
             self._wake()
 
     def _wake(self) -> None:
-        while self._waits and self._waits[0][0] <= self.store.index:
-            _tell(heapq.heappop(self._waits)[2], True)
+        self._waits.tell(self.index)
 
     # -- resume
 
@@ -332,7 +317,7 @@ class View:
     async def _resume_from(self, member: int) -> None:
         beacon = self._leader.beacon
         target = beacon.stream_last.get(self.stream, 0) if beacon else 0
-        known = self.store.meta.epoch if self.ready.is_set() else 0
+        known = self.store.epoch if self.ready.is_set() else 0
         while True:
             ask = ResumeAsk(self.cluster, self.stream, known, self.store.index if known else 0, target)
             answer = await self._ask(member, ask, ASK_TIMEOUT_S)
@@ -363,7 +348,7 @@ class View:
         self._replace(fresh)
 
     def _replace(self, fresh: Store) -> None:
-        replaced, self.store = self.store, fresh
+        replaced, self._store = self.store, fresh
         replaced.watches.fire_all()
         for listener in self._on_reset:
             listener()

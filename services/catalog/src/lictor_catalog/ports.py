@@ -19,8 +19,11 @@ from lictor_state.rows import CheckRow
 class ViewPort(Protocol):
     """This process's copy of the state."""
 
-    store: Store
     ready: asyncio.Event
+
+    @property
+    def store(self) -> Store:
+        """The rows, with all that has come."""
 
     async def wait_for(self, index: int, timeout_s: float) -> bool:
         """Wait until the view has this index; whether it got there in time."""
