@@ -23,7 +23,7 @@ class InlineWriter:
     def __init__(self, wal):
         self.wal = wal
 
-    def begin(self, batch, ended, *, in_place=False):
+    def begin(self, batch, ended):
         self.wal.write([batch], sync=True)
         ended(None)
 

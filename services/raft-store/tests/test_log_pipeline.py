@@ -17,7 +17,7 @@ class SlowLog:
         self.writes: list[tuple[Any, asyncio.Future[None]]] = []
         self.kept: list[HardState] = []
 
-    def begin(self, hard_state, entries, ended, *, in_place=False):
+    def begin(self, hard_state, entries, ended):
         writing = asyncio.ensure_future(self.append(hard_state, entries))
         writing.add_done_callback(lambda done: done.cancelled() or ended(done.exception()))
 

@@ -127,7 +127,7 @@ class GatedWriter:
         self.marks: list[tuple[int, bool]] = []
         self.gate = asyncio.Event()
 
-    def begin(self, batch: EncodedBatch, ended: Ended, *, in_place: bool = False) -> None:
+    def begin(self, batch: EncodedBatch, ended: Ended) -> None:
         begin_append(self, batch, ended)
 
     async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:

@@ -49,7 +49,7 @@ def stored(disk: SimDisk) -> list[int]:
 def is_in_place(writer: LogWriter, batch: EncodedBatch) -> bool:
     """Begin a write; whether its end was told before the call returned."""
     told: list[object] = []
-    writer.begin(batch, told.append, in_place=True)
+    writer.begin(batch, told.append)
     return told == [None]
 
 
@@ -73,9 +73,6 @@ def test_a_quick_disk_is_waited_for_in_place_and_what_is_told_is_durable() -> No
             await writer.append(one(index))
         assert is_in_place(writer, one(200))
         assert stored(disk)[-1] == 200
-        told: list[object] = []
-        writer.begin(one(201), told.append)
-        assert told == [], "only for a caller who has nothing else to do"
         await writer.close()
 
     asyncio.run(story())
@@ -146,8 +143,8 @@ def test_a_failure_in_place_is_final() -> None:
         indexes = await warm_up(writer, clock)
         disk.fail_at[disk.operations + 1] = StorageFailed("broken")
         told: list[object] = []
-        writer.begin(one(next(indexes)), told.append, in_place=True)
-        writer.begin(one(next(indexes)), told.append, in_place=True)
+        writer.begin(one(next(indexes)), told.append)
+        writer.begin(one(next(indexes)), told.append)
         assert [str(one) for one in told] == ["broken"] * 2
         operations = disk.operations
         with pytest.raises(StorageFailed, match="broken"):

@@ -58,10 +58,17 @@ class SimWriter:
     """Writes one log inside the loop; `sync_s` draws how long a sync takes, `alone` whether a job goes by itself.
 
     The real thread may wake between two calls of `append`, so even what is queued at one moment may be two groups.
+    `quick` draws whether a write that finds nothing under way is made by the call itself, as on a quick disk.
     """
 
-    def __init__(self, wal: Wal, sync_s: Callable[[], float], alone: Callable[[], bool] = lambda: False) -> None:
-        self._wal, self._sync_s, self._alone = wal, sync_s, alone
+    def __init__(
+        self,
+        wal: Wal,
+        sync_s: Callable[[], float],
+        alone: Callable[[], bool] = lambda: False,
+        quick: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._wal, self._sync_s, self._alone, self._quick = wal, sync_s, alone, quick
         self._queue: deque[_Job] = deque()
         self._failure: StorageError | None = None
         self._closed = False
@@ -71,11 +78,11 @@ class SimWriter:
         self._room_due = self._loop.time() + ROOM_RETRY_S
         self._loop.call_later(ROOM_RETRY_S, self._look_for_room)
 
-    def begin(self, batch: EncodedBatch, ended: Ended, *, in_place: bool = False) -> None:
-        """As `LogWriter.begin`; most writes that may be made in place are."""
+    def begin(self, batch: EncodedBatch, ended: Ended) -> None:
+        """As `LogWriter.begin`."""
         rests = not self._begun and (self._task is None or self._task.done())
         fits = framed_bytes(len(batch.body)) <= self._wal.room_bytes
-        if not (in_place and rests and fits) or self._failure or self._closed or self._wal.short or self._alone():
+        if not (rests and fits) or self._failure or self._closed or self._wal.short or not self._quick():
             self._begun += 1
             begin_append(self, batch, partial(self._ended, ended))
             return

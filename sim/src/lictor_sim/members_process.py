@@ -36,6 +36,9 @@ OFFLOAD_SLOW, OFFLOAD_SLOW_S_MAX = 0.05, 1.0
 ALONE = 0.3
 """How often the log's writer takes only the first of what waits."""
 
+QUICK = 0.5
+"""How often a write that finds none under way is made in place."""
+
 CLOCK_RATE_SPREAD = 0.05
 """Clocks run up to 5 % fast or slow; the lease leaves room for a fifth."""
 
@@ -150,7 +153,8 @@ class MemberProcess:
             wall=lambda: WALL_AT_START + room.clock(),
             dice=dice.randint,
             offload=self._offload,
-            start_writer=start_writer or (lambda wal: SimWriter(wal, draw, lambda: dice.random() < ALONE)),
+            start_writer=start_writer
+            or (lambda wal: SimWriter(wal, draw, lambda: dice.random() < ALONE, lambda: dice.random() < QUICK)),
         )
         room.disk.on_power_lost = self._power_lost
         self.spawn("main", self._run())

@@ -107,13 +107,11 @@ class DurableLog:
         self.storage.set_hard_state(hard_state)
         self._unwritten = hard_state
 
-    def begin(
-        self, hard_state: HardState | None, entries: Sequence[Entry], ended: Ended, *, in_place: bool = False
-    ) -> None:
+    def begin(self, hard_state: HardState | None, entries: Sequence[Entry], ended: Ended) -> None:
         """Begin to make entries and hard state durable; entries replace what the log holds from their first index on.
 
         Several may be under way; they are written, and end, in the order of the calls. `ended` is told a StorageError
-        when the disk fails: the member must stop. With `in_place` it may be told before the call returns.
+        when the disk fails: the member must stop. It may be told before the call returns.
         """
         truncate = entries[0].index if entries and entries[0].index <= self._begun else None
         if entries:
@@ -132,7 +130,7 @@ class DurableLog:
                     self.storage.set_hard_state(hard_state)
             ended(failure)
 
-        self._writer.begin(batch, written, in_place=in_place)
+        self._writer.begin(batch, written)
 
     async def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> None:
         """As `begin`, and wait for its end; raises StorageError."""

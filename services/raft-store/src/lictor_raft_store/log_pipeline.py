@@ -42,7 +42,7 @@ class LogPipeline:
         self._durable, self._install, self._wake = durable, install, wake
         self._begun: deque[_Begun] = deque()
 
-    def begin(self, message: Message, *, must_sync: bool, in_place: bool = False) -> None:
+    def begin(self, message: Message, *, must_sync: bool) -> None:
         """Begin an append; one that needs no sync is a commit index alone, and goes to disk with the next one."""
         begun = _Begun(message.responses, ended=False)
         if message.snapshot is not None:
@@ -51,7 +51,7 @@ class LogPipeline:
             )
             begun.work.add_done_callback(partial(self._replaced, begun))
         elif must_sync:
-            self._durable.begin(message.hard_state, message.entries, partial(self._end, begun), in_place=in_place)
+            self._durable.begin(message.hard_state, message.entries, partial(self._end, begun))
         else:
             begun.ended = True
             if message.hard_state is not None:

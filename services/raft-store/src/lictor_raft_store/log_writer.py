@@ -9,9 +9,10 @@ the member. Nothing is retried (see `disk`). The queue is bounded by bytes; when
 by `begin` is bounded by the core.
 
 Handing a write to a thread and back costs two fights for the interpreter and as many turns of the loop, together more
-than a quick disk takes. So a caller who has nothing else to do (`begin(…, in_place=True)`: a follower, whose leader
-waits for nothing else) makes the write itself while the thread has nothing, as long as syncs usually take less than
-`QUICK_S`. A disk that is slow, or has been lately, gets the thread: then only the writes wait for it.
+than a quick disk takes, and nobody is answered before the write is durable. So as long as syncs usually take less than
+`QUICK_S` and the thread has nothing, `begin` makes the write itself, and everything on the loop waits for it. A disk
+that is slow, or has been lately, gets the thread: then only the writes wait. If a quick disk stands still, the loop
+stands still with it, once; a leader silent for an election timeout loses the lead, which it could not have used.
 
 A full disk is no such error as long as nothing was touched (`wal.NoRoom`): once a second the thread asks for room
 again, also when nobody writes. A group for which no allocated room is left waits for it; `room` keeps that from
@@ -99,14 +100,14 @@ class LogWriter:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    def begin(self, batch: EncodedBatch, ended: Ended, *, in_place: bool = False) -> None:
-        """As `append` with a sync, for callers that are called back; it does not wait for room in the queue.
+    def begin(self, batch: EncodedBatch, ended: Ended) -> None:
+        """As `append` with a sync, for callers that are called back, perhaps before the call returns.
 
-        With `in_place` the call may make the write itself, and `ended` be told before it returns.
+        It does not wait for room in the queue.
         """
         if self._failure is not None or self._closed:
             ended(self._failure or StorageFailed(CLOSED))
-        elif in_place and self._may_write_in_place(batch):
+        elif self._may_write_in_place(batch):
             ended(self._write_in_place(batch))
         else:
             self._put(_Job(ended, batch, sync=True, drop_before=0))

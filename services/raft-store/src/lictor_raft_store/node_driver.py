@@ -2,8 +2,8 @@
 
 One loop: take in what has arrived (messages, proposals, reads, ticks, ended writes), then drain the core's Readys: send
 what may be sent at once, begin the write, apply what is committed, and once a write has ended send what had to wait for
-it (`log_pipeline`). What arrives during a sync is in the next batch (group commit). The loop waits for no peer; nor for
-the disk, unless it is a follower's whose disk is quick (`log_writer`). A failed write ends the process.
+it (`log_pipeline`). What arrives during a sync is in the next batch (group commit). The loop waits for no peer, and for
+the disk only if that is quicker than not to (`log_writer`). A failed write ends the process.
 
 What it does not know: how proposals and reads come in and are answered (`store_api`), how views resume
 (`resume_api`), what a leader decides about nodes (`leader_duties`).
@@ -284,8 +284,7 @@ class NodeDriver:
         if own_log is not None:
             if own_log.snapshot is not None:
                 await self._apply_all(self._backlog.release())
-            # a leader has others to hear meanwhile; a follower's leader waits for nothing but this
-            self._pipeline.begin(own_log, must_sync=ready.must_sync, in_place=self.node.role is not Role.LEADER)
+            self._pipeline.begin(own_log, must_sync=ready.must_sync)
         waits = self.node.role is not Role.LEADER and self._pipeline.under_way
         await self._apply_all(self._backlog.take(committed, may_wait=waits))
         if ready.read_states or ready.reads_dropped:

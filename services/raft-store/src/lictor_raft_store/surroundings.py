@@ -22,10 +22,10 @@ from lictor_raft_store.wal import Wal
 class Writer(Protocol):
     """Writes the log, in the order of the calls; `log_writer.LogWriter` is the real one."""
 
-    def begin(self, batch: EncodedBatch, ended: Ended, *, in_place: bool = False) -> None:
+    def begin(self, batch: EncodedBatch, ended: Ended) -> None:
         """Have `ended` told, from the loop, when `batch` is durable, or of the StorageError, which is final.
 
-        With `in_place` that may be before the call returns: the caller has nothing else to do.
+        That may be before the call returns.
         """
 
     async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:
