@@ -19,6 +19,7 @@ from lictor_healthcheck.ownership import Replica
 from lictor_healthcheck.settings import HealthcheckSettings
 from lictor_healthcheck.ttl_api import TtlApi
 from lictor_kit import Context
+from lictor_kit.garbage import give_back, spare_the_collector
 from lictor_state.rows import CheckRow, ServiceRow, Table
 
 ROLE = "healthcheck"
@@ -72,6 +73,8 @@ async def build(context: Context, settings: HealthcheckSettings) -> None:
     view.on_load(lambda _index, changes: driver.load(changes))
     view.on_reset(lambda: _reset(driver, view))
     _reset(driver, view)
+    spare_the_collector()
+    view.on_reset(give_back)
     context.readiness.set("view", ok=True)
 
     presence.listen(driver.presence_changed)

@@ -17,6 +17,7 @@ import structlog
 
 from lictor_bus import Bus, LeaderTracker, Presence, View, connect, tell_contact
 from lictor_kit import Context
+from lictor_kit.garbage import give_back, spare_the_collector
 from lictor_state.rows import CARootRow, Change, Table
 from lictor_xds.acknowledgements import ProxyReport
 from lictor_xds.ads_server import AdsServer
@@ -70,6 +71,8 @@ async def build(context: Context, settings: XdsSettings) -> None:
     await view.ready.wait()
     view.on_load(lambda _index, changes: _on_load(leaves, changes))
     view.on_reset(leaves.roots_changed)
+    spare_the_collector()
+    view.on_reset(give_back)
     context.readiness.set("view", ok=True)
     context.spawn("leaves", leaves.run())
     context.spawn("pusher", states.pusher.run())
