@@ -27,10 +27,11 @@ class ApplyBacklog:
 
     def take(self, committed: Sequence[Message], *, may_wait: bool) -> list[Message]:
         """Take what is committed; what is to be applied now, in order."""
+        normal = EntryKind.NORMAL
         for message in committed:
             self._held.append(message)
             self._entries += len(message.entries)
-            if any(entry.kind is not EntryKind.NORMAL for entry in message.entries):
+            if may_wait and any(entry.kind is not normal for entry in message.entries):
                 may_wait = False
         return [] if may_wait and self._entries < ENTRIES_MAX else self.release()
 

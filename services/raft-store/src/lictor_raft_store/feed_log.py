@@ -31,10 +31,8 @@ class FeedLog:
 
     def add(self, stream: Stream, changes: StreamChanges) -> None:
         """Keep a batch's changes."""
-        kept = self._kept[stream]
-        for index, encoded in changes.groups:
-            kept.groups.append((index, encoded))
-            self.bytes += len(encoded)
+        self._kept[stream].groups.extend(changes.groups)
+        self.bytes += sum([len(encoded) for _, encoded in changes.groups])
         while self.bytes > self._bytes_max:
             self._drop_oldest()
 

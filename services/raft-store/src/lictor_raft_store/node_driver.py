@@ -321,8 +321,9 @@ class NodeDriver:
         await self._deliver([answer for message in committed for answer in message.responses])
 
     async def _apply(self, entries: Sequence[Entry]) -> None:
+        normal = EntryKind.NORMAL
         for entry in entries:
-            if entry.kind is not EntryKind.NORMAL:
+            if entry.kind is not normal:
                 conf_state = self.node.apply_conf_change(decode_conf_change(entry))
                 self.durable.storage.set_conf_state(conf_state)
                 log.info(
