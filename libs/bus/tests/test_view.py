@@ -15,6 +15,20 @@ def register(number):
     return CatalogRegister(f"node-{number}", "127.0.0.1", "dc1", service=ServiceSpec("web", "web", port=number))
 
 
+def kept_from_the_feed(world):
+    """What the store says on the stream `all` from now on, which nobody hears."""
+    messages, publish = [], world.store.bus.publish
+
+    async def keep(subject, data, reply=""):
+        if subject == subjects.feed(world.store.cluster, "all"):
+            messages.append(data)
+        else:
+            await publish(subject, data, reply)
+
+    world.store.bus.publish = keep
+    return messages
+
+
 def test_a_view_is_ready_once_it_is_complete(in_world):
     async def story(world):
         await world.store.apply(KVSet("a", b"1"))
@@ -225,16 +239,7 @@ def test_what_comes_by_a_faster_road_is_taken_in_its_turn_only_and_once(in_world
         view = await world.view()
         seen = []
         view.on_load(lambda index, _changes: seen.append(index))
-        messages = []
-        publish = world.store.bus.publish
-
-        async def keep(subject, data, reply=""):
-            if subject == subjects.feed(world.store.cluster, "all"):
-                messages.append(data)
-            else:
-                await publish(subject, data, reply)
-
-        world.store.bus.publish = keep
+        messages = kept_from_the_feed(world)
         for number in range(3):
             await world.store.apply(KVSet(f"k{number}", b"x"))
         assert len(messages) == 3
@@ -262,17 +267,7 @@ def test_offered_changes_are_loaded_though_nobody_looks_and_wake_who_waits(in_wo
     async def story(world):
         view = await world.view()
         woken = asyncio.Event()
-        messages = []
-
-        publish = world.store.bus.publish
-
-        async def keep(subject, data, reply=""):
-            if subject == subjects.feed(world.store.cluster, "all"):
-                messages.append(data)
-            else:
-                await publish(subject, data, reply)
-
-        world.store.bus.publish = keep
+        messages = kept_from_the_feed(world)
         done = await world.store.apply(KVSet("watched", b"x"))
         view.store.watches.add((("row", Table.KV, ("watched",)),), woken.set)
         reached = asyncio.ensure_future(view.wait_for(done.index, 5))

@@ -226,9 +226,10 @@ class StoreApi:
         """Send due answers and beacons."""
         self.room.look()
         due = self._reads.due(self.driver.machine.applied)
-        wanted = any(self._held.waits_for(_asker(reply)) for reply in due)
-        if wanted or self._held.due(now) or not self._lead_term:
-            await self._publish(self._held.take())
+        if self._held:
+            wanted = any(self._held.waits_for(_asker(reply)) for reply in due)
+            if wanted or self._held.due(now) or not self._lead_term:
+                await self._publish(self._held.take())
         if due:
             answer = self._read_answer()
             self._outbox += [(reply, answer) for reply in due]
