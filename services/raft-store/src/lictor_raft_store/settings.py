@@ -51,9 +51,9 @@ class RaftStoreSettings(Settings):
         default=64, ge=1, le=1_024, description="MiB; size of one log segment, allocated ahead so that syncs are short"
     )
     raft_store_snapshot_entries: int = Field(
-        default=32_768,
+        default=65_536,
         ge=16,
-        description="entries; applied since the last snapshot before a new one; a restart applies them in a second",
+        description="entries; applied since the last snapshot before a new one; a restart applies them in two seconds",
     )
     raft_store_trailing_entries: int = Field(
         default=10_240, ge=0, description="entries; kept behind a snapshot so that slow followers need none"
