@@ -62,7 +62,10 @@ class _Job:
 
 
 class LogWriter:
-    """Owns a `Wal` and the one thread that touches it. Use from one event loop: `start`, …, `close`."""
+    """Owns a `Wal`, which its thread touches, or the loop while the thread rests.
+
+    Use from one event loop: `start`, …, `close`.
+    """
 
     def __init__(
         self,
