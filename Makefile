@@ -1,5 +1,7 @@
 # One word per task. `make dev` and `make test` set everything up by themselves.
-PYTHON ?= python3
+# The one of the system first: distributions build theirs with a profile. One that pyenv has built without is a seventh slower.
+PYTHON ?= $(firstword $(shell for one in /usr/bin/python3 python3; do \
+	$$one -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$one; done) python3)
 VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml sim/pyproject.toml)))
