@@ -339,8 +339,11 @@ class View:
         """Fetch the parts of an offered snapshot and put the store made of them in place."""
         try:
             fresh = await self._fetch_parts(member, ask, offer)
-        except* (BusError, FrameError, _ResumeFailedError) as failed:  # a group has gathered what its tasks raised
-            raise _ResumeFailedError(str(failed.exceptions[0])) from failed
+        except ExceptionGroup as failed:  # by `except*`, Python before 3.11.4 would wrap what is raised here once more
+            expected, others = failed.split((BusError, FrameError, _ResumeFailedError))
+            if others is not None:
+                raise others from None
+            raise _ResumeFailedError(str(expected and expected.exceptions[0])) from failed
         held = self.store
         same_cluster = fresh.meta.cluster_id == held.meta.cluster_id  # it is not, if ours was saved in another one
         if same_cluster and (fresh.epoch, fresh.index) < (held.epoch, held.index):

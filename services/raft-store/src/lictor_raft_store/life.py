@@ -101,7 +101,10 @@ class Lives:
                 tasks.create_task(watch_bus(member.driver, presence, lane, patience_s, boottime), name="bus watch")
                 tasks.create_task(self._tell(member, presence, membership.cluster), name="readiness")
                 tasks.create_task(_until_removed(member.removed), name="removal")
-        except* _RemovedError:
+        except ExceptionGroup as ended:  # by `except*`, Python before 3.11.4 would wrap what is raised here once more
+            _, others = ended.split(_RemovedError)
+            if others is not None:
+                raise others from None
             raise _RemovedError from None
         finally:
             if self._member is not None:
