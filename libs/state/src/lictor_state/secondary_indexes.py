@@ -8,6 +8,7 @@ from bisect import bisect_left, insort
 from collections.abc import Mapping
 from typing import TypeVar
 
+from lictor_state.late_sorted import LateSorted
 from lictor_state.mesh_rows import VirtualIPRow
 from lictor_state.prepared_query_rows import PreparedQueryRow
 from lictor_state.rows import AgentRow, CheckRow, Key, KVRow, NodeRow, Row, ServiceRow, SessionRow, Table
@@ -59,6 +60,14 @@ def _leave(index: dict[str, list[_Item]], where: str, item: _Item) -> None:
         del index[where]
     else:
         del items[bisect_left(items, item)]
+
+
+def _count(counts: dict[str, int], name: str, by: int) -> None:
+    count = counts.get(name, 0) + by
+    if count:
+        counts[name] = count
+    else:
+        del counts[name]
 
 
 def _add(index: dict[_Where, tuple[str, ...]], where: _Where, item: str) -> None:
@@ -148,9 +157,9 @@ class SecondaryIndexes:
         self.node_of_id: dict[str, str] = {}
         self.agent_of_id: dict[str, str] = {}
         self.services_of_node: dict[str, list[str]] = {}
-        self.services_by_name: dict[str, list[Key]] = {}
+        self.services_by_name = LateSorted()
         self.tags_by_name: dict[str, dict[str, int]] = {}
-        self.proxies_of: dict[str, list[Key]] = {}
+        self.proxies_of = LateSorted()
         self.checks_of_node: dict[str, list[str]] = {}
         self.checks_of_service = ChecksOfService(checks)
         self.config_names: dict[str, list[str]] = {}
@@ -262,50 +271,51 @@ class SecondaryIndexes:
 
     def _service_moved(self, key: Key, old: ServiceRow | None, new: ServiceRow | None) -> None:
         if old is None:
-            _enter(self.services_of_node, key[0], key[1])
+            assert new is not None
+            self._service_came(key, new)
         elif new is None:
-            _leave(self.services_of_node, key[0], key[1])
-        was = old.name.lower() if old is not None else ""
-        now = new.name.lower() if new is not None else ""
-        if was != now:
-            if old is not None:
-                _leave(self.services_by_name, was, key)
-            if new is not None:
-                _enter(self.services_by_name, now, key)
-        if old is not None:
-            self._count_tags(was, old.tags, -1)
-            self._count_kind(old, -1)
-        if new is not None:
-            if new.tags:
-                self._count_tags(now, new.tags, 1)
-            self._count_kind(new, 1)
-        was = destination_of(old) if old is not None else ""
-        now = destination_of(new) if new is not None else ""
-        if was != now:
-            if was:
-                _leave(self.proxies_of, was, key)
-            if now:
-                _enter(self.proxies_of, now, key)
+            self._service_went(key, old)
+        elif (old.name, old.tags, old.kind, old.native, old.proxy) != (
+            new.name,
+            new.tags,
+            new.kind,
+            new.native,
+            new.proxy,
+        ):
+            self._service_went(key, old)
+            self._service_came(key, new)
+
+    def _service_came(self, key: Key, row: ServiceRow) -> None:
+        name = row.name.lower()
+        _enter(self.services_of_node, key[0], key[1])
+        self.services_by_name.enter(name, key)
+        if row.tags:
+            self._count_tags(name, row.tags, 1)
+        self._count_kind(row, 1)
+        destination = destination_of(row)
+        if destination:
+            self.proxies_of.enter(destination, key)
+
+    def _service_went(self, key: Key, row: ServiceRow) -> None:
+        name = row.name.lower()
+        _leave(self.services_of_node, key[0], key[1])
+        self.services_by_name.leave(name, key)
+        if row.tags:
+            self._count_tags(name, row.tags, -1)
+        self._count_kind(row, -1)
+        destination = destination_of(row)
+        if destination:
+            self.proxies_of.leave(destination, key)
 
     def _count_kind(self, row: ServiceRow, by: int) -> None:
-        kinds = self.instances_of_kind
-        for kind in (row.kind, NATIVE) if row.native else (row.kind,):
-            count = kinds.get(kind, 0) + by
-            if count:
-                kinds[kind] = count
-            else:
-                del kinds[kind]
+        _count(self.instances_of_kind, row.kind, by)
+        if row.native:
+            _count(self.instances_of_kind, NATIVE, by)
 
     def _count_tags(self, name: str, tags: tuple[str, ...], by: int) -> None:
-        if not tags:
-            return
         counts = self.tags_by_name.setdefault(name, {})
         for tag in tags:
-            count = counts.get(tag, 0) + by
-            if count:
-                counts[tag] = count
-            else:
-                del counts[tag]
+            _count(counts, tag, by)
         if not counts:
             del self.tags_by_name[name]
 
