@@ -15,6 +15,9 @@ from lictor_state.commands import CatalogDeregister, CatalogRegister, Result
 from lictor_state.errors import Refused
 from lictor_state.rows import NodeRow
 from lictor_state.store import Store
+from lictor_state.tables import NODES
+
+_DONE = Result(value=True)
 
 
 def register(store: Store, index: int, command: CatalogRegister) -> Result:
@@ -31,12 +34,13 @@ def register(store: Store, index: int, command: CatalogRegister) -> Result:
                 f"Node '{check.node}' for check '{check.check_id}' doesn't match register request node '{command.node}'"
             )
         put_check(store, index, node, check, agent=False)
-    return Result(value=True)
+    return _DONE
 
 
 def ensure_node(store: Store, index: int, command: CatalogRegister) -> NodeRow:
     """Write the node of a registration, unless it leaves the one that is there as it is; the row that holds then."""
-    existing = store.node(command.node)
+    key = (command.node.lower(),)
+    existing: NodeRow | None = store.get(NODES, key)  # type: ignore[assignment]  # by its table
     if existing is not None and command.skip_node_update:
         return existing
     if command.node_id:
@@ -44,6 +48,7 @@ def ensure_node(store: Store, index: int, command: CatalogRegister) -> NodeRow:
     return write_node(
         store,
         index,
+        key,
         existing,
         NodeRow(  # in the fields' order, as every row that many commands write
             # one spelling per node: its instances and checks carry the name too
@@ -87,4 +92,4 @@ def deregister(store: Store, index: int, command: CatalogDeregister) -> Result:
     else:
         remove_node(store, index, command.node)
         forget_node(store, command.node)
-    return Result(value=True)
+    return _DONE

@@ -76,12 +76,11 @@ def reserved_by(name: str, holder: NodeRow) -> str:
 
 def put_node(store: Store, index: int, row: NodeRow) -> NodeRow:
     """Write a node's row; the one that is stored afterwards."""
-    return write_node(store, index, store.node(row.node), row)
+    return write_node(store, index, (row.node.lower(),), store.node(row.node), row)
 
 
-def write_node(store: Store, index: int, old: NodeRow | None, row: NodeRow) -> NodeRow:
-    """The same for a caller who has just looked up which row there is."""
-    key = (row.node.lower(),)
+def write_node(store: Store, index: int, key: Key, old: NodeRow | None, row: NodeRow) -> NodeRow:
+    """The same for a caller who has just looked up which row there is at the node's key."""
     if not put_changed(store, index, NODES, key, old, row):
         assert old is not None
         return old
@@ -91,7 +90,8 @@ def write_node(store: Store, index: int, old: NodeRow | None, row: NodeRow) -> N
 
 def put_service(store: Store, index: int, node: NodeRow, spec: ServiceSpec, *, agent: bool) -> ServiceRow:
     """Write an instance. One that came through the agent stays the agent's when the catalog registers over it."""
-    old = store.service(node.node, spec.service_id)
+    key = (node.node.lower(), spec.service_id)
+    old: ServiceRow | None = store.get(SERVICES, key)  # type: ignore[assignment]  # by its table
     row = ServiceRow(  # in the fields' order: by name it takes msgspec eight times as long
         node.node,
         spec.service_id,
@@ -112,17 +112,17 @@ def put_service(store: Store, index: int, node: NodeRow, spec: ServiceSpec, *, a
         agent or (old is not None and old.agent),
         spec.sidecar_of or (old.sidecar_of if old is not None and not agent else ""),
     )
-    return _write_service(store, index, old, row)
+    return _write_service(store, index, key, old, row)
 
 
 def restore_service(store: Store, index: int, row: ServiceRow) -> ServiceRow:
     """Write an instance's row as it is."""
-    return _write_service(store, index, store.service(row.node, row.service_id), row)
-
-
-def _write_service(store: Store, index: int, old: ServiceRow | None, row: ServiceRow) -> ServiceRow:
-    """Write an instance's row and bring its checks' copies of name and tags up to date."""
     key = (row.node.lower(), row.service_id)
+    return _write_service(store, index, key, store.service(row.node, row.service_id), row)
+
+
+def _write_service(store: Store, index: int, key: Key, old: ServiceRow | None, row: ServiceRow) -> ServiceRow:
+    """Write an instance's row and bring its checks' copies of name and tags up to date."""
     row = give_virtual_ip(store, index, row)
     if not put_changed(store, index, SERVICES, key, old, row):
         assert old is not None

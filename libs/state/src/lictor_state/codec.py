@@ -5,11 +5,11 @@ rows of an unknown table are left out. What is wrong inside a known field (anoth
 set) raises `CodecError`: a reader that skipped such a row would answer wrongly without knowing.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from hashlib import blake2b
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from xxhash import xxh3_64_intdigest
 
 from lictor_state.commands import Envelope
 from lictor_state.errors import CodecError
@@ -26,7 +26,7 @@ from lictor_state.rows import (
     Table,
 )
 from lictor_state.streams import Stream, belongs, carriers, touched_streams
-from lictor_state.tables import AGENTS, CHECKS, KV, PREPARED_QUERIES, SERVICES, SESSIONS
+from lictor_state.tables import AGENTS, CHECKS, PREPARED_QUERIES, SERVICES, SESSIONS
 
 CHECK_STATUSES = frozenset({"passing", "warning", "critical"})
 AGENT_STATUSES = frozenset({"alive", "failed", "left"})
@@ -38,7 +38,7 @@ SERVICE_KINDS = frozenset(
 )
 
 _encoder = msgspec.msgpack.Encoder()
-_no_bytes_hashed = blake2b(digest_size=8)  # copied for each row, which takes half of what a new one does
+_encode = _encoder.encode
 _envelopes = msgspec.msgpack.Decoder(Envelope)
 _row_decoders: dict[Table, msgspec.msgpack.Decoder[Any]] = {
     table: msgspec.msgpack.Decoder(kind) for table, kind in ROW_TYPES.items()
@@ -169,8 +169,7 @@ def decode_change(wire: WireChange, wanted: Mapping[int, Table] = TABLES) -> Cha
     judge = JUDGES.get(table)
     if judge is not None:
         judge(row)
-    # one string object for a key and its row: keys are half of a small entry's memory
-    return Change(table, (row.key,) if table is KV else wire.key, row)
+    return Change(table, wire.key, row)
 
 
 class GroupEncoder:
@@ -191,16 +190,8 @@ class GroupEncoder:
 
 
 def row_hash(table: Table, key: Key, row: Row) -> int:
-    """64 bits that depend on nothing but the row's place and value: the same on every machine and in every process."""
-    return hash_sum(((table, key, row),))
+    """64 bits that depend on nothing but the row's place and value: the same on every machine and in every process.
 
-
-def hash_sum(rows: Iterable[tuple[Table, Key, Row]]) -> int:
-    """The sum of the hashes of rows, each given with its place."""
-    fresh, encode, number = _no_bytes_hashed.copy, _encoder.encode, int.from_bytes
-    total = 0
-    for row in rows:
-        hashed = fresh()
-        hashed.update(encode(row))
-        total += number(hashed.digest(), "little")
-    return total
+    XXH3, which is quick and not cryptographic: it tells states apart that went apart by a fault, not by malice.
+    """
+    return xxh3_64_intdigest(_encode((table, key, row)))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from sys import intern
 from typing import Any, Protocol
 
-from lictor_state.codec import hash_sum, row_hash
+from lictor_state.codec import row_hash
 from lictor_state.coordinate_rows import CoordinateRow
 from lictor_state.cuts import Cut, OpenCuts
 from lictor_state.definition_file_rows import DefinitionFilesRow
@@ -68,7 +68,6 @@ from lictor_state.watches import Watches
 
 RETIRED_STEP = 2048  # rows of a replaced state let go of with each later index: about a millisecond
 _META_KEY: Key = ("",)
-_SHARING_TABLES = frozenset({NODES, SERVICES, CHECKS, AGENTS})
 
 
 class Staged(Protocol):
@@ -249,29 +248,32 @@ class Store:
         """Put a row that has secondary indexes in its place; its key from now on, and what was there."""
         rows = self._tables[table]
         old = rows.get(key)
-        if table in _SHARING_TABLES:
-            key = self._shared(key, old, row)
+        # a row shares what it has in common with others, and its key is made of its own strings: half of a small
+        # entry's memory is its key
+        if table is KV:
+            if old is None:
+                key = (row.key,)  # type: ignore[union-attr]  # rows of one table are of one type
+        elif table is SERVICES:
+            self._sharing.service(row, old)  # type: ignore[arg-type]  # rows of one table are of one type
+            if old is None:
+                key = (intern(key[0]), row.service_id)  # type: ignore[union-attr]  # as above
+        elif table is NODES:
+            key = (self._sharing.node(row, key[0]),)  # type: ignore[arg-type]  # as above
+        elif table is CHECKS:
+            key = self._share_check(key, old, row)  # type: ignore[arg-type]  # as above
+        elif table is AGENTS:
+            self._sharing.agent(row)  # type: ignore[arg-type]  # as above
+            key = (intern(key[0]),)
         elif table is TOMBSTONES and old is not None:
             del rows[key]  # so that the table stays in the order of age
         rows[key] = row
         self.by.moved(table, key, old, row)
         return key, old
 
-    def _shared(self, key: Key, old: Row | None, row: Row) -> Key:
-        """Let the row share what it can; the key to use, made of the row's own strings."""
-        sharing = self._sharing
-        if isinstance(row, ServiceRow):
-            sharing.service(row, old)  # type: ignore[arg-type]  # rows of one table are of one type
-            return key if old is not None else (intern(key[0]), row.service_id)
-        if isinstance(row, CheckRow):
-            service = self._tables[SERVICES].get((key[0], row.service_id)) if row.service_id else None
-            sharing.check(row, old, service)  # type: ignore[arg-type]  # as above
-            return key if old is not None else (intern(key[0]), row.check_id)
-        if isinstance(row, NodeRow):
-            sharing.node(row)
-        elif isinstance(row, AgentRow):
-            sharing.agent(row)
-        return (intern(key[0]),)
+    def _share_check(self, key: Key, old: CheckRow | None, row: CheckRow) -> Key:
+        service: Any = self._tables[SERVICES].get((key[0], row.service_id)) if row.service_id else None
+        self._sharing.check(row, old, service)
+        return key if old is not None else (intern(key[0]), row.check_id)
 
     def delete(self, table: Table, key: Key) -> None:
         """Delete one row in the present index; a missing one is fine."""
@@ -300,7 +302,8 @@ class Store:
         changes = self._settle(index)
         if self._retired:
             self._let_go()
-        self.watches.fire()
+        if self.watches:
+            self.watches.fire()
         return changes
 
     def _settle(self, index: int) -> tuple[Change, ...]:
@@ -317,7 +320,7 @@ class Store:
                 if (new := tables[table].get(key)) is not old
             ]
         )
-        if len(self.watches):
+        if self.watches:
             note = self.watches.note
             for change in changes:
                 note((change.table, change.key))
@@ -421,7 +424,7 @@ class Store:
     def _take_over(self, index: int, changes: Sequence[Change]) -> None:
         """Load where nobody asks what the rows were before: half the work of `commit`."""
         tables = self._tables
-        note = self.watches.note if len(self.watches) else None
+        note = self.watches.note if self.watches else None
         bits = 0
         for change in changes:
             table, key, row = change.table, change.key, change.row
@@ -484,6 +487,6 @@ class Store:
         if self._digest is not None:
             rows = self._digest.value()
         else:
-            rows = hash_sum((table, key, row) for table in self._tables for key, row in self._tables[table].items())
+            rows = sum(row_hash(table, key, row) for table in self._tables for key, row in self._tables[table].items())
         staged = self.restoring.state_hash() if self.restoring is not None else 0
         return (rows + staged + row_hash(META, _META_KEY, self.meta)) & DIGEST_MASK

@@ -92,14 +92,19 @@ def touched_streams(touched: Iterable[tuple[Table, Key]]) -> tuple[Stream, ...]:
 
 def carriers(changes: Iterable[Change]) -> tuple[Stream, ...] | None:
     """The streams that carry these changes, if it is the same ones for each of them; else None."""
-    common = -1
+    common, indexes, index_bits, table_bits = -1, INDEXES, _INDEX_BITS, _TABLE_BITS
     for change in changes:
         table = change.table
-        bits = _INDEX_BITS.get(change.key[0], EVERYWHERE) if table is INDEXES else _TABLE_BITS[table]
-        if common < 0:
+        if table is not indexes:
+            bits = table_bits[table]
+        elif change.key[0] in index_bits:
+            bits = index_bits[change.key[0]]
+        else:
+            bits = EVERYWHERE
+        if bits != common:
+            if common >= 0:
+                return None
             common = bits
-        elif bits != common:
-            return None
     return STREAMS_OF_BITS[common] if common > 0 else None
 
 
