@@ -12,7 +12,8 @@ import structlog
 
 from lictor_bus import OutcomeUnknownError, ProposeError, Proposer, View
 from lictor_state.commands import AgentDecision, AgentJoin
-from lictor_state.rows import AgentRow, Change, Table
+from lictor_state.rows import AgentRow, Change
+from lictor_state.tables import AGENTS
 
 RETRY_S = 1.0
 
@@ -37,7 +38,7 @@ class Registration:
         return self._view.store.agent(self._join.node)
 
     def _on_load(self, _index: int, changes: Sequence[Change]) -> None:
-        if any(change.table is Table.AGENTS and change.key == (self._join.node.lower(),) for change in changes):
+        if any(change.table is AGENTS and change.key == (self._join.node.lower(),) for change in changes):
             self._changed.set()
 
     async def run(self) -> None:

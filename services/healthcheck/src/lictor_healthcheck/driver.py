@@ -112,10 +112,11 @@ class CheckDriver:
         for key in sorted(keys):
             self._place(key)
             self._look(key)
-        for node in sorted(nodes):
-            for key in self.running.aliases_of(node):
-                self._look(key)
-        self._wake.set()
+        mirrors = [key for node in sorted(nodes) for key in self.running.aliases_of(node)]
+        for key in mirrors:
+            self._look(key)
+        if keys or mirrors:
+            self._wake.set()
 
     def presence_changed(self) -> None:
         """A healthcheck came or went."""

@@ -7,7 +7,8 @@ the view, not copied. Pure.
 from collections.abc import Iterable
 
 from lictor_healthcheck.checks import CheckKey, key_of
-from lictor_state.rows import Change, CheckRow, ServiceRow, Table
+from lictor_state.rows import Change, CheckRow, ServiceRow
+from lictor_state.tables import CHECKS, SERVICES
 
 
 class Projection:
@@ -23,11 +24,12 @@ class Projection:
         keys: set[CheckKey] = set()
         nodes: set[str] = set()
         for change in changes:
-            if change.table not in {Table.CHECKS, Table.SERVICES}:
+            table = change.table
+            if table is not CHECKS and table is not SERVICES:
                 continue
             node, name = change.key
             nodes.add(node)
-            if change.table is Table.SERVICES:
+            if table is SERVICES:
                 self._services.discard((node, name))
                 if isinstance(change.row, ServiceRow):
                     self._services.add((node, name))

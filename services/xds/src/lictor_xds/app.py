@@ -19,6 +19,7 @@ from lictor_bus import Bus, LeaderTracker, Presence, View, connect, tell_contact
 from lictor_kit import Context
 from lictor_kit.garbage import give_back, spare_the_collector
 from lictor_state.rows import CARootRow, Change, Table
+from lictor_state.tables import CA_ROOTS
 from lictor_xds.acknowledgements import ProxyReport
 from lictor_xds.ads_server import AdsServer
 from lictor_xds.ca_client import CaClient
@@ -84,7 +85,7 @@ async def build(context: Context, settings: XdsSettings) -> None:
 
 
 def _on_load(leaves: LeafStore, changes: Sequence[Change]) -> None:
-    if any(change.table is Table.CA_ROOTS for change in changes):
+    if any(change.table is CA_ROOTS for change in changes):
         leaves.roots_changed()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from lictor_dns.zone.addresses import packed
 from lictor_state import Change, Store, Table
 from lictor_state.rows import Key, NodeRow, Row, ServiceRow
+from lictor_state.tables import NODES, SERVICES
 
 
 class ReverseIndex:
@@ -29,9 +30,9 @@ class ReverseIndex:
         if not self._made:
             return
         for change in changes:
-            if change.table is Table.NODES:
+            if change.table is NODES:
                 self._nodes.moved(change.key, change.row)
-            elif change.table is Table.SERVICES:
+            elif change.table is SERVICES:
                 self._services.moved(change.key, change.row)
 
     def node(self, store: Store, at: bytes) -> NodeRow | None:
