@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from lictor_state.codec import row_hash
 from lictor_state.rows import Key, Row, Table
 
-UNHASHED_MAX = 1024  # rows whose hash is owed, and half as many again: a millisecond or two of work at once
+UNHASHED_MAX = 2048  # writes whose rows are yet to be hashed: up to two milliseconds of work at once
 DIGEST_MASK = (1 << 64) - 1
 
 Before = dict[tuple[Table, Key], Row | None]
@@ -20,42 +20,33 @@ Before = dict[tuple[Table, Key], Row | None]
 class RowsDigest:
     """The sum over the rows of `tables`: they may be written at will as long as every write is owed."""
 
-    __slots__ = ("_first", "_later", "_later_count", "_sum", "_tables")
+    __slots__ = ("_owed", "_owed_count", "_sum", "_tables")
 
     def __init__(self, tables: Mapping[Table, Mapping[Key, Row]]) -> None:
         """`tables` are empty as yet."""
         self._tables = tables
-        self._first: Before = {}
-        self._later: list[Before] = []
-        self._later_count = 0
+        self._owed: list[Before] = []
+        self._owed_count = 0
         self._sum = 0
 
     def owe(self, before: Before) -> None:
         """These rows were written; who gives this away must not change it any more."""
-        self._later.append(before)
-        self._later_count += len(before)
-        if self._later_count > UNHASHED_MAX // 2:
-            self._merge()
-            if len(self._first) > UNHASHED_MAX:
-                self._hash()
+        self._owed.append(before)
+        self._owed_count += len(before)
+        if self._owed_count > UNHASHED_MAX:
+            self._settle()
 
     def value(self) -> int:
         """The sum as of now; costs what is still owed."""
-        self._merge()
-        self._hash()
+        self._settle()
         return self._sum
 
-    def _merge(self) -> None:
-        """Of a row that was written several times, keep what it was first."""
-        merged: Before = {}
-        for before in reversed(self._later):
-            merged.update(before)
-        merged.update(self._first)
-        self._first, self._later, self._later_count = merged, [], 0
-
-    def _hash(self) -> None:
+    def _settle(self) -> None:
+        first: Before = {}
+        for before in reversed(self._owed):
+            first.update(before)  # of a row that was written several times, what it was first stays
         tables, total = self._tables, self._sum
-        for (table, key), old in self._first.items():
+        for (table, key), old in first.items():
             new = tables[table].get(key)
             if new is old:
                 continue
@@ -63,4 +54,4 @@ class RowsDigest:
                 total -= row_hash(table, key, old)
             if new is not None:
                 total += row_hash(table, key, new)
-        self._sum, self._first = total & DIGEST_MASK, {}
+        self._sum, self._owed, self._owed_count = total & DIGEST_MASK, [], 0
