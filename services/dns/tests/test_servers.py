@@ -20,9 +20,28 @@ from lictor_state.commands import CatalogRegister, ServiceSpec
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 
 
+OPENED = []
+
+
 def run(story, loop=None):
     with asyncio.Runner(loop_factory=loop) as runner:
-        runner.run(asyncio.wait_for(story(), 10))
+        try:
+            runner.run(asyncio.wait_for(story(), 10))
+        finally:
+            runner.run(forget())
+
+
+async def connected(*address, **options):
+    """A client's connection, which is closed with the story at the latest."""
+    reader, writer = await asyncio.open_connection(*address, **options)
+    OPENED.append(writer)
+    return reader, writer
+
+
+async def forget():
+    while OPENED:
+        OPENED.pop().close()
+    await asyncio.sleep(0)
 
 
 async def until(holds):
@@ -74,7 +93,7 @@ def test_tcp_answers_pipelined_queries_in_order(world, loop):
     async def story():
         server = TcpServer(world.responder.answer_tcp, without_recursors, 8)
         await server.open("127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await connected("127.0.0.1", server.port)
         queries = [dns.message.make_query("web.service.consul.", "A") for _ in range(20)]
         stream = b"".join(framed(query) for query in queries)
         for at in range(0, len(stream), 7):
@@ -90,10 +109,10 @@ def test_connections_are_bounded_and_idle_ones_closed(world):
     async def story():
         server = TcpServer(world.responder.answer_tcp, without_recursors, connections_max=1, idle_s=0.2)
         await server.open("127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await connected("127.0.0.1", server.port)
         writer.write(framed(dns.message.make_query("consul.", "SOA")))
         await read_frame(reader)
-        second, _ = await asyncio.open_connection("127.0.0.1", server.port)
+        second, _ = await connected("127.0.0.1", server.port)
         assert await second.read() == b""
         assert server.refused == 1
         assert await reader.read() == b"", "an idle connection is closed"
@@ -106,7 +125,7 @@ def test_closing_ends_open_connections(world):
     async def story():
         server = TcpServer(world.responder.answer_tcp, without_recursors, 8)
         await server.open("127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await connected("127.0.0.1", server.port)
         writer.write(framed(dns.message.make_query("consul.", "SOA")))
         await read_frame(reader)
         await server.close()
@@ -171,7 +190,7 @@ def test_a_reply_that_waits_for_recursors_is_sent_when_they_are_done(over):
         else:
             streams = TcpServer(answer, recurse, 8)
             await streams.open("127.0.0.1", 0)
-            reader, writer = await asyncio.open_connection("127.0.0.1", streams.port)
+            reader, writer = await connected("127.0.0.1", streams.port)
             writer.write(framed(query))
             asked, send = await waiting.get()
             send(done.to_wire())
@@ -267,7 +286,7 @@ def test_tcp_answers_over_ipv6_and_ipv4_at_every_address(world, loop):
         server = TcpServer(world.responder.answer_tcp, without_recursors, 8)
         await server.open("::", 0)
         for host in ("::1", "127.0.0.1"):
-            reader, writer = await asyncio.open_connection(host, server.port)
+            reader, writer = await connected(host, server.port)
             writer.write(framed(dns.message.make_query("consul.", "SOA")))
             assert (await read_frame(reader)).answer
             writer.close()
@@ -286,7 +305,7 @@ def test_tcp_answers_what_it_knows_while_recursors_are_asked_and_a_client_that_a
 
         server = TcpServer(answer, lambda question, reply: waiting.append((question, reply)), 8)
         await server.open("127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await connected("127.0.0.1", server.port)
         for data in (b"00later", b"11later", b"22now"):
             writer.write(struct.pack(">H", len(data)) + data)
         writer.write_eof()
@@ -294,6 +313,7 @@ def test_tcp_answers_what_it_knows_while_recursors_are_asked_and_a_client_that_a
         for question, reply in reversed(waiting):
             reply(question.finish(None))
         assert await reader.read() == b"\0\x0711later\0\x0700later"
+        writer.close()
         await server.close()
 
     run(story, loop)
@@ -305,7 +325,7 @@ def test_questions_of_one_connection_that_wait_for_recursors_are_bounded(loop):
         waiting = []
         server = TcpServer(lambda data, _: Recurse(data, lambda _: data), lambda *one: waiting.append(one), 8)
         await server.open("127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await connected("127.0.0.1", server.port)
         for number in range(3 * WAITING_MAX):
             writer.write(b"\0\4" + struct.pack(">I", number))
         answered: list[bytes] = []
@@ -352,15 +372,15 @@ def test_connections_of_one_client_are_bounded_and_others_still_come(world):
     async def story():
         server = TcpServer(world.responder.answer_tcp, without_recursors, 8, per_client_max=2)
         await server.open("0.0.0.0", 0)
-        pairs = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
+        pairs = [await connected("127.0.0.1", server.port) for _ in range(3)]
         assert await pairs[2][0].read() == b""
-        other = await asyncio.open_connection("127.0.0.1", server.port, local_addr=("127.0.0.2", 0))
+        other = await connected("127.0.0.1", server.port, local_addr=("127.0.0.2", 0))
         for reader, writer in (pairs[0], other):
             writer.write(framed(dns.message.make_query("consul.", "SOA")))
             assert (await read_frame(reader)).answer
         pairs[0][1].close()
         await until(lambda: server.connections == 2)
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await connected("127.0.0.1", server.port)
         writer.write(framed(dns.message.make_query("consul.", "SOA")))
         assert (await read_frame(reader)).answer
         assert server.refused == 1
@@ -377,10 +397,10 @@ def test_idle_connections_make_room_sooner_when_there_are_many(monkeypatch):
     async def story():
         server = TcpServer(lambda data, _client: data, without_recursors, 4, idle_s=0.6)
         await server.open("127.0.0.1", 0)
-        first = await asyncio.open_connection("127.0.0.1", server.port)
+        first = await connected("127.0.0.1", server.port)
         await until(lambda: server.connections == 1)
         assert server.idle_s() == 0.6
-        others = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
+        others = [await connected("127.0.0.1", server.port) for _ in range(2)]
         await until(lambda: server.connections == 3)
         assert server.idle_s() == 0.2
         for reader, writer in (first, *others):
@@ -395,7 +415,7 @@ def test_bytes_that_are_no_query_end_the_connection(world):
     async def story():
         server = TcpServer(world.responder.answer_tcp, without_recursors, 8)
         await server.open("127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await connected("127.0.0.1", server.port)
         writer.write(framed(dns.message.make_query("consul.", "SOA")) + b"\0\0" * 1000)
         assert (await read_frame(reader)).answer
         assert await reader.read() == b""
