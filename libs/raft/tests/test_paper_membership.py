@@ -220,7 +220,7 @@ def test_6_leaving_is_proposed_once_however_much_is_applied_meanwhile(unvalidate
     group[1].propose_conf_change(several((V, 4), (V, 5), transition=Transition.AUTO))
     group.settle(lambda message: not any(not entry.data and entry.kind for entry in message.entries))
     # Applied although leaving is not: as if it had come before, in the same joint configuration.
-    leader.after_apply(group[1].core, [])
+    leader.after_apply(group[1].core, 0)
     group.run(10)
     group.settle()
     assert leaves(group, 1) == 1

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from lictor_raft import candidate, follower, leader
 from lictor_raft.config import Config
 from lictor_raft.errors import LogDamaged
+from lictor_raft.kinds import APPEND, FOLLOWER, HEARTBEAT, LEADER
 from lictor_raft.log import RaftLog
 from lictor_raft.messages import (
     CAMPAIGN_TRANSFER,
@@ -257,7 +258,7 @@ class Core:
     def tick(self) -> None:
         """One tick of the timers."""
         self.election_elapsed += 1
-        if self.role is Role.LEADER:
+        if self.role is LEADER:
             leader.tick(self)
         elif (
             self.election_elapsed >= self.election_timeout and self.is_promotable() and self.has_unapplied_conf_change()
@@ -280,9 +281,9 @@ class Core:
             return
         if message.kind in _VOTES:
             self._answer_vote(message)
-        elif self.role is Role.LEADER:
+        elif self.role is LEADER:
             leader.step(self, message)
-        elif self.role is Role.FOLLOWER:
+        elif self.role is FOLLOWER:
             follower.step(self, message)
         else:
             candidate.step(self, message)
@@ -303,7 +304,7 @@ class Core:
         if kind is MessageKind.PRE_VOTE:
             # Silence could leave a group stuck whose members differ in settings: say that the term is too low.
             self._refuse_vote(MessageKind.PRE_VOTE_RESPONSE, message.from_)
-        elif kind in (MessageKind.APPEND, MessageKind.HEARTBEAT) and (self.config.check_quorum or self.config.pre_vote):
+        elif kind in (APPEND, HEARTBEAT) and (self.config.check_quorum or self.config.pre_vote):
             # This member moved to a higher term and its campaigns are ignored there: the answer's term makes the
             # leader step down, which ends the stalemate with one more election.
             self.send(Message(MessageKind.APPEND_RESPONSE, self.id, message.from_, self.term))

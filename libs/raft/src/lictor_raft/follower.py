@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lictor_raft.config import ReadMode
+from lictor_raft.kinds import APPEND, APPEND_RESPONSE, HEARTBEAT, HEARTBEAT_RESPONSE, SNAPSHOT
 from lictor_raft.messages import NO_MEMBER, Message, MessageKind, Role
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ NEVER = float("-inf")
 def step(core: Core, message: Message) -> None:
     """Take a message of the current term as a follower."""
     kind = message.kind
-    if kind is MessageKind.APPEND:
+    if kind is APPEND:
         handle_append(core, message)
-    elif kind is MessageKind.HEARTBEAT:
+    elif kind is HEARTBEAT:
         handle_heartbeat(core, message)
-    elif kind is MessageKind.SNAPSHOT:
+    elif kind is SNAPSHOT:
         handle_snapshot(core, message)
     elif kind is MessageKind.TIMEOUT_NOW:
         core.campaign(transfer=True)
@@ -70,7 +71,7 @@ def handle_append(core: Core, message: Message) -> None:
     hint_index, hint_term = log.find_conflict_by_term(min(message.index, log.last_index()), message.log_term)
     core.send(
         Message(
-            MessageKind.APPEND_RESPONSE,
+            APPEND_RESPONSE,
             core.id,
             message.from_,
             core.term,
@@ -88,7 +89,7 @@ def handle_heartbeat(core: Core, message: Message) -> None:
     _heard_leader(core, message.from_)
     core.log.commit_to(message.commit)
     core.send(
-        Message(MessageKind.HEARTBEAT_RESPONSE, core.id, message.from_, core.term, context=message.context),
+        Message(HEARTBEAT_RESPONSE, core.id, message.from_, core.term, context=message.context),
     )
 
 
@@ -100,6 +101,5 @@ def handle_snapshot(core: Core, message: Message) -> None:
 
 
 def _acknowledge(core: Core, message: Message, index: int) -> None:
-    core.send(
-        Message(MessageKind.APPEND_RESPONSE, core.id, message.from_, core.term, index=index, context=message.context)
-    )
+    # By place: index, log_term, entries, commit, reject, reject_hint, context.
+    core.send(Message(APPEND_RESPONSE, core.id, message.from_, core.term, index, 0, (), 0, False, 0, message.context))

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from lictor_raft.confchange import LEAVE_JOINT, encode_conf_change, next_conf_state, require_member_ids
 from lictor_raft.errors import ConfChangeRefused, ProposalDropped, ReadDropped
-from lictor_raft.messages import NO_MEMBER, Entry, EntryKind, Message, MessageKind, ReadState, Role
-from lictor_raft.progress import ProgressState
+from lictor_raft.kinds import APPEND_RESPONSE, HEARTBEAT_RESPONSE, LEADER
+from lictor_raft.messages import NO_MEMBER, Entry, EntryKind, Message, MessageKind, ReadState
+from lictor_raft.progress import PROBE, REPLICATE, SNAPSHOT
 from lictor_raft.replication import broadcast_append, broadcast_heartbeat, send_append
-from lictor_raft.storage import payload_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,9 +81,9 @@ def append_entries(core: Core, kind: EntryKind, datas: Sequence[bytes]) -> int:
     log = core.log
     term, first = core.term, log.last_index() + 1
     log.append([Entry(term, index, kind, data) for index, data in enumerate(datas, first)])
-    acknowledgement = Message(MessageKind.APPEND_RESPONSE, core.id, core.id, term, index=first + len(datas) - 1)
+    acknowledgement = Message(APPEND_RESPONSE, core.id, core.id, term, first + len(datas) - 1)
     queue = core.messages_after_append
-    if queue and queue[-1].to == core.id and queue[-1].kind is MessageKind.APPEND_RESPONSE:
+    if queue and queue[-1].to == core.id and queue[-1].kind is APPEND_RESPONSE:
         # Both would be released by the same sync, and the later one says everything.
         queue.pop()
     core.send(acknowledgement)
@@ -113,11 +113,11 @@ def propose_conf_change(core: Core, change: ConfChange | ConfChanges) -> int:
     return index
 
 
-def after_apply(core: Core, applied: Sequence[Entry]) -> None:
-    """Entries were applied: their payload no longer counts, and a joint configuration may be ready to be left."""
+def after_apply(core: Core, size: int) -> None:
+    """Entries were applied: their `size` of payload no longer counts, and a joint configuration may be left now."""
     if core.uncommitted_bytes:
         # Entries of earlier leaders were never counted here.
-        core.uncommitted_bytes = max(0, core.uncommitted_bytes - payload_bytes(applied))
+        core.uncommitted_bytes = max(0, core.uncommitted_bytes - size)
     if core.tracker.conf_state.auto_leave:
         leave_joint_if_due(core)
 
@@ -128,7 +128,7 @@ def leave_joint_if_due(core: Core) -> None:
     Any leader does, whoever proposed the joint change. During a transfer the proposal is dropped: then the next leader
     makes it, or this one when the transfer has failed or another entry is applied.
     """
-    if core.role is Role.LEADER and core.tracker.conf_state.auto_leave and core.log.applied >= core.pending_conf_index:
+    if core.role is LEADER and core.tracker.conf_state.auto_leave and core.log.applied >= core.pending_conf_index:
         with suppress(ProposalDropped):
             propose_conf_change(core, LEAVE_JOINT)
 
@@ -143,7 +143,10 @@ def maybe_commit(core: Core) -> bool:
     leader commits within what it would still hold after a crash.
     """
     log = core.log
-    index = min(core.tracker.quorum_match(), log.durable_index())
+    match = core.tracker.quorum_match()
+    if match <= log.committed:
+        return False
+    index = min(match, log.durable_index())
     if index > log.committed and log.term_or_zero(index) == core.term:
         log.committed = index
         return True
@@ -174,17 +177,17 @@ def step(core: Core, message: Message) -> None:
             _after_commit(core)
             _leave_if_done(core)
         return  # removed, or not applied here yet
-    if kind is MessageKind.APPEND_RESPONSE:
+    if kind is APPEND_RESPONSE:
         _note_contact(core, peer, message)
         if message.reject:
             _handle_rejection(core, peer, message)
         else:
             _handle_acknowledgement(core, peer, message)
-    elif kind is MessageKind.HEARTBEAT_RESPONSE:
+    elif kind is HEARTBEAT_RESPONSE:
         _note_contact(core, peer, message)
         peer.paused = False
         # Sent even into a full window, and to a peer in PROBE that lacks nothing: the answer moves it on.
-        if peer.match < core.log.last_index() or peer.state is ProgressState.PROBE:
+        if peer.match < core.log.last_index() or peer.state is PROBE:
             send_append(core, message.from_)
     elif kind is MessageKind.TRANSFER_LEADER:
         transfer(core, message.from_)
@@ -205,7 +208,7 @@ def _handle_rejection(core: Core, peer: Progress, message: Message) -> None:
         # The follower has skipped its terms above ours; skip our terms above its hint (paper 5.3, last paragraphs).
         next_probe, _ = core.log.find_conflict_by_term(message.reject_hint, message.log_term)
     if peer.maybe_decrease_to(message.index, next_probe):
-        if peer.state is ProgressState.REPLICATE:
+        if peer.state is REPLICATE:
             peer.become_probe()
         send_append(core, message.from_)
 
@@ -213,11 +216,11 @@ def _handle_rejection(core: Core, peer: Progress, message: Message) -> None:
 def _handle_acknowledgement(core: Core, peer: Progress, message: Message) -> None:
     index = message.index
     # An old index still tells a probe that the logs agree there, when it confirms exactly what is known to match.
-    if not (peer.maybe_update(index) or (peer.match == index and peer.state is ProgressState.PROBE)):
+    if not (peer.maybe_update(index) or (peer.match == index and peer.state is PROBE)):
         return
-    if peer.state is ProgressState.PROBE:
+    if peer.state is PROBE:
         peer.become_replicate()
-    elif peer.state is ProgressState.SNAPSHOT:
+    elif peer.state is SNAPSHOT:
         if peer.match + 1 >= core.log.first_index():
             # The log can go on from here, with or without the snapshot that was sent.
             peer.become_probe()
@@ -231,9 +234,10 @@ def _handle_acknowledgement(core: Core, peer: Progress, message: Message) -> Non
         send_append(core, to)
     if to == core.id:
         return
-    while send_append(core, to, even_if_empty=False):
+    last = core.log.last_index()
+    while peer.next <= last and send_append(core, to, even_if_empty=False):
         pass  # one acknowledgement may make room for several appends
-    if to == core.transferee and peer.match == core.log.last_index():
+    if to == core.transferee and peer.match == last:
         _send_timeout_now(core, to)
     _leave_if_done(core)
 
@@ -245,7 +249,7 @@ def answer_may_wait(core: Core, message: Message) -> bool:
     not durable so far. It must not hold up a read, a transfer, or entries that the peer lacks.
     """
     if (
-        message.kind is not MessageKind.APPEND_RESPONSE
+        message.kind is not APPEND_RESPONSE
         or message.reject
         or message.term != core.term
         or core.transferee != NO_MEMBER
@@ -255,7 +259,7 @@ def answer_may_wait(core: Core, message: Message) -> bool:
         return False
     peer = core.tracker.progress.get(message.from_)
     log = core.log
-    if peer is None or peer.state is not ProgressState.REPLICATE or peer.next <= log.last_index():
+    if peer is None or peer.state is not REPLICATE or peer.next <= log.last_index():
         return False
     return message.index <= log.committed or log.durable_index() <= log.committed
 
@@ -346,14 +350,14 @@ def _send_timeout_now(core: Core, to: int) -> None:
 def report_unreachable(core: Core, member: int) -> None:
     """What was sent there last is probably lost: stop running ahead."""
     peer = core.tracker.progress.get(member)
-    if peer is not None and peer.state is ProgressState.REPLICATE:
+    if peer is not None and peer.state is REPLICATE:
         peer.become_probe()
 
 
 def report_snapshot(core: Core, member: int, *, ok: bool) -> None:
     """The snapshot was delivered, or was not; either way wait for the peer before sending more."""
     peer = core.tracker.progress.get(member)
-    if peer is None or peer.state is not ProgressState.SNAPSHOT:
+    if peer is None or peer.state is not SNAPSHOT:
         return
     if not ok:
         peer.pending_snapshot = 0

@@ -57,8 +57,10 @@ class RaftLog:
 
     def last_index(self) -> int:
         """The last index of the log, durable or not."""
-        last = self.unstable.last_index()
-        return self.storage.last_index() if last is None else last
+        unstable = self.unstable
+        if unstable.entries:
+            return unstable.offset + len(unstable.entries) - 1
+        return self.storage.last_index() if unstable.snapshot is None else unstable.snapshot.meta.index
 
     def durable_index(self) -> int:
         """The last index that would survive a crash now."""
@@ -71,14 +73,15 @@ class RaftLog:
             LogCompacted: below the first index - 1.
             LogUnavailable: above the last index.
         """
-        term = self.unstable.term(index)
+        unstable = self.unstable
+        if index < unstable.offset and unstable.snapshot is None:  # the usual case, before everything else is asked
+            return self.storage.term(index)
+        term = unstable.term(index)
         if term is not None:
             return term
-        if index >= self.unstable.offset:
+        if index >= unstable.offset:
             raise LogUnavailable(f"index {index} is above the last index {self.last_index()}")
-        if self.unstable.snapshot is not None:
-            raise LogUnavailable(f"index {index} lies before the snapshot that is being installed")
-        return self.storage.term(index)
+        raise LogUnavailable(f"index {index} lies before the snapshot that is being installed")
 
     def term_or_zero(self, index: int) -> int:
         """The term of an entry, or 0 where the log does not know it."""

@@ -16,6 +16,7 @@ Always 0 <= match < next. This module decides nothing about terms or votes.
 """
 
 from enum import Enum
+from typing import Final
 
 from lictor_raft.inflights import Inflights
 
@@ -26,6 +27,11 @@ class ProgressState(Enum):
     PROBE = "probe"
     REPLICATE = "replicate"
     SNAPSHOT = "snapshot"
+
+
+PROBE: Final = ProgressState.PROBE  # for what runs with every message, as in `kinds`
+REPLICATE: Final = ProgressState.REPLICATE
+SNAPSHOT: Final = ProgressState.SNAPSHOT
 
 
 class Progress:
@@ -50,7 +56,7 @@ class Progress:
         self.next = next_index
         self.inflights = inflights
         self.is_learner = is_learner
-        self.state = ProgressState.PROBE
+        self.state = PROBE
         self.pending_snapshot = 0
         self.recent_active = False
         self.paused = False
@@ -67,36 +73,36 @@ class Progress:
     def become_probe(self) -> None:
         """Guess anew: after the pending snapshot if there is one, else after the match."""
         next_index = max(self.match, self.pending_snapshot) + 1
-        self._enter(ProgressState.PROBE)
+        self._enter(PROBE)
         self.next = next_index
         self.sent_commit = min(self.sent_commit, next_index - 1)
 
     def become_replicate(self) -> None:
         """The match is confirmed: stream from there."""
-        self._enter(ProgressState.REPLICATE)
+        self._enter(REPLICATE)
         self.next = self.match + 1
 
     def become_snapshot(self, index: int) -> None:
         """A snapshot that covers `index` is on its way."""
-        self._enter(ProgressState.SNAPSHOT)
+        self._enter(SNAPSHOT)
         self.pending_snapshot = index
         self.next = index + 1
         self.sent_commit = index
 
     def is_paused(self) -> bool:
         """Whether nothing may be sent until the peer is heard of."""
-        return self.paused or self.state is ProgressState.SNAPSHOT
+        return self.paused or self.state is SNAPSHOT
 
     def sent_entries(self, count: int, size: int) -> None:
         """Account for an append with `count` entries of `size` payload bytes."""
         if count == 0:
             return
-        if self.state is ProgressState.REPLICATE:
+        if self.state is REPLICATE:
             self.next += count
             self.inflights.add(self.next - 1, size)
             self.paused = self.inflights.full()
         else:
-            assert self.state is ProgressState.PROBE, "an append was sent to a peer that waits for a snapshot"
+            assert self.state is PROBE, "an append was sent to a peer that waits for a snapshot"
             self.paused = True
 
     def can_bump_commit(self, commit: int) -> bool:
@@ -114,7 +120,7 @@ class Progress:
 
     def maybe_decrease_to(self, rejected: int, match_hint: int) -> bool:
         """The peer rejected an append that followed `rejected`; False if the rejection is stale."""
-        if self.state is ProgressState.REPLICATE:
+        if self.state is REPLICATE:
             if rejected <= self.match:
                 return False
             self.next = self.match + 1

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lictor_raft.errors import LogUnavailable, SnapshotUnavailable
-from lictor_raft.messages import Entry, Message, MessageKind
-from lictor_raft.progress import ProgressState
+from lictor_raft.kinds import APPEND, HEARTBEAT
+from lictor_raft.kinds import SNAPSHOT as SNAPSHOT_MESSAGE
+from lictor_raft.messages import Entry, Message
+from lictor_raft.progress import REPLICATE, SNAPSHOT
 
 if TYPE_CHECKING:
     from lictor_raft.core import Core
@@ -30,7 +32,7 @@ def send_append(core: Core, to: int, *, even_if_empty: bool = True) -> bool:
         Whether anything was sent.
     """
     peer = core.tracker.progress[to]
-    if peer.is_paused():
+    if peer.paused or peer.state is SNAPSHOT:
         return False
     log = core.log
     previous = peer.next - 1
@@ -40,7 +42,7 @@ def send_append(core: Core, to: int, *, even_if_empty: bool = True) -> bool:
         previous_term = log.term(previous)
         # Into a full window only empty appends go. They keep a peer alive whose whole window was lost: it answers with
         # a rejection or an acknowledgement, and either clears the window.
-        if peer.state is not ProgressState.REPLICATE or not peer.inflights.full():
+        if peer.state is not REPLICATE or not peer.inflights.full():
             entries, size = log.entries(peer.next, core.config.entries_bytes_per_message_max)
     except LogUnavailable:
         return _send_snapshot(core, to, peer)
@@ -48,19 +50,23 @@ def send_append(core: Core, to: int, *, even_if_empty: bool = True) -> bool:
         return False
     core.rounds.start_if_due(core.now)
     core.send(
+        # By place (index, log_term, entries, commit, reject, reject_hint, context); by name it takes four times as long
         Message(
-            MessageKind.APPEND,
+            APPEND,
             core.id,
             to,
             core.term,
-            index=previous,
-            log_term=previous_term,
-            entries=entries,
-            commit=log.committed,
-            context=core.rounds.newest,
+            previous,
+            previous_term,
+            entries,
+            log.committed,
+            False,
+            0,
+            core.rounds.newest,
         )
     )
-    peer.sent_entries(len(entries), size)
+    if entries:
+        peer.sent_entries(len(entries), size)
     peer.sent_commit = log.committed
     return True
 
@@ -75,7 +81,7 @@ def _send_snapshot(core: Core, to: int, peer: Progress) -> bool:
         return False
     peer.become_snapshot(snapshot.meta.index)
     core.rounds.start_if_due(core.now)
-    core.send(Message(MessageKind.SNAPSHOT, core.id, to, core.term, snapshot=snapshot, context=core.rounds.newest))
+    core.send(Message(SNAPSHOT_MESSAGE, core.id, to, core.term, snapshot=snapshot, context=core.rounds.newest))
     return True
 
 
@@ -89,5 +95,5 @@ def broadcast_heartbeat(core: Core) -> None:
             continue
         # A peer may hold other entries above its match: it must not commit those.
         commit = min(peer.match, committed)
-        core.send(Message(MessageKind.HEARTBEAT, core.id, member, core.term, commit=commit, context=core.rounds.newest))
+        core.send(Message(HEARTBEAT, core.id, member, core.term, commit=commit, context=core.rounds.newest))
         peer.sent_commit = max(peer.sent_commit, commit)

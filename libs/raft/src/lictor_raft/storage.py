@@ -65,6 +65,8 @@ def payload_bytes(entries: Sequence[Entry]) -> int:
 
 def cut_to_bytes(entries: Sequence[Entry], bytes_max: int) -> Sequence[Entry]:
     """The longest prefix within `bytes_max` of payload, but at least one entry."""
+    if payload_bytes(entries) <= bytes_max:  # the usual case, in a third of the time
+        return entries
     for count, size in enumerate(accumulate([len(entry.data) for entry in entries])):
         if size > bytes_max:
             return entries[: max(1, count)]
@@ -116,11 +118,12 @@ class MemoryStorage:
 
     def entries(self, low: int, high: int, bytes_max: int) -> Sequence[Entry]:
         """See `Storage`."""
-        if low <= self._base:
-            raise LogCompacted(f"index {low} is compacted, the log starts after {self._base}")
-        if high > self.last_index() + 1:
+        base = self._base
+        if low <= base:
+            raise LogCompacted(f"index {low} is compacted, the log starts after {base}")
+        if high > base + len(self._entries) + 1:
             raise LogUnavailable(f"index {high - 1} is above the last index {self.last_index()}")
-        return cut_to_bytes(self._entries[low - self._base - 1 : high - self._base - 1], bytes_max)
+        return cut_to_bytes(self._entries[low - base - 1 : high - base - 1], bytes_max)
 
     def snapshot(self) -> Snapshot:
         """See `Storage`."""

@@ -22,7 +22,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lictor_raft import leader
-from lictor_raft.messages import LOCAL_APPEND, LOCAL_APPLY, Entry, HardState, Message, MessageKind, Snapshot
+from lictor_raft.kinds import STORAGE_APPEND, STORAGE_APPEND_RESPONSE, STORAGE_APPLY, STORAGE_APPLY_RESPONSE
+from lictor_raft.messages import LOCAL_APPEND, LOCAL_APPLY, Entry, HardState, Message, Snapshot
 from lictor_raft.storage import payload_bytes
 
 if TYPE_CHECKING:
@@ -41,15 +42,22 @@ def append_message(
     if core.log.unstable.entries or snapshot is not None:
         # Before the own acknowledgement: a leader commits what it knows to be durable.
         responses = [_attestation(core, snapshot), *responses]
+    # By place, as in `replication.send_append`.
     return Message(
-        MessageKind.STORAGE_APPEND,
+        STORAGE_APPEND,
         core.id,
         LOCAL_APPEND,
         core.term,
-        entries=entries,
-        snapshot=snapshot,
-        hard_state=hard_state,
-        responses=tuple(responses),
+        0,
+        0,
+        entries,
+        0,
+        False,
+        0,
+        0,
+        snapshot,
+        hard_state,
+        tuple(responses),
     )
 
 
@@ -59,33 +67,29 @@ def _attestation(core: Core, snapshot: Snapshot | None) -> Message:
         last = core.log.unstable.entries[-1]
         index, log_term = last.index, last.term
     return Message(
-        MessageKind.STORAGE_APPEND_RESPONSE,
-        LOCAL_APPEND,
-        core.id,
-        core.term,
-        index=index,
-        log_term=log_term,
-        snapshot=snapshot,
+        STORAGE_APPEND_RESPONSE, LOCAL_APPEND, core.id, core.term, index, log_term, (), 0, False, 0, 0, snapshot
     )
 
 
 def apply_message(core: Core, committed: Sequence[Entry]) -> Message:
     """What the state machine has to do now. Its answer bears no term: what is committed is so in every term."""
     entries = tuple(committed)
-    answer = Message(MessageKind.STORAGE_APPLY_RESPONSE, LOCAL_APPLY, core.id, 0, entries=entries)
-    return Message(MessageKind.STORAGE_APPLY, core.id, LOCAL_APPLY, 0, entries=entries, responses=(answer,))
+    answer = Message(STORAGE_APPLY_RESPONSE, LOCAL_APPLY, core.id, 0, 0, 0, entries)
+    return Message(STORAGE_APPLY, core.id, LOCAL_APPLY, 0, 0, 0, entries, 0, False, 0, 0, None, None, (answer,))
 
 
 def step(core: Core, message: Message) -> None:
     """Take an answer of the log writer or of the state machine."""
-    if message.kind is MessageKind.STORAGE_APPEND_RESPONSE:
+    if message.kind is STORAGE_APPEND_RESPONSE:
         if message.index and message.term == core.term:
             core.log.unstable.stable_to(message.index, message.log_term)
         if message.snapshot is not None:
             # Whatever the term: a snapshot holds only what is committed.
             installed(core, message.snapshot)
-    elif message.kind is MessageKind.STORAGE_APPLY_RESPONSE:
-        applied(core, message.entries, payload_bytes(message.entries))
+    elif message.kind is STORAGE_APPLY_RESPONSE:
+        size = payload_bytes(message.entries)
+        core.log.applied_to(message.entries[-1].index, size)
+        leader.after_apply(core, size)
 
 
 def installed(core: Core, snapshot: Snapshot) -> None:
@@ -94,7 +98,7 @@ def installed(core: Core, snapshot: Snapshot) -> None:
     core.log.applied_to(max(core.log.applied, snapshot.meta.index))
 
 
-def applied(core: Core, entries: Sequence[Entry], size: int = 0) -> None:
-    """Entries were applied; `size` of payload is no longer being applied."""
-    core.log.applied_to(entries[-1].index, size)
-    leader.after_apply(core, entries)
+def applied(core: Core, entries: Sequence[Entry]) -> None:
+    """Entries were applied, without asynchronous storage: no payload was counted as being applied."""
+    core.log.applied_to(entries[-1].index)
+    leader.after_apply(core, payload_bytes(entries))

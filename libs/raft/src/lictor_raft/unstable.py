@@ -25,14 +25,6 @@ class Unstable:
         self.snapshot: Snapshot | None = None
         self.snapshot_in_progress = False
 
-    def last_index(self) -> int | None:
-        """The last index here, or None if the storage knows better."""
-        if self.entries:
-            return self.offset + len(self.entries) - 1
-        if self.snapshot is not None:
-            return self.snapshot.meta.index
-        return None
-
     def term(self, index: int) -> int | None:
         """The term of an index, or None if it is not here."""
         position = index - self.offset
