@@ -48,6 +48,7 @@ _BEGIN = struct.Struct("<QQQIII16s")
 _BEGIN_MARKER = b"LICTOR-WAL-BEGIN"
 _COMMIT = struct.Struct("<QI8s")
 _COMMIT_MARKER = b"COMMITED"
+_BATCH_BEGIN, _BATCH_COMMIT = RecordKind.BATCH_BEGIN, RecordKind.BATCH_COMMIT
 BEGIN_BYTES = 64
 COMMIT_BYTES = 32
 _MARKER_OFFSET = BEGIN_BYTES - len(_BEGIN_MARKER)
@@ -107,13 +108,15 @@ def encode_batch(
         parts.append(encode_truncate(truncate_from))
     if snapshot_mark is not None:
         parts.append(encode_snapshot_mark(snapshot_mark))
-    first = entries[0].index if entries else 0
-    if entries and first < 1:
-        raise ValueError(f"entry index: {first}, must be at least 1")
-    for place, entry in enumerate(entries):
-        if entry.index != first + place:
-            raise ValueError(f"entry index: {entry.index} follows {first + place - 1}, must be {first + place}")
-        parts.append(encode_entry(entry))
+    first = last = 0
+    if entries:
+        first, last = entries[0].index, entries[-1].index
+        if first < 1:
+            raise ValueError(f"entry index: {first}, must be at least 1")
+        for index, entry in enumerate(entries, first):
+            if entry.index != index:
+                raise ValueError(f"entry index: {entry.index} follows {index - 1}, must be {index}")
+            parts.append(encode_entry(entry))
     own_state = None
     if hard_state is not None:
         parts.append(encode_hard_state(hard_state))
@@ -121,7 +124,6 @@ def encode_batch(
     body = b"".join(parts)
     if framed_bytes(len(body)) > BATCH_BYTES_MAX:
         raise ValueError(f"batch of {len(body)} bytes: at most {BATCH_BYTES_MAX} with its frame")
-    last = entries[-1].index if entries else 0
     return EncodedBatch(body, first, last, truncate_from or 0, snapshot_mark, own_state)
 
 
@@ -175,12 +177,9 @@ def frame(body: bytes, *, position: int, sequence: int, durable: int) -> bytes:
     total = framed_bytes(len(body))
     padded = body + bytes(total - BEGIN_BYTES - COMMIT_BYTES - len(body))
     sparse = _sparse_sectors(padded, position + BEGIN_BYTES)
-    begin = encode(
-        RecordKind.BATCH_BEGIN, _BEGIN.pack(position, sequence, durable, total, len(body), sparse, _BEGIN_MARKER)
-    )
-    checksum = crc32c(padded, crc32c(begin))
-    commit = encode(RecordKind.BATCH_COMMIT, _COMMIT.pack(sequence, checksum, _COMMIT_MARKER))
-    return b"".join((begin, padded, commit))
+    begin = encode(_BATCH_BEGIN, _BEGIN.pack(position, sequence, durable, total, len(body), sparse, _BEGIN_MARKER))
+    checked = begin + padded
+    return checked + encode(_BATCH_COMMIT, _COMMIT.pack(sequence, crc32c(checked), _COMMIT_MARKER))
 
 
 def read_batch(data: bytes, position: int, sequence: int) -> Batch | Flaw:

@@ -90,9 +90,13 @@ def _sorted_by_remedy(what: str, path: str) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise DiskFull(f"{what} {path}: no room left on the device ({error.strerror})") from error
-        raise StorageFailed(f"{what} {path}: {error.strerror or error}") from error
+        raise _by_remedy(error, what, path) from error
+
+
+def _by_remedy(error: OSError, what: str, path: str) -> StorageError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull(f"{what} {path}: no room left on the device ({error.strerror})")
+    return StorageFailed(f"{what} {path}: {error.strerror or error}")
 
 
 class RealFile:
@@ -133,15 +137,15 @@ class RealFile:
 
     def pwrite_durably(self, data: bytes, offset: int) -> None:
         """As `File.pwrite_durably`: one system call less, and one turn less in which to wait for the interpreter."""
+        try:  # with every round: entering `_sorted_by_remedy` alone takes 1 us
+            done = os.pwritev(self._fd, (data,), offset, os.RWF_DSYNC)
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:  # said before anything is written, by file systems without it
+                raise _by_remedy(error, "write", self._path) from error
+            done = 0
+        if done == len(data):
+            return
         with _sorted_by_remedy("write", self._path):
-            try:
-                done = os.pwritev(self._fd, (data,), offset, os.RWF_DSYNC)
-            except OSError as error:
-                if error.errno != errno.EOPNOTSUPP:  # said before anything is written, by file systems without it
-                    raise
-                done = 0
-            if done == len(data):
-                return
             self._continue(data, offset, done)
             os.fdatasync(self._fd)
 

@@ -46,10 +46,15 @@ class LogStorage(MemoryStorage):
         """See `MemoryStorage`."""
         if not entries:
             return
-        replaced = self._entries[max(0, entries[0].index - self._base - 1) :]
-        before = len(self._entries) - len(replaced)
+        before = len(self._entries)
+        offset = entries[0].index - self._base - 1
+        if offset < before:
+            offset = max(0, offset)
+            self.bytes -= _memory_bytes(self._entries[offset:])
+            before = offset
         super().append(entries)
-        self.bytes += _memory_bytes(self._entries[before:]) - _memory_bytes(replaced)
+        added = entries if len(self._entries) == before + len(entries) else self._entries[before:]
+        self.bytes += _memory_bytes(added)
 
     def compact(self, index: int) -> None:
         """See `MemoryStorage`."""

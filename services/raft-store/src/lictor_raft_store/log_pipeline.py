@@ -91,8 +91,9 @@ class LogPipeline:
             StorageError: an append failed: the member must stop.
         """
         answers: list[Message] = []
-        while self._begun and self._begun[0].ended:
-            begun = self._begun.popleft()
+        waiting = self._begun
+        while waiting and waiting[0].ended:
+            begun = waiting.popleft()
             if begun.failure is not None:
                 raise begun.failure
             answers += begun.responses

@@ -125,7 +125,8 @@ class LogWriter:
         )
 
     def _write_in_place(self, batch: EncodedBatch) -> StorageError | ValueError | None:
-        began, failure = self._clock(), self._attempt(lambda: self._wal.write([batch], sync=True))
+        began = self._clock()
+        failure = self._attempt(partial(self._wal.write, (batch,), sync=True))
         if failure is None:
             self._note_sync(self._clock() - began)
         else:
