@@ -96,11 +96,11 @@ class StoreMember:
         world, epoch = self._world, self.machine.store.epoch
         if batch.restored_at:
             self.held.take()
-            await self.feed.announce_restore(epoch, batch.restored_at)
+            self.feed.announce_restore(epoch, batch.restored_at)
         entries, told = world.dice.choice((1, CROWD)), world.dice.choice((frozenset(), frozenset({"proposer"})))
         due = self.held.add(batch.streams, entries, told, world.loop.now)
         world.counts["rounds held"] += bool(self.held)
-        await self.feed.publish(self.feed.encode(epoch, due))
+        self.feed.publish(self.feed.encode(epoch, due))
         if self.held:
             held_by = self.held
             world.loop.call_later(
@@ -108,7 +108,7 @@ class StoreMember:
             )
 
     async def publish_held(self):
-        await self.feed.publish(self.feed.encode(self.machine.store.epoch, self.held.take()))
+        self.feed.publish(self.feed.encode(self.machine.store.epoch, self.held.take()))
 
 
 class ViewProcess:
@@ -206,7 +206,7 @@ class FeedWorld:
         while True:
             one = self.leader
             await one.publish_held()
-            await one.feed.beacon(one.machine.store, self.term, one.member_id, members, "", ())
+            one.feed.beacon(one.machine.store, self.term, one.member_id, members, "", ())
             await asyncio.sleep(0.25)
 
     # -- a run

@@ -91,7 +91,7 @@ def test_a_feed_that_is_ahead_of_the_commit_is_found(monkeypatch):
             entries, _ = log.entries(machine.applied + 1, 1 << 30)
             batch = ahead.apply(entries, want_results=False)
             encoded = self._feed.encode(ahead.store.epoch, batch.streams)
-            forget(asyncio.ensure_future(self._feed.publish(encoded)))
+            self._feed.publish(encoded)
 
     monkeypatch.setattr(StoreApi, "_propose", propose_and_tell)
     assert "on the feed before anybody has applied it" in next(findings())

@@ -94,11 +94,11 @@ class _Watched:
         """As `Host.take_in`."""
         self._host.take_in(now)
 
-    async def entries_applied(self, entries: Sequence[Entry], batch: AppliedBatch) -> None:
+    def entries_applied(self, entries: Sequence[Entry], batch: AppliedBatch) -> None:
         """As `Host.entries_applied`."""
         self._look()
         self._process.oracle.saw_applied(self._process.room.name, entries, self._driver.machine)
-        await self._host.entries_applied(entries, batch)
+        self._host.entries_applied(entries, batch)
 
     def role_changed(self, role: Role) -> None:
         """As `Host.role_changed`."""
@@ -108,10 +108,10 @@ class _Watched:
         """As `Host.reads_confirmed`."""
         self._host.reads_confirmed(confirmed, dropped)
 
-    async def flush(self, now: float) -> None:
+    def flush(self, now: float) -> None:
         """As `Host.flush`; the end of a turn of the loop."""
         self._look()
-        await self._host.flush(now)
+        self._host.flush(now)
 
     def _look(self) -> None:
         self._observation = self._process.oracle.saw_node(self._driver.node, self._observation)

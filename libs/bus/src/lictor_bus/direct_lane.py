@@ -234,10 +234,14 @@ class DirectLane:
 
     async def publish(self, member_id: int, verb: str, data: bytes) -> None:
         """Send to one member, directly or over NATS; dropped when its connection is full."""
+        self.publish_now(member_id, verb, data)
+
+    def publish_now(self, member_id: int, verb: str, data: bytes) -> None:
+        """As `publish`."""
         link = self._link(member_id)
         if link is None:
             self.fell_back += 1
-            await self._fallback.publish(member_id, verb, data)
+            self._fallback.publish_now(member_id, verb, data)
         else:
             self.sent += 1
             link.send(Kind.MESSAGE, VERBS.index(verb), 0, data)

@@ -25,6 +25,9 @@ class Lane(Protocol):
     async def publish(self, member_id: int, verb: str, data: bytes) -> None:
         """Send to one member; lost when it cannot be sent now."""
 
+    def publish_now(self, member_id: int, verb: str, data: bytes) -> None:
+        """As `publish`, for callers that cannot wait, or send so often that a coroutine each time would count."""
+
     async def request(self, member_id: int, verb: str, data: bytes, timeout_s: float) -> bytes:
         """Send and wait for one answer.
 
@@ -55,6 +58,10 @@ class NatsLane:
     async def publish(self, member_id: int, verb: str, data: bytes) -> None:
         """Send to one member."""
         await self._bus.publish(subjects.member(self._cluster(), member_id, verb), data)
+
+    def publish_now(self, member_id: int, verb: str, data: bytes) -> None:
+        """Send to one member."""
+        self._bus.publish_now(subjects.member(self._cluster(), member_id, verb), data)
 
     async def request(self, member_id: int, verb: str, data: bytes, timeout_s: float) -> bytes:
         """Send and wait for one answer."""

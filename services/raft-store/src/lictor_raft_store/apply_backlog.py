@@ -12,7 +12,8 @@ To the core this is a state machine that is slow (`lictor_raft.storage_writes`).
 
 from collections.abc import Sequence
 
-from lictor_raft import EntryKind, Message
+from lictor_raft import Message
+from lictor_raft.kinds import NORMAL
 
 ENTRIES_MAX = 256
 """Entries that may wait: some five milliseconds of work, for which everything else on the loop waits in turn."""
@@ -27,12 +28,13 @@ class ApplyBacklog:
 
     def take(self, committed: Sequence[Message], *, may_wait: bool) -> list[Message]:
         """Take what is committed; what is to be applied now, in order."""
-        normal = EntryKind.NORMAL
         for message in committed:
             self._held.append(message)
             self._entries += len(message.entries)
-            if may_wait and any(entry.kind is not normal for entry in message.entries):
-                may_wait = False
+            if may_wait:
+                for entry in message.entries:
+                    if entry.kind is not NORMAL:
+                        may_wait = False
         return [] if may_wait and self._entries < ENTRIES_MAX else self.release()
 
     def release(self) -> list[Message]:

@@ -9,7 +9,8 @@ To the core this is a network that is late or loses a message, which it bears. P
 
 from collections.abc import Sequence
 
-from lictor_raft import Message, MessageKind
+from lictor_raft import Message
+from lictor_raft.kinds import APPEND
 
 
 class CommitNews:
@@ -22,7 +23,7 @@ class CommitNews:
         """Which of these go out now; of the others the newest to each peer is kept."""
         out: list[Message] = []
         for message in messages:
-            if message.kind is MessageKind.APPEND:
+            if message.kind is APPEND:
                 if not message.entries:
                     self._held[message.to] = message
                     continue

@@ -62,7 +62,7 @@ class HeldChanges:
             else:
                 held.last = changes.last
                 held.groups += changes.groups
-            self._bytes += sum(len(encoded) for _, encoded in changes.groups)
+            self._bytes += sum([len(encoded) for _, encoded in changes.groups])
         if entries < CROWD or self._bytes > BYTES_MAX or self.due(now):
             return self.take()
         if "all" in self._streams and (not told or not told <= self._told):

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from lictor_raft import Entry, EntryKind
+from lictor_raft import Entry
+from lictor_raft.kinds import NORMAL
 from lictor_state import Change, CodecError, Store, apply, apply_noop
 from lictor_state.codec import GroupEncoder, decode_envelope
 from lictor_state.commands import RaiseLevel
@@ -70,32 +71,33 @@ class Machine:
         store = self.store
         before, level = dict(store.meta.stream_last), store.level
         batch = AppliedBatch({}, {})
-        encoder, normal = GroupEncoder(), EntryKind.NORMAL
+        results, streams, encode = batch.results, batch.streams, GroupEncoder().encode
         for entry in entries:
-            assert entry.index == self.applied + 1, f"entry {entry.index} after {self.applied}"
-            if entry.kind is not normal or not entry.data:
-                apply_noop(store, entry.index)
+            raft_index, data = entry.index, entry.data
+            assert raft_index == self.applied + 1, f"entry {raft_index} after {self.applied}"
+            if entry.kind is not NORMAL or not data:
+                apply_noop(store, raft_index)
             else:
-                envelope = decode_envelope(entry.data)
+                envelope = decode_envelope(data)
                 if type(envelope.command) is RaiseLevel:
                     _check_level(envelope.command)
-                done = apply(store, entry.index, envelope)
+                done = apply(store, raft_index, envelope)
+                index, changes = done.index, done.changes
                 if want_results:
-                    batch.results[entry.index] = (entry.term, done.index, _results.encode(done.result))
+                    results[raft_index] = (entry.term, index, _results.encode(done.result))
                 if done.restored:
-                    batch.streams, batch.restored_at, batch.changes = {}, done.index, []
-                    before = dict.fromkeys(STREAMS, done.index)
-                if done.changes:
+                    batch.streams, batch.restored_at, batch.changes = {}, index, []
+                    streams, before = batch.streams, dict.fromkeys(STREAMS, index)
+                if changes:
                     if want_results:
-                        batch.changes += done.changes
-                    index = done.index
-                    for stream, encoded in encoder.encode(index, done.changes).items():
-                        changed = batch.streams.get(stream)
+                        batch.changes += changes
+                    for stream, encoded in encode(index, changes).items():
+                        changed = streams.get(stream)
                         if changed is None:
-                            changed = batch.streams[stream] = StreamChanges(before.get(stream, 0), 0)
+                            changed = streams[stream] = StreamChanges(before.get(stream, 0), 0)
                         changed.last = index
                         changed.groups.append((index, encoded))
-            self.applied = entry.index
+            self.applied = raft_index
         batch.level_raised = store.level != level
         return batch
 

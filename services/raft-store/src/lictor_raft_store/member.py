@@ -216,7 +216,7 @@ async def _open_storage(
     loaded = load_newest(snapshots)
     room = LogRoom(wal, _segment_bytes(settings))
     snapshot = loaded[0] if loaded else None
-    durable = await open_log(writer, recovered, founders, snapshot, room, metrics.sync_seconds.observe)
+    durable = await open_log(writer, recovered, founders, snapshot, room, metrics.sync_seconds.add)
     if loaded is not None:
         return durable, snapshots, Machine(loaded[1], loaded[0].meta.index)
     applied = FOUNDING_INDEX if founders.voters else 0

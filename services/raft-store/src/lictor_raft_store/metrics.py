@@ -7,12 +7,12 @@ class StoreMetrics:
     """The metrics of one member."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self.applied = metrics.counter("entries_applied_total", "Log entries applied to the state.")
+        self.applied = metrics.count("entries_applied_total", "Log entries applied to the state.")
         self.leader = metrics.gauge("leader_count", "1 while this member leads.")
         self.term = metrics.gauge("term_index", "The current Raft term.")
         self.commit = metrics.gauge("commit_index", "The Raft commit index.")
         self.store_index = metrics.gauge("store_index", "The store index applied.")
-        self.sync_seconds = metrics.histogram("sync_seconds", "Duration of one durable write of the log.")
+        self.sync_seconds = metrics.spans("sync_seconds", "Duration of one durable write of the log.")
         self.session_timers = metrics.gauge("session_timers_count", "Sessions whose TTL this leader counts.")
         self.sessions_expired = metrics.counter("sessions_expired_total", "Sessions that this leader let expire.")
         self.decisions_held = metrics.gauge("decisions_held_count", "1 while this leader's brake holds failures.")

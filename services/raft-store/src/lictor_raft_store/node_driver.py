@@ -21,9 +21,7 @@ from lictor_raft import (
     ConfChange,
     ConfChanges,
     Entry,
-    EntryKind,
     Message,
-    MessageKind,
     Observation,
     ProposalDropped,
     RawNode,
@@ -33,6 +31,7 @@ from lictor_raft import (
     check_invariants,
     decode_conf_change,
 )
+from lictor_raft.kinds import LEADER, NORMAL, SNAPSHOT
 from lictor_raft_store.apply_backlog import ApplyBacklog
 from lictor_raft_store.commit_news import CommitNews
 from lictor_raft_store.durable_log import DurableLog
@@ -52,7 +51,7 @@ log = structlog.get_logger()
 class Transport(Protocol):
     """Carries Raft messages to other members."""
 
-    async def send(self, messages: Sequence[Message]) -> None:
+    def send(self, messages: Sequence[Message]) -> None:
         """Send, without waiting for anybody; what is lost is lost."""
 
 
@@ -75,7 +74,7 @@ class Host(Protocol):
     def take_in(self, now: float) -> None:
         """Hand the core what proposers and readers want."""
 
-    async def entries_applied(self, entries: Sequence[Entry], batch: AppliedBatch) -> None:
+    def entries_applied(self, entries: Sequence[Entry], batch: AppliedBatch) -> None:
         """Answer and publish what has just been applied."""
 
     def role_changed(self, role: Role) -> None:
@@ -84,7 +83,7 @@ class Host(Protocol):
     def reads_confirmed(self, confirmed: Sequence[ReadState], dropped: Sequence[int]) -> None:
         """Quorum rounds for reads have ended."""
 
-    async def flush(self, now: float) -> None:
+    def flush(self, now: float) -> None:
         """Send what may be sent now: due answers and beacons."""
 
     @property
@@ -111,7 +110,7 @@ class NodeDriver:
         self._tick_s = tick_s
         self._inbox: list[Message] = []
         self._steps: list[Callable[[], None]] = []
-        self._wake = asyncio.Event()
+        self._sleeping: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._pipeline = LogPipeline(durable, self._install, self._log_ended)
         self._news = CommitNews()
@@ -134,23 +133,25 @@ class NodeDriver:
         if len(self._inbox) < INBOX_MESSAGES_MAX:
             self._inbox += messages
             if self._pipeline.has_ended or not all(map(self.node.may_wait, messages)):
-                self._wake.set()
+                self.wake()
         else:
             self.inbox_dropped += len(messages)
 
     def _log_ended(self) -> None:
         """An append of our own has ended."""
         if self._inbox or not self.node.own_write_may_wait():
-            self._wake.set()
+            self.wake()
 
     def post(self, step: Callable[[], None]) -> None:
         """Run `step` inside the loop, between two Readys."""
         self._steps.append(step)
-        self._wake.set()
+        self.wake()
 
     def wake(self) -> None:
         """There is something to take in."""
-        self._wake.set()
+        sleeping = self._sleeping
+        if sleeping is not None and not sleeping.done():
+            sleeping.set_result(None)
 
     async def change_members(self, change: ConfChange | ConfChanges) -> bool:
         """Have the configuration changed, as leader; whether this leader saw the change applied."""
@@ -197,24 +198,17 @@ class NodeDriver:
         next_tick = self.clock() + self._tick_s
         try:
             while True:
-                if not self._has_work():
-                    await self._sleep(next_tick - self.clock())
+                if not self._has_work() and (left_s := next_tick - self.clock()) > 0:
+                    await self._sleep(left_s)
                 now = self.clock()
-                next_tick = max(next_tick, now - TICKS_LATE_MAX_S)
                 if now >= next_tick:
-                    await self._send_now(self._news.release())
-                    await self._apply_all(self._backlog.release())
-                while now >= next_tick:
-                    self.node.tick(now)
-                    next_tick += self._tick_s
-                await self._take_in(now)
-                while self.node.has_ready():
-                    await self._work_off()
-                    await self._deliver(self._pipeline.ended())
-                    self._step_messages(self.clock())
-                if not self._pipeline.under_way:
-                    await self._apply_all(self._backlog.release())
-                await self._host.flush(self.clock())
+                    next_tick = max(next_tick, now - TICKS_LATE_MAX_S)
+                    self._send_now(self._news.release())
+                    self._apply_all(self._backlog.release())
+                    while now >= next_tick:
+                        self.node.tick(now)
+                        next_tick += self._tick_s
+                self._turn(now)
         finally:
             if self._alarm is not None:
                 self._alarm.cancel()
@@ -226,23 +220,43 @@ class NodeDriver:
             self._inbox or self._steps or self._host.waiting or self._pipeline.has_ended or self.node.has_ready()
         )
 
-    async def _sleep(self, seconds: float) -> None:
-        self._wake.clear()
-        if seconds <= 0:
-            return
+    def _sleep(self, seconds: float) -> asyncio.Future[None]:
+        """Until `wake`, and for so many seconds at most; a bare future costs a third of an `asyncio.Event`."""
+        loop = asyncio.get_running_loop()
         if self._alarm is None:  # it stands until its tick: the loop comes here many times before that
-            self._alarm = asyncio.get_running_loop().call_later(seconds, self._ring)
-        await self._wake.wait()
+            self._alarm = loop.call_later(seconds, self._ring)
+        self._sleeping = loop.create_future()
+        return self._sleeping
 
     def _ring(self) -> None:
         self._alarm = None
-        self._wake.set()
+        self.wake()
 
-    async def _take_in(self, now: float) -> None:
-        await self._deliver(self._pipeline.ended())
-        steps, self._steps = self._steps, []
-        for step in steps:
-            step()
+    def _turn(self, now: float) -> None:
+        """Take in what has arrived, and work off what the core makes of it.
+
+        Nothing in here awaits: to send is to hand over, and a coroutine that never waits costs half a microsecond, a
+        dozen of them per round.
+        """
+        node, pipeline = self.node, self._pipeline
+        self._take_in(now)
+        while node.has_ready():
+            self._work_off()
+            if pipeline.has_ended:
+                self._deliver(pipeline.ended())
+            if self._inbox:
+                self._step_messages(self.clock())
+        if not pipeline.under_way:
+            self._apply_all(self._backlog.release())
+        self._host.flush(self.clock())
+
+    def _take_in(self, now: float) -> None:
+        if self._pipeline.has_ended:
+            self._deliver(self._pipeline.ended())
+        if self._steps:
+            steps, self._steps = self._steps, []
+            for step in steps:
+                step()
         self._step_messages(now)
         self._host.take_in(now)
 
@@ -251,7 +265,7 @@ class NodeDriver:
         for message in self.durable.room.admit(messages):
             self.node.step(message, now)
 
-    async def _deliver(self, answers: Sequence[Message]) -> None:
+    def _deliver(self, answers: Sequence[Message]) -> None:
         """Hand out what had to wait for the disk or the state: to this member's core, and to others."""
         if not answers:
             return
@@ -259,17 +273,17 @@ class NodeDriver:
         for answer in answers:
             if answer.to == own:
                 self.node.step(answer, now)
-        await self._send([answer for answer in answers if answer.to != own])
+        self._send([answer for answer in answers if answer.to != own])
 
-    async def _work_off(self) -> None:
+    def _work_off(self) -> None:
         """One Ready: send, begin the write, and apply what is committed while the disks sync."""
         ready = self.node.ready(self.clock())
         if ready.soft_state is not None:
-            await self._apply_all(self._backlog.release())
+            self._apply_all(self._backlog.release())
             self._host.role_changed(ready.soft_state.role)
-            if ready.soft_state.role is not Role.LEADER:
+            if ready.soft_state.role is not LEADER:
                 self._end_change(applied=False)
-                await self._send_now(self._news.release())
+                self._send_now(self._news.release())
         own_log: Message | None = None
         committed: list[Message] = []
         to_others: list[Message] = []
@@ -280,13 +294,13 @@ class NodeDriver:
                 committed.append(message)
             else:
                 to_others.append(message)
-        await self._send(to_others)  # first: the way to the others' disks and back is the longest
+        self._send(to_others)  # first: the way to the others' disks and back is the longest
         if own_log is not None:
             if own_log.snapshot is not None:
-                await self._apply_all(self._backlog.release())
+                self._apply_all(self._backlog.release())
             self._pipeline.begin(own_log, must_sync=ready.must_sync)
-        waits = self.node.role is not Role.LEADER and self._pipeline.under_way
-        await self._apply_all(self._backlog.take(committed, may_wait=waits))
+        waits = self.node.role is not LEADER and self._pipeline.under_way
+        self._apply_all(self._backlog.take(committed, may_wait=waits))
         if ready.read_states or ready.reads_dropped:
             self._host.reads_confirmed(ready.read_states, ready.reads_dropped)
         if self._check_invariants:
@@ -296,34 +310,33 @@ class NodeDriver:
         self.machine = self._snapshots.install(snapshot)
         self.feed_log.clear(self.machine.store.index)
 
-    async def _send(self, messages: Sequence[Message]) -> None:
+    def _send(self, messages: Sequence[Message]) -> None:
         if messages:
-            await self._send_now(self._news.sift(messages))
+            self._send_now(self._news.sift(messages))
 
-    async def _send_now(self, messages: Sequence[Message]) -> None:
+    def _send_now(self, messages: Sequence[Message]) -> None:
         if not messages:
             return
         plain = []
         for message in messages:
-            if message.kind is MessageKind.SNAPSHOT:
+            if message.kind is SNAPSHOT:
                 self._snapshots.offer(message)
             else:
                 plain.append(message)
-        await self._transport.send(plain)
+        self._transport.send(plain)
 
-    async def _apply_all(self, committed: Sequence[Message]) -> None:
+    def _apply_all(self, committed: Sequence[Message]) -> None:
         if not committed:
             return
         if len(committed) == 1:
-            await self._apply(committed[0].entries)
+            self._apply(committed[0].entries)
         else:
-            await self._apply([entry for message in committed for entry in message.entries])
-        await self._deliver([answer for message in committed for answer in message.responses])
+            self._apply([entry for message in committed for entry in message.entries])
+        self._deliver([answer for message in committed for answer in message.responses])
 
-    async def _apply(self, entries: Sequence[Entry]) -> None:
-        normal = EntryKind.NORMAL
+    def _apply(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            if entry.kind is not normal:
+            if entry.kind is not NORMAL:
                 conf_state = self.node.apply_conf_change(decode_conf_change(entry))
                 self.durable.storage.set_conf_state(conf_state)
                 log.info(
@@ -331,10 +344,10 @@ class NodeDriver:
                 )
                 if self._change is not None and self._change[0] == entry.index:
                     self._end_change(applied=self._change[1] == entry.term)
-        batch = self.machine.apply(entries, want_results=self.node.role is Role.LEADER)
+        batch = self.machine.apply(entries, want_results=self.node.role is LEADER)
         if batch.restored_at:
             self.feed_log.clear(batch.restored_at)
         for stream, changes in batch.streams.items():
             self.feed_log.add(stream, changes)
-        await self._host.entries_applied(entries, batch)
+        self._host.entries_applied(entries, batch)
         self._snapshots.entries_applied(self.machine)

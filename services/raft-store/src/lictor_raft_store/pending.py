@@ -38,26 +38,26 @@ class OpenBatches:
     def add(self, reply: str, first_index: int, count: int, term: int, *, with_feed: bool = False) -> None:
         """A batch has been proposed at `first_index`."""
         batch = OpenBatch(reply, first_index, count, term, with_feed)
-        for index in range(first_index, first_index + count):
-            self._by_index[index] = batch
+        self._by_index.update(dict.fromkeys(range(first_index, first_index + count), batch))
         self.entries += count
 
     def applied(self, results: dict[int, tuple[int, int, bytes]]) -> tuple[list[OpenBatch], list[OpenBatch]]:
         """Take in applied entries; returns the batches that are complete, and those overwritten by another leader."""
         complete: list[OpenBatch] = []
         lost: list[OpenBatch] = []
+        take = self._by_index.pop
         for index, (term, store_index, encoded) in results.items():
-            batch = self._by_index.pop(index, None)
+            batch = take(index, None)
             if batch is None:
                 continue
             self.entries -= 1
-            if term != batch.term:
-                if batch not in lost:
-                    lost.append(batch)
-                continue
-            batch.results.append((store_index, encoded))
-            if len(batch.results) == batch.count:
-                complete.append(batch)
+            if term == batch.term:
+                done = batch.results
+                done.append((store_index, encoded))
+                if len(done) == batch.count:
+                    complete.append(batch)
+            elif batch not in lost:
+                lost.append(batch)
         return complete, lost
 
     def lose_all(self) -> list[OpenBatch]:

@@ -71,25 +71,37 @@ class RaftTransport:
         """Begin to receive."""
         await self._lane.serve("raft", self._on_frame)
 
-    async def send(self, messages: Sequence[Message]) -> None:
+    def send(self, messages: Sequence[Message]) -> None:
         """Send messages to their members; lost ones are the core's business."""
         by_peer: dict[int, list[bytes]] = {}
         for message in messages:
-            by_peer.setdefault(message.to, []).append(_encoder.encode(message))
-        for peer, encoded in by_peer.items():
-            batch: list[bytes] = []
-            size = 0
-            for one in encoded:
-                if batch and size + len(one) > MESSAGE_BYTES_MAX:
-                    await self._publish(peer, batch)
-                    batch, size = [], 0
-                batch.append(one)
-                size += len(one) + 5
-            await self._publish(peer, batch)
+            encoded = _encoder.encode(message)
+            waiting = by_peer.get(message.to)
+            if waiting is None:
+                by_peer[message.to] = [encoded]
+            else:
+                waiting.append(encoded)
+        for peer, waiting in by_peer.items():
+            if len(waiting) == 1:
+                self._publish(peer, waiting)
+            else:
+                self._publish_in_frames(peer, waiting)
 
-    async def _publish(self, peer: int, batch: list[bytes]) -> None:
+    def _publish_in_frames(self, peer: int, encoded: list[bytes]) -> None:
+        """Several messages, in as few frames as the bus takes."""
+        batch: list[bytes] = []
+        size = 0
+        for one in encoded:
+            if batch and size + len(one) > MESSAGE_BYTES_MAX:
+                self._publish(peer, batch)
+                batch, size = [], 0
+            batch.append(one)
+            size += len(one) + 5
+        self._publish(peer, batch)
+
+    def _publish(self, peer: int, batch: list[bytes]) -> None:
         frame = RaftFrame(self._cluster, self._member_id, self._run_id, batch)
-        await self._lane.publish(peer, "raft", frames.encode(frame))
+        self._lane.publish_now(peer, "raft", frames.encode(frame))
 
     def _on_frame(self, data: bytes, _reply: str) -> None:
         try:
@@ -98,16 +110,21 @@ class RaftTransport:
         except (FrameError, msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("raft frame not understood", reason=str(error))
             return
-        if any(one.from_ > MEMBER_ID_MAX for one in messages):
-            # Only this member's own storage speaks under such an id: a peer's word for it would pass for durable.
-            log.warning("raft frame speaks for the own storage", member=f"{frame.sender:x}")
-        elif frame.cluster == self._cluster and self._is_live_run(frame.sender, frame.run_id):
+        for one in messages:
+            if one.from_ > MEMBER_ID_MAX:
+                # Only this member's own storage speaks under such an id: a peer's word for it would pass for durable.
+                log.warning("raft frame speaks for the own storage", member=f"{frame.sender:x}")
+                return
+        if frame.cluster == self._cluster and self._is_live_run(frame.sender, frame.run_id):
             self._receive(messages)
 
     def _is_live_run(self, sender: int, run_id: str) -> bool:
         now = self._clock()
         known = self._runs.get(sender)
-        if known is None or known.run_id == run_id or self._has_ended(known, now):
+        if known is not None and known.run_id == run_id:
+            known.heard_at = now
+            return True
+        if known is None or self._has_ended(known, now):
             self._runs[sender] = _Run(run_id, now)
             return True
         self.refused += 1

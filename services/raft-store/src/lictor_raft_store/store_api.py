@@ -16,6 +16,7 @@ import structlog
 from lictor_bus import Bus, Lane, frames
 from lictor_bus.frames import FrameError, ProposeAnswer, ProposeBatch, ReadAnswer, ReadAsk
 from lictor_raft import NO_MEMBER, Entry, ProposalDropped, ReadDropped, ReadState, Role
+from lictor_raft.kinds import LEADER
 from lictor_raft_store.beacon_turn import BeaconTurn
 from lictor_raft_store.change_feed import ChangeFeed
 from lictor_raft_store.held_changes import PACE_S, HeldChanges
@@ -135,10 +136,10 @@ class StoreApi:
             asks, self._asks = self._asks, []
             self._ask(asks, now)
 
-    async def entries_applied(self, entries: Sequence[Entry], batch: AppliedBatch) -> None:
+    def entries_applied(self, entries: Sequence[Entry], batch: AppliedBatch) -> None:
         """Answer and publish what has just been applied, if this member leads."""
-        self._metrics.applied.inc(len(entries))
-        if self.driver.node.role is not Role.LEADER:
+        self._metrics.applied.total += len(entries)
+        if self.driver.node.role is not LEADER:
             return
         complete, lost = self._batches.applied(batch.results)
         term = self.driver.node.term
@@ -154,9 +155,9 @@ class StoreApi:
             self._beacons.begin()
         for one in lost:
             self._reply(one.reply, ProposeAnswer("lost"))
-        await self._tell(complete, batch, len(entries))
+        self._tell(complete, batch, len(entries))
 
-    async def _tell(self, complete: list[OpenBatch], batch: AppliedBatch, entries: int) -> None:
+    def _tell(self, complete: list[OpenBatch], batch: AppliedBatch, entries: int) -> None:
         """Answer proposers and publish what has changed.
 
         A proposer's own view is to have seen what the proposer is told of, so that it need not wait for it: either the
@@ -164,29 +165,30 @@ class StoreApi:
         """
         epoch = self.driver.machine.store.epoch
         brought: list[bytes] = []
-        if "all" in batch.streams and any(one.with_feed for one in complete):
-            brought = [message for _, message in self._feed.encode(epoch, {"all": batch.streams["all"]})]
+        changes = batch.streams.get("all")
+        if changes is not None and any(one.with_feed for one in complete):
+            brought = [message for _, message in self._feed.encode(epoch, {"all": changes})]
             if sum(map(len, brought)) > FEED_IN_ANSWER_BYTES_MAX:
                 brought = []
         told: frozenset[str] = frozenset()
         if brought and all(one.with_feed for one in complete):
-            told = frozenset(map(_asker, (one.reply for one in complete)))
+            told = frozenset([_asker(one.reply) for one in complete])
             self._answer(complete, brought)
-            await self._send_outbox()
+            self._send_outbox()
         if batch.restored_at:
             self._held.take()  # of the epoch before
-            await self._feed.announce_restore(epoch, batch.restored_at)
+            self._feed.announce_restore(epoch, batch.restored_at)
         begins = not self._held
-        await self._publish(self._held.add(batch.streams, entries, told, self.driver.clock()))
+        self._publish(self._held.add(batch.streams, entries, told, self.driver.clock()))
         if self._held and begins:
             asyncio.get_running_loop().call_later(PACE_S, self.driver.wake)
         if not told:
             self._answer(complete, brought)
-            await self._send_outbox()
+            self._send_outbox()
 
-    async def _publish(self, streams: Mapping[Stream, StreamChanges]) -> None:
+    def _publish(self, streams: Mapping[Stream, StreamChanges]) -> None:
         if streams:
-            await self._feed.publish(self._feed.encode(self.driver.machine.store.epoch, streams))
+            self._feed.publish(self._feed.encode(self.driver.machine.store.epoch, streams))
 
     def _answer(self, complete: list[OpenBatch], brought: list[bytes]) -> None:
         """Answer batches; the first of each proposer that asked for it brings the feed."""
@@ -200,8 +202,8 @@ class StoreApi:
 
     def role_changed(self, role: Role) -> None:
         """When this member stops leading, everything that waits is answered so that it is asked elsewhere."""
-        self._metrics.leader.set(1 if role is Role.LEADER else 0)
-        if role is Role.LEADER:
+        self._metrics.leader.set(1 if role is LEADER else 0)
+        if role is LEADER:
             return
         if self._lead_term:
             self._lead_term = 0
@@ -222,30 +224,30 @@ class StoreApi:
             self._beacons.round_ended(context, confirmed=False)
             self._outbox += [(reply, refusal) for reply in self._reads.dropped(context)]
 
-    async def flush(self, now: float) -> None:
+    def flush(self, now: float) -> None:
         """Send due answers and beacons."""
         self.room.look()
         due = self._reads.due(self.driver.machine.applied)
         if self._held:
             wanted = any(self._held.waits_for(_asker(reply)) for reply in due)
             if wanted or self._held.due(now) or not self._lead_term:
-                await self._publish(self._held.take())
+                self._publish(self._held.take())
         if due:
             answer = self._read_answer()
             self._outbox += [(reply, answer) for reply in due]
-        await self._send_outbox()
+        self._send_outbox()
         if self._lead_term and self._beacons.due(now):
-            await self._flush_beacon(now)
+            self._flush_beacon(now)
 
-    async def _flush_beacon(self, now: float) -> None:
+    def _flush_beacon(self, now: float) -> None:
         leased = self.driver.node.lease_read(now) is not None
         if self._beacons.wants_round(now, leased=leased):
             context = self._reads.round([])
             self._beacons.round_began(context)
             self._begin_round(context)
         if self._beacons.take(now, leased=leased):
-            await self._publish(self._held.take())
-            await self._feed.beacon(
+            self._publish(self._held.take())
+            self._feed.beacon(
                 self.driver.machine.store,
                 self._lead_term,
                 self._member_id,
@@ -261,13 +263,14 @@ class StoreApi:
             batch = frames.decode(data, ProposeBatch)
             # what this build cannot read, or that of another member, must never enter the log: it would have to stop
             level = self.driver.machine.store.level
-            commands = [decode_envelope(envelope).command for envelope in batch.envelopes]
-            early = next(filter(None, (too_early(command, level) for command in commands)), "")
+            early = ""
+            for envelope in batch.envelopes:
+                early = early or too_early(decode_envelope(envelope).command, level)
         except (FrameError, CodecError) as error:
             log.warning("proposal not understood", reason=str(error))
             self._reply(reply, ProposeAnswer("refused", reason=str(error)))
         else:
-            if batch.cluster != self.cluster or self.driver.node.role is not Role.LEADER:
+            if batch.cluster != self.cluster or self.driver.node.role is not LEADER:
                 self._reply(reply, self._propose_refusal())
             elif early and self.leading:
                 log.warning("proposal too early", reason=early)
@@ -299,7 +302,7 @@ class StoreApi:
             return
         for one in together:  # too much at once: perhaps some of it is not
             if not self._propose_together([one]):
-                leads = self.driver.node.role is Role.LEADER
+                leads = self.driver.node.role is LEADER
                 self._reply(one.reply, ProposeAnswer("full") if leads else self._propose_refusal())
 
     def _propose_together(self, proposals: list[_Proposal]) -> bool:
@@ -318,7 +321,7 @@ class StoreApi:
     def _no_space(self, reason: str) -> ProposeAnswer:
         """The disk is full; while leadership goes to somebody else, ask again instead."""
         node = self.driver.node
-        if node.role is not Role.LEADER:
+        if node.role is not LEADER:
             return self._propose_refusal()
         handing_over = node.status().transferee != NO_MEMBER
         return ProposeAnswer("full") if handing_over else ProposeAnswer("no-space", reason=reason)
@@ -334,10 +337,11 @@ class StoreApi:
         elif not own.done():
             own.set_result(answer.results[0] if answer.status == "ok" else None)
 
-    async def _send_outbox(self) -> None:
-        outbox, self._outbox = self._outbox, []
-        for reply, data in outbox:
-            await self._lane.answer(reply, data)
+    def _send_outbox(self) -> None:
+        if self._outbox:
+            outbox, self._outbox = self._outbox, []
+            for reply, data in outbox:
+                self._lane.answer_now(reply, data)
 
     def _tell_leadership(self, *, leading: bool) -> None:
         for listener in self.on_leadership:
@@ -351,7 +355,7 @@ class StoreApi:
         except FrameError as error:
             log.warning("read ask not understood", reason=str(error))
             return
-        leads = ask.cluster == self.cluster and self.driver.node.role is Role.LEADER
+        leads = ask.cluster == self.cluster and self.driver.node.role is LEADER
         if leads and not ask.consistent and reply and self._answered_at_once(reply):
             return
         if leads and len(self._asks) < READS_WAITING_MAX:
