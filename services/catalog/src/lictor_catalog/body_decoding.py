@@ -25,6 +25,9 @@ Decode = Callable[[Any, str], Any]
 DecodeObject = Callable[[Any, str], dict[str, Any]]
 """The same for an object: a `Shape`, or a function around one."""
 
+_Field = tuple[str, Decode, type | None]
+"""A field's canonical name, its decoder, and the type of the values that it takes as they are, if there is one."""
+
 _ENTERPRISE = {
     "namespace": "Namespaces are a Consul Enterprise feature",
     "partition": "Partitions are a Consul Enterprise feature",
@@ -76,9 +79,11 @@ class Shape:
         self._in_files = {snake(name): (name, decode) for name, decode in fields.items()}
         for alias, name in (in_files or {}).items():
             self._in_files[alias] = (name, fields[name])
-        self._fields = {name.lower(): (name, decode) for name, decode in fields.items()}
+        known = {name.lower(): (name, decode) for name, decode in fields.items()}
         for alias, name in (aliases or {}).items():
-            self._fields[alias.lower()] = (name, fields[name])
+            known[alias.lower()] = (name, fields[name])
+        known |= {name: known[name.lower()] for name in fields}  # as nearly everybody writes them: found at once
+        self._fields = {given: (name, decode, _TAKEN_AS_IT_IS.get(decode)) for given, (name, decode) in known.items()}
         self.fields = dict(fields)
         self.lenient = lenient
 
@@ -93,22 +98,30 @@ class Shape:
             if value is None:
                 raise _wrong_type(given_value, path, "object")
         decoded: dict[str, Any] = {}
+        fields = self._fields
         for given, inner in value.items():
-            known = self._fields.get(given.lower())
-            if known is None and isinstance(value, Block):
-                known = self._in_files.get(given.lower())
-                if known is None:
-                    raise UnknownKeyError(given, path.lstrip("."), value.lines.get(given, 0))
+            known = fields.get(given) or fields.get(given.lower()) or self._unusual(given, value, path)
             if known is None:
-                if self.lenient:
-                    continue
-                feature = _ENTERPRISE.get(given.lower())
-                detail = f" - {feature}" if feature else ""
-                raise BodyError(f'json: unknown field "{given}"{detail}')
-            name, decode = known
-            if inner is not None:
+                continue
+            name, decode, plain_type = known
+            if type(inner) is plain_type:  # without a call and the path that only an error tells: half of the time
+                decoded[name] = inner
+            elif inner is not None:
                 decoded[name] = decode(inner, f"{path}.{name}")
         return decoded
+
+    def _unusual(self, given: str, value: dict[str, Any], path: str) -> "_Field | None":
+        """A field by what only files may call it; None for one that is passed over."""
+        if isinstance(value, Block):
+            found = self._in_files.get(given.lower())
+            if found is None:
+                raise UnknownKeyError(given, path.lstrip("."), value.lines.get(given, 0))
+            return *found, None
+        if self.lenient:
+            return None
+        feature = _ENTERPRISE.get(given.lower())
+        detail = f" - {feature}" if feature else ""
+        raise BodyError(f'json: unknown field "{given}"{detail}')
 
 
 def body_object(raw: bytes, shape: DecodeObject, prefix: str = "Request decode failed: ") -> dict[str, Any]:
@@ -207,6 +220,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(one) for key, one in value.items()}
     return [plain(one) for one in value] if isinstance(value, list) else value
+
+
+_TAKEN_AS_IT_IS: dict[Decode, type] = {text: str, flag: bool}
+"""Decoders that give back every value of a type."""
 
 
 class Around:

@@ -31,6 +31,8 @@ _META_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _FAMILIES = {"lan_ipv4": 4, "wan_ipv4": 4, "lan_ipv6": 6}
 """Consul does not look at `wan_ipv6`."""
 
+_EVEN = Weights()
+_NO_PROXY = ProxyDefinition()
 _ANY_ADDRESSES = frozenset({"0.0.0.0", "::", "[::]"})
 
 _ADDRESS = Shape({"Address": text, "Port": integer})
@@ -156,25 +158,25 @@ def _spec(given: dict[str, Any], service_id: str, name: str, *, native: bool) ->
         raise ApiError(400, "Validation failed: zone cannot be set without region")
     weights = given.get("Weights")
     proxied = kind == "connect-proxy" or kind in GATEWAYS
-    return ServiceSpec(
-        service_id=service_id,
-        name=name,
-        kind="" if kind == "typical" else kind,
-        tags=given.get("Tags", ()),
-        address=given.get("Address", ""),
-        port=given.get("Port", 0),
-        socket_path=given.get("SocketPath", ""),
-        tagged_addresses={
+    return ServiceSpec(  # by position: names cost several times as much
+        service_id,
+        name,
+        "" if kind == "typical" else kind,
+        given.get("Tags", ()),
+        given.get("Address", ""),
+        given.get("Port", 0),
+        given.get("SocketPath", ""),
+        {
             label: TaggedAddress(one.get("Address", ""), one.get("Port", 0))
             for label, one in given.get("TaggedAddresses", {}).items()
         },
-        meta=given.get("Meta", {}),
-        weights=Weights() if weights is None else Weights(weights.get("Passing", 0), weights.get("Warning", 0)),
-        enable_tag_override=given.get("EnableTagOverride", False),
-        proxy=proxy_definition(given.get("Proxy", {})) if proxied else None,
-        native=native,
-        region=locality.get("Region", ""),
-        zone=locality.get("Zone", ""),
+        given.get("Meta", {}),
+        _EVEN if weights is None else Weights(weights.get("Passing", 0), weights.get("Warning", 0)),
+        given.get("EnableTagOverride", False),
+        proxy_definition(given.get("Proxy", {})) if proxied else None,
+        native,
+        locality.get("Region", ""),
+        locality.get("Zone", ""),
     )
 
 
@@ -314,8 +316,10 @@ def _judge_weights(weights: Weights) -> None:
 
 
 def _judge_kind(spec: ServiceSpec, *, sidecar: dict[str, Any] | None = None, port_comes_later: bool = False) -> None:
+    if not spec.kind and not sidecar:
+        return
     faults: list[str] = []
-    proxy = spec.proxy or ProxyDefinition()
+    proxy = spec.proxy or _NO_PROXY
     if spec.kind == "connect-proxy":
         port = 1 if port_comes_later else spec.port
         faults += proxy_faults(proxy, port=port, socket_path=spec.socket_path, native=spec.native)
