@@ -23,7 +23,7 @@ from lictor_bus.lanes import Lane, NatsLane
 from lictor_bus.leader import LeaderTracker
 from lictor_bus.proposal_gathering import ProposalGathering
 from lictor_state.commands import Command, Envelope, RegisterProposer, Result
-from lictor_state.levels import too_early
+from lictor_state.levels import LEVEL_MAX, too_early
 from lictor_state.txn_outcome import answer_bytes_max
 
 BATCHES_IN_FLIGHT_MAX = 4
@@ -47,7 +47,7 @@ RESULTS_KEPT, RESULT_KEPT_BYTES_MAX = 64, 64
 """Short results kept decoded by their bytes: nearly every command comes to the same few."""
 
 log = structlog.get_logger()
-_envelopes = msgspec.msgpack.Encoder()
+_encode = msgspec.msgpack.Encoder().encode
 _results = msgspec.msgpack.Decoder(Result).decode
 _short_results = lru_cache(RESULTS_KEPT)(_results)
 
@@ -195,8 +195,8 @@ class Proposer:
             OverloadedError: too many wait already.
             RefusedError: not every member of the store can read it yet.
         """
-        early = too_early(command, self._leader.beacon.level) if self._leader.beacon else ""
-        if early:
+        beacon = self._leader.beacon
+        if beacon is not None and beacon.level < LEVEL_MAX and (early := too_early(command, beacon.level)):
             raise RefusedError(early)
         if len(self._queue) >= WAITING_MAX:
             raise OverloadedError
@@ -297,21 +297,24 @@ class Proposer:
         batch: list[Waiting] = []
         payload: list[bytes] = []
         size = answers = 0
-        below = line.answered_below()
+        proposer, number, unanswered, below = line.proposer, line.next_number, line.unanswered, line.answered_below()
         for waiting in self._queue:
-            if line.next_number - below >= UNANSWERED_MAX:
+            if number - below >= UNANSWERED_MAX:
                 break
-            encoded = _envelopes.encode(Envelope(line.proposer, line.next_number, below, waiting.command))
-            answer = answer_bytes_max(waiting.command, len(encoded))  # the answers come in one message too
-            if payload and max(size + len(encoded), answers + answer) > MESSAGE_BYTES_MAX:
+            command = waiting.command
+            encoded = _encode(Envelope(proposer, number, below, command))
+            length = len(encoded)
+            answer = answer_bytes_max(command, length)  # the answers come in one message too
+            if payload and (size + length > MESSAGE_BYTES_MAX or answers + answer > MESSAGE_BYTES_MAX):
                 break
-            size += len(encoded) + 5
+            size += length + 5
             answers += answer
-            waiting.number = line.next_number
-            line.unanswered[waiting.number] = waiting
-            line.next_number += 1
+            waiting.number = number
+            unanswered[number] = waiting
+            number += 1
             batch.append(waiting)
             payload.append(encoded)
+        line.next_number = number
         del self._queue[: len(batch)]
         return batch, payload
 
@@ -319,8 +322,8 @@ class Proposer:
         """Send one batch until it is answered or nobody waits for it any more."""
         try:
             data = frames.encode(ProposeBatch(self._leader.cluster, payload, self._feed is not None))
+            deadline = max([one.deadline for one in batch])
             while any(one.done is not None for one in batch):
-                deadline = max(one.deadline for one in batch)
                 answer = await self._attempt(batch, data, deadline)
                 if answer is None:
                     if self._clock() >= deadline:
@@ -344,13 +347,13 @@ class Proposer:
             return None
         hops = 0
         while leader and hops < 3:
-            doubtful = [one.sent for one in batch]
+            doubtful = bool(batch) and batch[0].sent  # all of a batch are sent together
             for one in batch:
                 one.sent = True
             answer = await self._ask(leader, data, min(ATTEMPT_TIMEOUT_S, max(0.05, deadline - self._clock())))
             if answer is not None and answer.status in NOT_TAKEN:
-                for one, before in zip(batch, doubtful, strict=True):
-                    one.sent = before
+                for one in batch:
+                    one.sent = doubtful
             if answer is None or answer.status in {"ok", "refused", "no-space"}:
                 return answer
             if answer.status != "not-leader":
@@ -404,14 +407,20 @@ class Proposer:
         if self._feed is not None:
             for changes in answer.feed:
                 self._feed(changes)
+        timed = self._timed
         for one, (index, encoded) in zip(batch, answer.results, strict=True):
             result = _short_results(encoded) if len(encoded) <= RESULT_KEPT_BYTES_MAX else _results(encoded)
+            done = one.done
+            if done is None:
+                continue
+            one.done = None  # as `_tell` does, without its two calls for each command of the round
+            del timed[one]
             if result.error == "outcome unknown":
-                if self._line is line and one.done is not None:
+                if self._line is line:
                     self._line = None
-                self._tell(one, OutcomeUnknownError())
+                done(OutcomeUnknownError())
             else:
-                self._tell(one, Committed(index, result))
+                done(Committed(index, result))
 
     async def _register(self) -> None:
         """Open a new line; commands wait in the queue meanwhile."""
@@ -419,7 +428,7 @@ class Proposer:
         if not self._leader.cluster:
             await self._wait_for_leader(deadline)
             return
-        envelope = _envelopes.encode(Envelope(0, 0, 0, RegisterProposer(self._name)))
+        envelope = _encode(Envelope(0, 0, 0, RegisterProposer(self._name)))
         answer = await self._attempt([], frames.encode(ProposeBatch(self._leader.cluster, [envelope])), deadline)
         if answer is not None and answer.status == "no-space":
             queue, self._queue = self._queue, []

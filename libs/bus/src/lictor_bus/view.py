@@ -143,7 +143,7 @@ class View:
 
     def when(self, index: int, timeout_s: float, reached: Reached) -> None:
         """Have `reached` told when the view's index is at least `index`; at once if it is, False after `timeout_s`."""
-        if self.index >= index:
+        if (self._offered_to if self._offered else self._store.index) >= index:  # `index`, without its call
             reached(True)
         else:
             self._waits.add(index, timeout_s, reached)

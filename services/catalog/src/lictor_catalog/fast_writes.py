@@ -26,7 +26,6 @@ from lictor_state.commands import (
     Command,
     KVDelete,
     KVDeleteTree,
-    KVSet,
 )
 
 KV_LIMIT_HINT = " See https://developer.hashicorp.com/docs/agent/config/config-files#kv_max_value_size."
@@ -84,7 +83,7 @@ class FastWrites:
             ("PUT", "/v1/agent/service/register"): Write(self._service_register, told_nothing, BODY_BYTES_MAX),
             ("PUT", "/v1/catalog/deregister"): Write(self._deregister, told_true, BODY_BYTES_MAX),
             ("PUT", "/v1/catalog/register"): Write(self._register, told_true, BODY_BYTES_MAX),
-            ("PUT", "/v1/kv/"): Write(_kv_put, told_value, kv_request.VALUE_BYTES_MAX, KV_LIMIT_HINT),
+            ("PUT", "/v1/kv/"): Write(kv_request.put, told_value, kv_request.VALUE_BYTES_MAX, KV_LIMIT_HINT),
             ("DELETE", "/v1/kv/"): Write(_kv_delete, told_value),
         }
         self._updates: dict[tuple[str, str], Update] = {
@@ -148,10 +147,6 @@ class FastWrites:
     async def _check_fail(self, check_id: str, params: Params) -> Page:
         await self._agent.update_ttl(check_id, "critical", params.first("note"))
         return EMPTY
-
-
-def _kv_put(key: str, params: Params, body: bytes) -> KVSet:
-    return kv_request.put(key, params, body)
 
 
 def _kv_delete(key: str, params: Params, _body: bytes) -> KVDelete | KVDeleteTree:

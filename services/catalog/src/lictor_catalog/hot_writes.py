@@ -12,7 +12,7 @@ Speaks to a connection through `WriteTurn`; the socket, HTTP's framing and pipel
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 from urllib.parse import unquote
 
@@ -24,7 +24,7 @@ from lictor_catalog.asgi import Header, accepts_gzip, encode_headers, page_heade
 from lictor_catalog.errors import ApiError
 from lictor_catalog.fast_writes import Write
 from lictor_catalog.metrics import CatalogMetrics
-from lictor_catalog.page import Page, text_page
+from lictor_catalog.page import GZIP_BYTES_MIN, Page, text_page
 from lictor_catalog.plain_errors import CLIENT_GONE
 from lictor_catalog.recent import Recent
 from lictor_catalog.request import Params, judge_common, parse
@@ -40,6 +40,7 @@ LENGTH_DIGITS_MAX = 9
 
 _LONG_WAY = frozenset({b"expect", b"transfer-encoding", b"upgrade", b"x-consul-namespace", b"x-consul-partition"})
 
+_AS_IT_IS = (False, False)  # neither indented nor compressed
 _METHODS = {b"PU": "PUT", b"DE": "DELETE"}
 _BEGINS = {"PUT": b"PUT ", "DELETE": b"DELETE "}
 _LINE_END = b" HTTP/1.1\r\n"
@@ -80,11 +81,13 @@ class WriteTurn(Protocol):
     started: float
     disconnected: bool
 
-    def told(self, outcome: Result | ApiError) -> None:
-        """Pass on to `HotWrites.told`."""
+    @property
+    def told(self) -> Callable[[Result | ApiError], None]:
+        """Passes on to `HotWrites.told`."""
 
-    def send(self, status: int, head: bytes, body: bytes) -> None:
-        """Send the answer: header lines without the empty one, and the body."""
+    @property
+    def send(self) -> Callable[[int, bytes, bytes], None]:
+        """Sends the answer: status, header lines without the empty one, and the body."""
 
 
 class HotWrites:
@@ -204,8 +207,11 @@ class HotWrites:
     def _send(self, turn: WriteTurn, page: Page, more: tuple[Header, ...] = ()) -> None:
         write = turn.write
         pretty, compressed = write.pretty, write.facts.compressed
-        body, is_compressed = page.form(pretty=pretty, compressed=compressed)
-        key = (pretty, is_compressed)
+        if not pretty and (not compressed or len(page.body) < GZIP_BYTES_MIN):  # nearly all: as `form` has it
+            body, is_compressed, key = page.body, False, _AS_IT_IS
+        else:
+            body, is_compressed = page.form(pretty=pretty, compressed=compressed)
+            key = (pretty, is_compressed)
         head = page.heads.get(key)
         if head is None:
             head = encode_headers(page_headers(page, more, len(body), compressed=is_compressed))

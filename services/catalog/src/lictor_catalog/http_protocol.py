@@ -86,26 +86,28 @@ class StatusHeads:
     def __init__(self) -> None:
         self._headers: list[Header] | None = None
         self._heads: dict[int, bytes] = {}
-        self._last = (b"", b"", b"", b"")
+        self._status = 0  # of the last answer that is kept whole, with its parts
+        self._last = (b"", b"", b"")
 
     def head(self, headers: list[Header], status: int) -> bytes:
         """The first lines of an answer."""
         if headers is not self._headers:  # uvicorn makes a new list when the second changes
             self._headers = headers
             self._heads.clear()
+            self._status = 0
         known = self._heads.get(status)
         if known is None:
             known = self._heads[status] = STATUS_LINE[status] + encode_headers(headers)
         return known
 
-    def whole(self, first: bytes, head: bytes, body: bytes) -> bytes:
+    def whole(self, headers: list[Header], status: int, head: bytes, body: bytes) -> bytes:
         """A whole answer on a connection that goes on; thousands who waited for one change are sent the same bytes."""
-        last = self._last
-        if first is last[0] and head is last[1] and body is last[2]:
-            return last[3]
-        joined = b"".join((first, head, b"\r\n", body))
+        last_head, last_body, whole = self._last
+        if head is last_head and body is last_body and status == self._status and headers is self._headers:
+            return whole
+        joined = b"".join((self.head(headers, status), head, b"\r\n", body))
         if len(joined) <= ANSWER_KEPT_BYTES_MAX:
-            self._last = (first, head, body, joined)
+            self._status, self._last = status, (head, body, joined)
         return joined
 
 
@@ -282,11 +284,12 @@ class CatalogProtocol(HttpToolsProtocol):
         """Send the answer to a hot request."""
         if turn.disconnected:
             return
-        first = self._heads.head(self.server_state.default_headers, status)
+        heads, headers = self._heads, self.server_state.default_headers
         turn.response_complete = True
         if turn.keep_alive:
-            self.transport.write(self._heads.whole(first, head, body))
+            self.transport.write(heads.whole(headers, status, head, body))
         else:
+            first = heads.head(headers, status)
             self.transport.write(b"".join((first, head, b"connection: close\r\n\r\n", body)))
             self.transport.close()
         self.on_response_complete()
@@ -354,7 +357,8 @@ class CatalogProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
