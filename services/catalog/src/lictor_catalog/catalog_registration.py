@@ -10,6 +10,7 @@ from typing import Any
 from lictor_catalog.body_decoding import ListOf, MapOf, Shape, body_object, flag, text
 from lictor_catalog.check_definition import CATALOG_CHECK, catalog_check
 from lictor_catalog.errors import ApiError
+from lictor_catalog.plain_registration import plain_registration
 from lictor_catalog.service_definition import CATALOG_SERVICE, catalog_service, judge_catalog_meta
 from lictor_state.commands import CatalogDeregister, CatalogRegister
 
@@ -39,6 +40,11 @@ _HEX = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-
 
 def register(raw: bytes, datacenter: str) -> CatalogRegister:
     """The command of a registration; raises `ApiError`."""
+    return plain_registration(raw, datacenter) or judged_registration(raw, datacenter)
+
+
+def judged_registration(raw: bytes, datacenter: str) -> CatalogRegister:
+    """As `register`, whatever the body holds."""
     given = body_object(raw, REGISTER)
     judge_datacenter(given, datacenter)
     node, address = given.get("Node", ""), given.get("Address", "")

@@ -33,7 +33,7 @@ _FAMILIES = {"lan_ipv4": 4, "wan_ipv4": 4, "lan_ipv6": 6}
 
 _EVEN = Weights()
 _NO_PROXY = ProxyDefinition()
-_ANY_ADDRESSES = frozenset({"0.0.0.0", "::", "[::]"})
+ANY_ADDRESSES = frozenset({"0.0.0.0", "::", "[::]"})
 
 _ADDRESS = Shape({"Address": text, "Port": integer})
 _WEIGHTS = Shape({"Passing": integer, "Warning": integer})
@@ -121,7 +121,7 @@ def catalog_service(given: dict[str, Any]) -> ServiceSpec:
         raise ApiError(500, "Must provide service name (Service.Service) when service ID is provided")
     if not name:
         raise ApiError(500, "failed inserting service: object missing primary index")
-    if given.get("Address") in _ANY_ADDRESSES:
+    if given.get("Address") in ANY_ADDRESSES:
         raise ApiError(500, "Invalid service address")
     native = given.get("Connect", {}).get("Native", False)
     try:
@@ -137,7 +137,7 @@ def catalog_service(given: dict[str, Any]) -> ServiceSpec:
 
 def _agent_service(given: dict[str, Any], service_id: str, name: str) -> ServiceSpec:
     address = given.get("Address", "")
-    if address in _ANY_ADDRESSES:
+    if address in ANY_ADDRESSES:
         raise ApiError(400, "Invalid service address")
     _judge_meta(given.get("Meta", {}))
     native = given.get("Connect", {}).get("Native", False)
