@@ -142,6 +142,13 @@ _TREES = re.compile(
 )
 """Matches the longest tree that a path is in, since alternatives are tried in order."""
 
+_LONELY = frozenset(
+    tree
+    for tree in ROUTES
+    if tree.endswith("/") and tree.count("/") == 3 and sum(route.startswith(tree) for route in ROUTES) == 1
+)
+"""Trees such as `/v1/kv/`, right below `/v1/` and with no other route in them: found by one look, without `_TREES`."""
+
 
 class Found(NamedTuple):
     """The route of a path and what follows it."""
@@ -152,6 +159,9 @@ class Found(NamedTuple):
 
 def find(path: str) -> Found | None:
     """The route that a decoded path belongs to."""
+    top = path[: path.find("/", 4) + 1]
+    if top in _LONELY:
+        return Found(top, path[len(top) :])
     if path in ROUTES:
         return Found(path, "")
     if path in _TREES_ALONE:
