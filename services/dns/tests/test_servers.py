@@ -20,7 +20,7 @@ from lictor_state.commands import CatalogRegister, ServiceSpec
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 
 
-OPENED = []
+OPENED: list[asyncio.StreamWriter] = []
 
 
 def run(story, loop=None):

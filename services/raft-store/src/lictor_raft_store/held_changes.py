@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from lictor_raft_store.machine import StreamChanges
 from lictor_state.streams import Stream
 
-PACE_S = 0.01
-"""Longest that a change waits: two to four rounds of a crowd."""
+PACE_S = 0.025
+"""Longest that a change waits: two to five rounds of a crowd."""
 
 CROWD = 8
 """Entries that make a round of many writers."""
