@@ -285,6 +285,26 @@ def test_a_row_that_somebody_else_overwrote_is_set_right_again() -> None:
     run(story())
 
 
+def test_a_row_that_is_overwritten_before_the_own_view_shows_it_is_set_right_again() -> None:
+    class Overwritten(Cluster):
+        times = 1
+
+        async def _view_is_there(self, index: int, timeout_s: float) -> bool:
+            if self.times and self.check("web").status == "passing":
+                self.times -= 1
+                row = self.check("web")
+                self.put(Table.CHECKS, ("n1", "web"), type(row)(**{**_fields(row), "status": "critical"}))
+            return await super()._view_is_there(index, timeout_s)
+
+    async def story() -> None:
+        cluster = Overwritten()
+        async with target() as server, cluster.healthcheck():
+            cluster.register("web", http(server.url, interval_s=60))
+            await until(lambda: len(cluster.proposed) == 2 and cluster.check("web").status == "passing")
+
+    run(story())
+
+
 def test_changing_output_alone_is_written_at_the_bounded_rate() -> None:
     async def story() -> None:
         cluster = Cluster()

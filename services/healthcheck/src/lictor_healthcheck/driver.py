@@ -277,7 +277,7 @@ class CheckDriver:
         if check is None:
             return
         if outcome.result is Result.COMMITTED:
-            if check.wanted != proposed:
+            if outcome.seen or check.wanted != proposed:  # somebody may have written over it meanwhile
                 self._look(key)
         elif outcome.result is Result.FAILED:
             self._retry_at[key] = self._clock() + RETRY_S

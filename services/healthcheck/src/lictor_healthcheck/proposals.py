@@ -7,7 +7,7 @@ then, and whoever owns the check decides anew. It repeats nothing itself: an out
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
@@ -45,10 +45,11 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of a proposal; `reason` says why it did not commit."""
+    """The end of a proposal; `reason` says why it did not commit, `seen` whether the own view shows it."""
 
     result: Result
     reason: str = ""
+    seen: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -127,10 +128,9 @@ class Proposals:
             return
         answers = await asyncio.gather(*(self._propose(entry.transition) for entry in batch.values()))
         newest = max(index for index, _ in answers)
-        if newest:
-            await self._wait_for_view(newest, VIEW_WAIT_S)
+        seen = not newest or await self._wait_for_view(newest, VIEW_WAIT_S)
         for (key, entry), (_, outcome) in zip(batch.items(), answers, strict=True):
-            self._settle(key, entry, outcome)
+            self._settle(key, entry, outcome if seen else replace(outcome, seen=False))
 
     async def _propose(self, transition: CheckTransition) -> tuple[int, Outcome]:
         try:
