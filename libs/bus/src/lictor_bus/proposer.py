@@ -23,7 +23,7 @@ from lictor_bus.lanes import Lane, NatsLane
 from lictor_bus.leader import LeaderTracker
 from lictor_bus.proposal_gathering import ProposalGathering
 from lictor_state.commands import Command, Envelope, RegisterProposer, Result
-from lictor_state.levels import LEVEL_MAX, too_early
+from lictor_state.levels import too_early
 from lictor_state.txn_outcome import answer_bytes_max
 
 BATCHES_IN_FLIGHT_MAX = 4
@@ -196,7 +196,7 @@ class Proposer:
             RefusedError: not every member of the store can read it yet.
         """
         beacon = self._leader.beacon
-        if beacon is not None and beacon.level < LEVEL_MAX and (early := too_early(command, beacon.level)):
+        if beacon is not None and (early := too_early(command, beacon.level)):
             raise RefusedError(early)
         if len(self._queue) >= WAITING_MAX:
             raise OverloadedError

@@ -143,7 +143,7 @@ class View:
 
     def when(self, index: int, timeout_s: float, reached: Reached) -> None:
         """Have `reached` told when the view's index is at least `index`; at once if it is, False after `timeout_s`."""
-        if (self._offered_to if self._offered else self._store.index) >= index:  # `index`, without its call
+        if self.index >= index:
             reached(True)
         else:
             self._waits.add(index, timeout_s, reached)
@@ -341,9 +341,9 @@ class View:
             fresh = await self._fetch_parts(member, ask, offer)
         except ExceptionGroup as failed:  # by `except*`, Python before 3.11.4 would wrap what is raised here once more
             expected, others = failed.split((BusError, FrameError, _ResumeFailedError))
-            if others is not None:
-                raise others from None
-            raise _ResumeFailedError(str(expected and expected.exceptions[0])) from failed
+            if expected is None or others is not None:
+                raise
+            raise _ResumeFailedError(str(expected.exceptions[0])) from failed
         held = self.store
         same_cluster = fresh.meta.cluster_id == held.meta.cluster_id  # it is not, if ours was saved in another one
         if same_cluster and (fresh.epoch, fresh.index) < (held.epoch, held.index):

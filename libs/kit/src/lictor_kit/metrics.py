@@ -66,7 +66,7 @@ class Tally:
 
 
 class Count:
-    """Events counted in a plain number by one thread; `counter` without labels takes a lock and 1 us for each."""
+    """Events counted in a plain number by one thread; a `counter` takes a lock and 0.6 us for each."""
 
     def __init__(self, name: str, text: str) -> None:
         self._name, self._text = name, text
@@ -78,7 +78,7 @@ class Count:
 
 
 class Spans:
-    """How long something took, sorted into plain numbers by one thread; `histogram` takes 2 us for each."""
+    """How long something took, sorted into plain numbers by one thread; a `histogram` takes 0.9 us for each."""
 
     def __init__(self, name: str, text: str) -> None:
         self._name, self._text = name, text

@@ -101,5 +101,4 @@ def handle_snapshot(core: Core, message: Message) -> None:
 
 
 def _acknowledge(core: Core, message: Message, index: int) -> None:
-    # By place: index, log_term, entries, commit, reject, reject_hint, context.
-    core.send(Message(APPEND_RESPONSE, core.id, message.from_, core.term, index, 0, (), 0, False, 0, message.context))
+    core.send(Message(APPEND_RESPONSE, core.id, message.from_, core.term, index=index, context=message.context))

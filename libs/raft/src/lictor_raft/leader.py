@@ -81,7 +81,7 @@ def append_entries(core: Core, kind: EntryKind, datas: Sequence[bytes]) -> int:
     log = core.log
     term, first = core.term, log.last_index() + 1
     log.append([Entry(term, index, kind, data) for index, data in enumerate(datas, first)])
-    acknowledgement = Message(APPEND_RESPONSE, core.id, core.id, term, first + len(datas) - 1)
+    acknowledgement = Message(APPEND_RESPONSE, core.id, core.id, term, index=first + len(datas) - 1)
     queue = core.messages_after_append
     if queue and queue[-1].to == core.id and queue[-1].kind is APPEND_RESPONSE:
         # Both would be released by the same sync, and the later one says everything.

@@ -348,17 +348,17 @@ class RawNode:
             self._own_answers = [message for message in core.messages_after_append if message.to == own]
             if committed:
                 core.log.applying = committed[-1].index
-        out = Ready(  # by place, in the order of the fields: by name it takes four times as long
-            hard_state,
-            soft_state,
-            entries,
-            snapshot,
-            committed,
-            core.messages,
-            after_append,
-            core.read_states,
-            core.reads_dropped,
-            must_sync or bool(entries) or snapshot is not None,
+        out = Ready(
+            hard_state=hard_state,
+            soft_state=soft_state,
+            entries=entries,
+            snapshot=snapshot,
+            committed_entries=committed,
+            messages=core.messages,
+            messages_after_append=after_append,
+            read_states=core.read_states,
+            reads_dropped=core.reads_dropped,
+            must_sync=must_sync or bool(entries) or snapshot is not None,
         )
         core.messages = []
         core.messages_after_append = []

@@ -50,19 +50,16 @@ def send_append(core: Core, to: int, *, even_if_empty: bool = True) -> bool:
         return False
     core.rounds.start_if_due(core.now)
     core.send(
-        # By place (index, log_term, entries, commit, reject, reject_hint, context); by name it takes four times as long
         Message(
             APPEND,
             core.id,
             to,
             core.term,
-            previous,
-            previous_term,
-            entries,
-            log.committed,
-            False,
-            0,
-            core.rounds.newest,
+            index=previous,
+            log_term=previous_term,
+            entries=entries,
+            commit=log.committed,
+            context=core.rounds.newest,
         )
     )
     if entries:

@@ -42,22 +42,15 @@ def append_message(
     if core.log.unstable.entries or snapshot is not None:
         # Before the own acknowledgement: a leader commits what it knows to be durable.
         responses = [_attestation(core, snapshot), *responses]
-    # By place, as in `replication.send_append`.
     return Message(
         STORAGE_APPEND,
         core.id,
         LOCAL_APPEND,
         core.term,
-        0,
-        0,
-        entries,
-        0,
-        False,
-        0,
-        0,
-        snapshot,
-        hard_state,
-        tuple(responses),
+        entries=entries,
+        snapshot=snapshot,
+        hard_state=hard_state,
+        responses=tuple(responses),
     )
 
 
@@ -67,15 +60,21 @@ def _attestation(core: Core, snapshot: Snapshot | None) -> Message:
         last = core.log.unstable.entries[-1]
         index, log_term = last.index, last.term
     return Message(
-        STORAGE_APPEND_RESPONSE, LOCAL_APPEND, core.id, core.term, index, log_term, (), 0, False, 0, 0, snapshot
+        STORAGE_APPEND_RESPONSE,
+        LOCAL_APPEND,
+        core.id,
+        core.term,
+        index=index,
+        log_term=log_term,
+        snapshot=snapshot,
     )
 
 
 def apply_message(core: Core, committed: Sequence[Entry]) -> Message:
     """What the state machine has to do now. Its answer bears no term: what is committed is so in every term."""
     entries = tuple(committed)
-    answer = Message(STORAGE_APPLY_RESPONSE, LOCAL_APPLY, core.id, 0, 0, 0, entries)
-    return Message(STORAGE_APPLY, core.id, LOCAL_APPLY, 0, 0, 0, entries, 0, False, 0, 0, None, None, (answer,))
+    answer = Message(STORAGE_APPLY_RESPONSE, LOCAL_APPLY, core.id, 0, entries=entries)
+    return Message(STORAGE_APPLY, core.id, LOCAL_APPLY, 0, entries=entries, responses=(answer,))
 
 
 def step(core: Core, message: Message) -> None:

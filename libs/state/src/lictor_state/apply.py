@@ -32,7 +32,7 @@ from lictor_state import (
 from lictor_state.commands import Command, Envelope, RegisterProposer, Result
 from lictor_state.errors import Refused
 from lictor_state.exactly_once import FORGOTTEN
-from lictor_state.levels import LEVEL_MAX, too_early
+from lictor_state.levels import too_early
 from lictor_state.rows import Change
 from lictor_state.store import Store
 
@@ -123,10 +123,9 @@ def apply(store: Store, raft_index: int, envelope: Envelope) -> Applied:
 
 
 def _run(store: Store, index: int, command: Command) -> Result:
-    if store.level < LEVEL_MAX:
-        early = too_early(command, store.level)
-        if early:
-            return Result(error=early)
+    early = too_early(command, store.level)
+    if early:
+        return Result(error=early)
     try:
         return _COMMANDS[type(command)](store, index, command)
     except Refused as refused:

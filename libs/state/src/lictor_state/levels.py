@@ -71,6 +71,8 @@ def level_of(command: Command) -> int:
 
 def too_early(command: Command, level: int) -> str:
     """Why a command may not be used at this level of the cluster; empty if it may."""
+    if level >= LEVEL_MAX:
+        return ""
     needed = level_of(command)
     if needed <= level:
         return ""

@@ -61,16 +61,16 @@ def judged_registration(raw: bytes, datacenter: str) -> CatalogRegister:
         judge_catalog_meta(node, service, "failed inserting service: ")
     checks = [given["Check"]] if "Check" in given else []
     checks += given.get("Checks", ())
-    return CatalogRegister(  # by position: names cost several times as much
-        node,
-        address,
-        datacenter,
-        node_id,
-        given.get("TaggedAddresses", {}),
-        given.get("NodeMeta", {}),
-        service,
-        tuple([catalog_check(one, node) for one in checks]) if checks else (),
-        skip,
+    return CatalogRegister(
+        node=node,
+        address=address,
+        datacenter=datacenter,
+        node_id=node_id,
+        tagged_addresses=given.get("TaggedAddresses", {}),
+        node_meta=given.get("NodeMeta", {}),
+        service=service,
+        checks=tuple([catalog_check(one, node) for one in checks]) if checks else (),
+        skip_node_update=skip,
     )
 
 

@@ -155,18 +155,18 @@ def catalog_check(given: dict[str, Any], node: str) -> CheckSpec:
     """A check of `catalog/register`: taken as it is; nobody of Consul's would run it."""
     inner = given.get("Definition")
     definition = _definition(inner) if inner else _UNDEFINED
-    return CheckSpec(  # by position: names cost several times as much
-        given.get("CheckID") or given.get("Name", ""),
-        given.get("Name", ""),
-        given.get("Status") or "critical",
-        given.get("Notes", ""),
-        given.get("Output", ""),
-        given.get("ServiceID", ""),
-        given.get("Type") or check_kind(definition),
-        given.get("Interval", ""),
-        given.get("Timeout", ""),
-        definition,
-        given.get("Node") or node,
+    return CheckSpec(
+        check_id=given.get("CheckID") or given.get("Name", ""),
+        name=given.get("Name", ""),
+        status=given.get("Status") or "critical",
+        notes=given.get("Notes", ""),
+        output=given.get("Output", ""),
+        service_id=given.get("ServiceID", ""),
+        type=given.get("Type") or check_kind(definition),
+        interval=given.get("Interval", ""),
+        timeout=given.get("Timeout", ""),
+        definition=definition,
+        node=given.get("Node") or node,
     )
 
 

@@ -65,17 +65,14 @@ class _Check(
 
     def spec(self, node: str) -> CheckSpec:
         return CheckSpec(
-            self.check_id or self.name,
-            self.name,
-            self.status or "critical",
-            self.notes,
-            self.output,
-            self.service_id,
-            "",
-            "",
-            "",
-            _UNDEFINED,
-            self.node or node,
+            check_id=self.check_id or self.name,
+            name=self.name,
+            status=self.status or "critical",
+            notes=self.notes,
+            output=self.output,
+            service_id=self.service_id,
+            definition=_UNDEFINED,
+            node=self.node or node,
         )
 
 
@@ -120,9 +117,23 @@ def plain_registration(raw: bytes, datacenter: str) -> CatalogRegister | None:
         name, address, meta = service.name, service.address, service.meta
         if not name or address in ANY_ADDRESSES or (meta and meta_fault(meta)):
             return None
-        wanted = ServiceSpec(service.service_id or name, name, "", service.tags, address, service.port, "", {}, meta)
+        wanted = ServiceSpec(
+            service_id=service.service_id or name,
+            name=name,
+            tags=service.tags,
+            address=address,
+            port=service.port,
+            meta=meta,
+        )
     checks: tuple[CheckSpec, ...] = ()
     if given.check is not None or given.checks:
         blocks = given.checks if given.check is None else (given.check, *given.checks)
         checks = tuple([block.spec(node) for block in blocks])
-    return CatalogRegister(node, given.address, datacenter, "", {}, given.node_meta, wanted, checks)
+    return CatalogRegister(
+        node=node,
+        address=given.address,
+        datacenter=datacenter,
+        node_meta=given.node_meta,
+        service=wanted,
+        checks=checks,
+    )

@@ -162,6 +162,11 @@ def find(path: str) -> Found | None:
     top = path[: path.find("/", 4) + 1]
     if top in _LONELY:
         return Found(top, path[len(top) :])
+    return search(path)
+
+
+def search(path: str) -> Found | None:
+    """As `find`, by looking at every route."""
     if path in ROUTES:
         return Found(path, "")
     if path in _TREES_ALONE:

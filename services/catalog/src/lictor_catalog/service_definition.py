@@ -158,25 +158,25 @@ def _spec(given: dict[str, Any], service_id: str, name: str, *, native: bool) ->
         raise ApiError(400, "Validation failed: zone cannot be set without region")
     weights = given.get("Weights")
     proxied = kind == "connect-proxy" or kind in GATEWAYS
-    return ServiceSpec(  # by position: names cost several times as much
-        service_id,
-        name,
-        "" if kind == "typical" else kind,
-        given.get("Tags", ()),
-        given.get("Address", ""),
-        given.get("Port", 0),
-        given.get("SocketPath", ""),
-        {
+    return ServiceSpec(
+        service_id=service_id,
+        name=name,
+        kind="" if kind == "typical" else kind,
+        tags=given.get("Tags", ()),
+        address=given.get("Address", ""),
+        port=given.get("Port", 0),
+        socket_path=given.get("SocketPath", ""),
+        tagged_addresses={
             label: TaggedAddress(one.get("Address", ""), one.get("Port", 0))
             for label, one in given.get("TaggedAddresses", {}).items()
         },
-        given.get("Meta", {}),
-        _EVEN if weights is None else Weights(weights.get("Passing", 0), weights.get("Warning", 0)),
-        given.get("EnableTagOverride", False),
-        proxy_definition(given.get("Proxy", {})) if proxied else None,
-        native,
-        locality.get("Region", ""),
-        locality.get("Zone", ""),
+        meta=given.get("Meta", {}),
+        weights=_EVEN if weights is None else Weights(weights.get("Passing", 0), weights.get("Warning", 0)),
+        enable_tag_override=given.get("EnableTagOverride", False),
+        proxy=proxy_definition(given.get("Proxy", {})) if proxied else None,
+        native=native,
+        region=locality.get("Region", ""),
+        zone=locality.get("Zone", ""),
     )
 
 

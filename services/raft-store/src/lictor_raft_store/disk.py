@@ -137,7 +137,7 @@ class RealFile:
 
     def pwrite_durably(self, data: bytes, offset: int) -> None:
         """As `File.pwrite_durably`: one system call less, and one turn less in which to wait for the interpreter."""
-        try:  # with every round: entering `_sorted_by_remedy` alone takes 1 us
+        try:  # with every round: entering and leaving `_sorted_by_remedy` alone takes 1.4 us
             done = os.pwritev(self._fd, (data,), offset, os.RWF_DSYNC)
         except OSError as error:
             if error.errno != errno.EOPNOTSUPP:  # said before anything is written, by file systems without it

@@ -221,7 +221,7 @@ class NodeDriver:
         )
 
     def _sleep(self, seconds: float) -> asyncio.Future[None]:
-        """Until `wake`, and for so many seconds at most; a bare future costs a third of an `asyncio.Event`."""
+        """Until `wake`, and for so many seconds at most; a bare future costs half of an `asyncio.Event`."""
         loop = asyncio.get_running_loop()
         if self._alarm is None:  # it stands until its tick: the loop comes here many times before that
             self._alarm = loop.call_later(seconds, self._ring)
@@ -235,8 +235,8 @@ class NodeDriver:
     def _turn(self, now: float) -> None:
         """Take in what has arrived, and work off what the core makes of it.
 
-        Nothing in here awaits: to send is to hand over, and a coroutine that never waits costs half a microsecond, a
-        dozen of them per round.
+        Nothing in here awaits: to send is to hand over, and a coroutine that never waits costs 0.1 us more than a
+        call, in chains of up to six of them.
         """
         node, pipeline = self.node, self._pipeline
         self._take_in(now)
