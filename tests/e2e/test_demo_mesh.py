@@ -54,8 +54,10 @@ def test_the_call_goes_through_both_envoys_and_names_the_instance(suite):
 
 
 def test_both_instances_take_their_turn(suite):
-    healthy = "/v1/health/service/backend?passing"
-    wait_until(lambda: len(suite.get(healthy).json()) == 2, 5, "both instances pass their checks")
+    # Envoy calls an instance whose sidecar is well. A sidecar that did not listen yet when it was first probed is
+    # critical until the next probe of Consul's own check of it, which comes every ten seconds.
+    healthy = "/v1/health/connect/backend?passing"
+    wait_until(lambda: len(suite.get(healthy).json()) == 2, 15, "both instances and their sidecars pass their checks")
     wait_until(lambda: "backend-2" in page(suite)[1], 2, "Envoy has the second")
     seen = {re.search(r"backend-[12]", page(suite)[1]).group() for _ in range(30)}
     assert seen == {"backend-1", "backend-2"}
