@@ -84,11 +84,13 @@ class StoreMember:
 
     def apply(self, upto):
         """Apply the log up to an index, as one batch."""
-        batch = self.machine.apply(self._world.log[self.machine.applied : upto], want_results=False)
+        world = self._world
+        batch = self.machine.apply(world.log[self.machine.applied : upto], leading=self is world.leader)
         if batch.restored_at:
             self.feed_log.clear(batch.restored_at)
         for stream, changes in batch.streams.items():
             self.feed_log.add(stream, changes)
+        self.feed_log.add_unencoded(batch.unencoded)
         return batch
 
     async def publish(self, batch):
@@ -187,7 +189,7 @@ class FeedWorld:
         for command in commands:
             entry = Entry(self.term, len(self.log) + 1, data=encode_envelope(c.Envelope(0, 0, 0, command)))
             self.log.append(entry)
-            done = self._reference.apply([entry], want_results=False)
+            done = self._reference.apply([entry], leading=False)
             self.counts["restores"] += bool(done.restored_at)
             store = self._reference.store
             self.truth[store.index] = {stream: digest(stream, store) for stream in STREAMS}

@@ -89,7 +89,7 @@ def test_a_feed_that_is_ahead_of_the_commit_is_found(monkeypatch):
         if log.last_index() > machine.applied:
             ahead = Machine(restore(dump(machine.store)), machine.applied)
             entries, _ = log.entries(machine.applied + 1, 1 << 30)
-            batch = ahead.apply(entries, want_results=False)
+            batch = ahead.apply(entries, leading=True)
             encoded = self._feed.encode(ahead.store.epoch, batch.streams)
             self._feed.publish(encoded)
 

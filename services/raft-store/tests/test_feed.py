@@ -7,9 +7,28 @@ from hypothesis import strategies as st
 
 from lictor_bus.feed_order import FeedOrder, Verdict
 from lictor_bus.frames import MESSAGE_BYTES_MAX
+from lictor_raft import Entry
 from lictor_raft_store.change_feed import CUT_BYTES_MAX, messages
-from lictor_raft_store.feed_log import FeedLog
-from lictor_raft_store.machine import StreamChanges
+from lictor_raft_store.feed_log import CHANGE_BYTES, FeedLog
+from lictor_raft_store.machine import STREAMS, Machine, StreamChanges, UnencodedGroup
+from lictor_state import Change, Store, Table
+from lictor_state.codec import encode_envelope
+from lictor_state.commands import (
+    CatalogDeregister,
+    CatalogRegister,
+    CheckSpec,
+    ConfigEntrySet,
+    Envelope,
+    KVDeleteTree,
+    KVSet,
+    RaiseLevel,
+    ServiceSpec,
+    SessionCreate,
+    Txn,
+    TxnKV,
+)
+from lictor_state.levels import LEVEL_MAX
+from lictor_state.rows import IndexRow
 
 
 def changes(prev, *groups):
@@ -92,3 +111,54 @@ def test_a_cleared_log_knows_nothing_before_its_start():
     log.clear(9)
     assert log.since("all", 8, 100) is None
     assert log.since("all", 9, 100) == ([], 9, False)
+
+
+def applied(commands, leading):
+    """A feed log after these commands, one batch for each three of them, and the member's state."""
+    machine, log = Machine(Store("c"), 0), FeedLog(STREAMS, 0, 10**6)
+    entries = [Entry(1, at, data=encode_envelope(Envelope(0, 0, 0, one))) for at, one in enumerate(commands, 1)]
+    for first in range(0, len(entries), 3):
+        batch = machine.apply(entries[first : first + 3], leading=leading)
+        assert leading or not (batch.results or batch.streams or batch.changes)
+        for stream, some in batch.streams.items():
+            log.add(stream, some)
+        log.add_unencoded(batch.unencoded)
+    return log, machine.store
+
+
+COMMANDS = [
+    RaiseLevel(LEVEL_MAX),
+    KVSet("a", b"1"),
+    CatalogRegister("n1", "10.0.0.1", "dc1", service=ServiceSpec("web-1", "web"), checks=(CheckSpec("c1", "check"),)),
+    SessionCreate("s-1", "n1"),
+    ConfigEntrySet("service-defaults", "web", {"Protocol": "http"}),
+    Txn((TxnKV("set", "b", b"1"), TxnKV("set", "a", b"2"), TxnKV("delete", "b"))),
+    KVSet("refused", b"1", acquire="no such session"),
+    CatalogDeregister("n1", "web-1"),
+    KVDeleteTree(""),
+]
+
+
+def test_a_follower_keeps_what_a_leader_keeps_and_encodes_it_for_whoever_asks():
+    (leaders, _), (followers, store) = applied(COMMANDS, leading=True), applied(COMMANDS, leading=False)
+    for stream in STREAMS:
+        assert leaders.since(stream, 0, 10**6)[0], "there is something to compare"
+        for asked in range(store.index + 1):
+            for bytes_max in (300, 10**6):
+                assert followers.since(stream, asked, bytes_max) == leaders.since(stream, asked, bytes_max)
+
+
+def test_what_a_follower_keeps_is_bounded_too():
+    log = FeedLog(STREAMS, 0, 10_000)
+    changes = (Change(Table.INDEXES, ("nodes",), IndexRow("nodes", 1)),)
+    for index in range(1, 101):
+        log.add_unencoded([UnencodedGroup(index, ("all", "mesh"), changes, 1_000)])
+        assert log.bytes <= 10_000
+    fit = 10_000 // (1_000 + CHANGE_BYTES)
+    for stream in ("all", "mesh"):
+        assert log.since(stream, 99 - fit, 10**6) is None
+        kept = log.since(stream, 100 - fit, 10**6)
+        assert kept is not None
+        assert len(kept[0]) == fit
+    log.clear(100)
+    assert log.bytes == 0

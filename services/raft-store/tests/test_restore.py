@@ -165,7 +165,7 @@ def test_a_batch_in_which_the_state_is_replaced_publishes_only_what_came_after()
         Entry(1, index, EntryKind.NORMAL, encode_envelope(Envelope(0, 0, 0, command)))
         for index, command in enumerate(commands, 2)
     ]
-    batch = machine.apply(entries, want_results=True)
+    batch = machine.apply(entries, leading=True)
     store = machine.store
     assert batch.restored_at == store.index - 1 == store.least_index
     assert set(batch.streams) == {"all"}

@@ -1,15 +1,23 @@
 """The recent changes of each stream, kept by every member for views that resume (design rule 3.9).
 
+A leader has its changes encoded, since it tells of them; a follower's stay as they are until somebody asks.
+
 Bounded by bytes over all streams; what falls out at the old end can only be had as a snapshot. Pure: no sending here.
 """
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from lictor_raft_store.machine import StreamChanges
+from lictor_raft_store.machine import StreamChanges, UnencodedGroup
+from lictor_state.codec import GroupEncoder
 from lictor_state.streams import Stream
+
+CHANGE_BYTES = 240
+"""What a change that is not encoded holds in memory beside the values that came with its entry: the row, its place in
+the list, and mostly the row that has since taken its place."""
 
 
 @dataclass(slots=True)
@@ -17,7 +25,7 @@ class _Kept:
     """One stream's groups; `after` is the index that the oldest of them directly follows."""
 
     after: int
-    groups: deque[tuple[int, bytes]] = field(default_factory=deque)
+    groups: deque[tuple[int, bytes | UnencodedGroup]] = field(default_factory=deque)
 
 
 class FeedLog:
@@ -36,6 +44,16 @@ class FeedLog:
         while self.bytes > self._bytes_max:
             self._drop_oldest()
 
+    def add_unencoded(self, groups: Iterable[UnencodedGroup]) -> None:
+        """Keep a follower's changes."""
+        for group in groups:
+            kept = (group.index, group)
+            for stream in group.streams:
+                self._kept[stream].groups.append(kept)
+            self.bytes += _share_bytes(group) * len(group.streams)
+        while self.bytes > self._bytes_max:
+            self._drop_oldest()
+
     def since(self, stream: Stream, index: int, bytes_max: int) -> tuple[list[bytes], int, bool] | None:
         """The groups after `index`: as many as fit, the last index among them, and whether more follow.
 
@@ -48,7 +66,10 @@ class FeedLog:
         first = bisect_right(kept.groups, index, key=lambda group: group[0])
         found: list[bytes] = []
         size, last = 0, index
-        for at, encoded in islice(kept.groups, first, None):
+        for at, body in islice(kept.groups, first, None):
+            encoded = body if isinstance(body, bytes) else GroupEncoder().encode(at, body.changes).get(stream)
+            if encoded is None:  # what was written on this stream was put back in the same index
+                continue
             size += len(encoded)
             if size > bytes_max:
                 return (found, last, True) if found else None
@@ -63,8 +84,15 @@ class FeedLog:
         self.bytes = 0
 
     def _drop_oldest(self) -> None:
-        stream = min((one for one in self._kept if self._kept[one].groups), key=lambda one: self._kept[one].groups[0])
-        kept = self._kept[stream]
-        index, encoded = kept.groups.popleft()
-        kept.after = index
-        self.bytes -= len(encoded)
+        streams = [kept for kept in self._kept.values() if kept.groups]
+        oldest = min([kept.groups[0][0] for kept in streams])
+        for kept in streams:
+            if kept.groups[0][0] == oldest:
+                _, body = kept.groups.popleft()
+                self.bytes -= len(body) if isinstance(body, bytes) else _share_bytes(body)
+                kept.after = oldest
+
+
+def _share_bytes(group: UnencodedGroup) -> int:
+    """What one of its streams answers for of a group that is not encoded."""
+    return (group.entry_bytes + CHANGE_BYTES * len(group.changes)) // len(group.streams)

@@ -1,7 +1,9 @@
-"""The state machine's host: committed entries in, results and encoded changes out (design rules 3.5 to 3.7).
+"""The state machine's host: committed entries in, results and changes out (design rules 3.5 to 3.7).
 
-Rows are encoded once per change; what a stream gets is a selection of the same bytes. A committed entry that this
-build cannot decode stops the process: skipping it would make this member's state another than its peers'.
+Rows are encoded once per change; what a stream gets is a selection of the same bytes. A follower tells nobody of its
+changes and only keeps them (`feed_log`): they are encoded if somebody asks, which nobody does for nearly all of them.
+A committed entry that this build cannot decode stops the process: skipping it would make this member's state another
+than its peers'.
 """
 
 from collections.abc import Sequence
@@ -35,18 +37,29 @@ class StreamChanges:
     groups: list[tuple[int, bytes]] = field(default_factory=list)
 
 
+class UnencodedGroup(msgspec.Struct, frozen=True, gc=False):
+    """The changes of one index as they are; `entry_bytes` is what the entry that made them has."""
+
+    index: int
+    streams: tuple[Stream, ...]
+    changes: tuple[Change, ...]
+    entry_bytes: int
+
+
 @dataclass(slots=True)
 class AppliedBatch:
     """What applying a batch of entries came to.
 
-    `results` maps a Raft log index to its term, store index and encoded `Result`; `streams` holds the streams that
-    changed. `restored_at` is the store index at which the whole state was replaced, 0 if it was not: then `streams`
-    and `changes` begin after it, and what was kept of the time before is of another epoch. `changes` are the rows that
-    changed, in order, where results are wanted; `level_raised`: the feature level is another one now.
+    A leader's: `results` maps a Raft log index to its term, store index and encoded `Result`; `streams` holds the
+    streams that changed, and `changes` the rows, in order. A follower's has `unencoded` instead of all three.
+    `restored_at` is the store index at which the whole state was replaced, 0 if it was not: then the changes begin
+    after it, and what was kept of the time before is of another epoch. `level_raised`: the feature level is another
+    one now.
     """
 
     results: dict[int, tuple[int, int, bytes]]
     streams: dict[Stream, StreamChanges]
+    unencoded: list[UnencodedGroup] = field(default_factory=list)
     restored_at: int = 0
     changes: list[Change] = field(default_factory=list)
     level_raised: bool = False
@@ -66,8 +79,8 @@ class Machine:
         self.store = store
         self.applied = applied
 
-    def apply(self, entries: Sequence[Entry], *, want_results: bool) -> AppliedBatch:
-        """Apply committed entries; results are only encoded where somebody may wait for them."""
+    def apply(self, entries: Sequence[Entry], *, leading: bool) -> AppliedBatch:
+        """Apply committed entries; results and changes are encoded where a leader tells of them."""
         store = self.store
         before, level = dict(store.meta.stream_last), store.level
         batch = AppliedBatch({}, {})
@@ -83,14 +96,17 @@ class Machine:
                     _check_level(envelope.command)
                 done = apply(store, raft_index, envelope)
                 index, changes = done.index, done.changes
-                if want_results:
+                if leading:
                     results[raft_index] = (entry.term, index, _results.encode(done.result))
                 if done.restored:
-                    batch.streams, batch.restored_at, batch.changes = {}, index, []
+                    batch.streams, batch.unencoded, batch.restored_at, batch.changes = {}, [], index, []
                     streams, before = batch.streams, dict.fromkeys(STREAMS, index)
-                if changes:
-                    if want_results:
-                        batch.changes += changes
+                if not changes:
+                    pass
+                elif not leading:
+                    batch.unencoded.append(UnencodedGroup(index, store.touched, changes, len(data)))
+                else:
+                    batch.changes += changes
                     for stream, encoded in encode(index, changes).items():
                         changed = streams.get(stream)
                         if changed is None:

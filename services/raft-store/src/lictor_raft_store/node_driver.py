@@ -344,10 +344,11 @@ class NodeDriver:
                 )
                 if self._change is not None and self._change[0] == entry.index:
                     self._end_change(applied=self._change[1] == entry.term)
-        batch = self.machine.apply(entries, want_results=self.node.role is LEADER)
+        batch = self.machine.apply(entries, leading=self.node.role is LEADER)
         if batch.restored_at:
             self.feed_log.clear(batch.restored_at)
         for stream, changes in batch.streams.items():
             self.feed_log.add(stream, changes)
+        self.feed_log.add_unencoded(batch.unencoded)
         self._host.entries_applied(entries, batch)
         self._snapshots.entries_applied(self.machine)
