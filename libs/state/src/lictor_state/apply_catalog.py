@@ -50,7 +50,7 @@ def ensure_node(store: Store, index: int, command: CatalogRegister) -> NodeRow:
         index,
         key,
         existing,
-        NodeRow(  # in the fields' order, as every row that many commands write
+        NodeRow(  # in the fields' order, as the longer rows
             # one spelling per node: its instances and checks carry the name too
             existing.node if existing is not None else command.node,
             # a registration that names no id says nothing about the id

@@ -41,7 +41,7 @@ def _of_check(row: CheckRow) -> CheckRow | None:
 
 def _of_service(row: ServiceRow) -> ServiceRow:
     destination = row.proxy.destination_service_name if row.proxy is not None else ""
-    return ServiceRow(  # in the fields' order: by name it takes msgspec many times as long
+    return ServiceRow(  # in the fields' order: so many by name take msgspec four times as long
         row.node,
         row.service_id,
         row.name,

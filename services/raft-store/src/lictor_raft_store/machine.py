@@ -101,11 +101,7 @@ class Machine:
                 if done.restored:
                     batch.streams, batch.unencoded, batch.restored_at, batch.changes = {}, [], index, []
                     streams, before = batch.streams, dict.fromkeys(STREAMS, index)
-                if not changes:
-                    pass
-                elif not leading:
-                    batch.unencoded.append(UnencodedGroup(index, store.touched, changes, len(data)))
-                else:
+                if changes and leading:
                     batch.changes += changes
                     for stream, encoded in encode(index, changes).items():
                         changed = streams.get(stream)
@@ -113,6 +109,8 @@ class Machine:
                             changed = streams[stream] = StreamChanges(before.get(stream, 0), 0)
                         changed.last = index
                         changed.groups.append((index, encoded))
+                elif changes:
+                    batch.unencoded.append(UnencodedGroup(index, store.touched, changes, len(data)))
             self.applied = raft_index
         batch.level_raised = store.level != level
         return batch
