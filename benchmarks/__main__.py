@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from benchmarks import data, facts, loaded, report
+from benchmarks.quiet import wait_until_quiet
 from benchmarks.report import Sample
 from benchmarks.rounds import measure_row
 from benchmarks.rows import MEMORY, ROWS, Memory, read_memory
@@ -108,6 +109,7 @@ def run(given: argparse.Namespace, folder: Path, lane: str) -> dict[str, Any]:
         before = memory_of(running)
         for row in ROWS:
             if row.name in given.rows:
+                wait_until_quiet(running, say)
                 samples += measure_row(row, running, rounds=given.rounds, seconds=given.seconds, say=say)
         after = memory_of(running)
         full = beside_many(given, running)
