@@ -28,7 +28,7 @@ from lictor_state.commands import (
     TxnKV,
 )
 from lictor_state.levels import LEVEL_MAX
-from lictor_state.rows import IndexRow
+from lictor_state.rows import IndexRow, KVRow
 
 
 def changes(prev, *groups):
@@ -161,4 +161,13 @@ def test_what_a_follower_keeps_is_bounded_too():
         assert kept is not None
         assert len(kept[0]) == fit
     log.clear(100)
+    assert log.bytes == 0
+
+
+def test_a_value_counts_that_came_before_the_entry_that_gave_its_key_back():
+    log = FeedLog(STREAMS, 0, 10**6)
+    row = KVRow("a", b"x" * 50_000, 0, create_index=1, modify_index=2)
+    log.add_unencoded([UnencodedGroup(2, ("all",), (Change(Table.KV, ("a",), row),), 40)])
+    assert log.bytes >= 50_000
+    log.clear(2)
     assert log.bytes == 0

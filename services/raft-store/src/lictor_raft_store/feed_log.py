@@ -14,6 +14,7 @@ from itertools import islice
 from lictor_raft_store.machine import StreamChanges, UnencodedGroup
 from lictor_state.codec import GroupEncoder
 from lictor_state.streams import Stream
+from lictor_state.tables import KV
 
 CHANGE_BYTES = 240
 """What a change that is not encoded holds in memory beside the values that came with its entry: the row, its place in
@@ -94,5 +95,12 @@ class FeedLog:
 
 
 def _share_bytes(group: UnencodedGroup) -> int:
-    """What one of its streams answers for of a group that is not encoded."""
-    return (group.entry_bytes + CHANGE_BYTES * len(group.changes)) // len(group.streams)
+    """What one of its streams answers for of a group that is not encoded.
+
+    A session's end gives keys back with values that came long before: they count though its entry is short.
+    """
+    values = 0
+    for change in group.changes:
+        if change.table is KV and change.row is not None:
+            values += len(change.row.value or b"")  # type: ignore[union-attr]  # by its table
+    return (max(group.entry_bytes, values) + CHANGE_BYTES * len(group.changes)) // len(group.streams)
