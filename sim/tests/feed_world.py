@@ -68,7 +68,7 @@ class StoreMember:
         world = self._world
         self.bus = SimBus(world.network, self.owner, self.member_id % SERVERS)
         self.feed, self.held = ChangeFeed(self.bus, CLUSTER), HeldChanges()
-        self.feed_log = FeedLog(STREAMS, self.machine.store.index, world.dice.choice((0, 3_000, 60_000)))
+        self.feed_log = FeedLog(self.machine.store.index, world.dice.choice((0, 3_000, 60_000)))
         self.resume = ResumeApi(self.bus, CLUSTER, lambda: (self.machine.store, self.feed_log), lambda: world.loop.now)
         await self.bus.subscribe(subjects.member(CLUSTER, self.member_id, "resume"), self.resume.answer)
 
@@ -88,9 +88,7 @@ class StoreMember:
         batch = self.machine.apply(world.log[self.machine.applied : upto], leading=self is world.leader)
         if batch.restored_at:
             self.feed_log.clear(batch.restored_at)
-        for stream, changes in batch.streams.items():
-            self.feed_log.add(stream, changes)
-        self.feed_log.add_unencoded(batch.unencoded)
+        self.feed_log.add(batch.groups, batch.lasts)
         return batch
 
     async def publish(self, batch):

@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,10 +10,10 @@ from lictor_bus.feed_order import FeedOrder, Verdict
 from lictor_bus.frames import MESSAGE_BYTES_MAX
 from lictor_raft import Entry
 from lictor_raft_store.change_feed import CUT_BYTES_MAX, messages
-from lictor_raft_store.feed_log import CHANGE_BYTES, FeedLog
-from lictor_raft_store.machine import STREAMS, Machine, StreamChanges, UnencodedGroup
+from lictor_raft_store.feed_log import GROUP_BYTES, FeedLog
+from lictor_raft_store.machine import STREAMS, Machine, StreamChanges
 from lictor_state import Change, Store, Table
-from lictor_state.codec import encode_envelope
+from lictor_state.codec import encode_envelope, encode_group
 from lictor_state.commands import (
     CatalogDeregister,
     CatalogRegister,
@@ -28,7 +29,8 @@ from lictor_state.commands import (
     TxnKV,
 )
 from lictor_state.levels import LEVEL_MAX
-from lictor_state.rows import IndexRow, KVRow
+from lictor_state.rows import KVRow
+from lictor_state.streams import Stream
 
 
 def changes(prev, *groups):
@@ -61,69 +63,106 @@ def test_a_change_above_the_cut_limit_is_only_announced():
     assert [(one.prev, one.last, one.resume) for one in found] == [(5, 6, True), (6, 7, False)]
 
 
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(20, 200), st.integers(0, 40))
-def test_what_is_kept_is_exactly_what_follows_the_asked_index(sizes, bytes_max, asked):
-    log = FeedLog(("all",), 0, bytes_max)
-    every = []
-    for index, size in enumerate(sizes, start=1):
-        every.append((index, bytes([index]) * size))
-        log.add("all", changes(index - 1, every[-1]))
-    assert log.bytes <= bytes_max
+def of_kv(index, size=10):
+    """What one index has changed: a key, which only the stream `all` carries."""
+    row = KVRow(f"k{index}", b"x" * size, 0, create_index=index, modify_index=index)
+    return encode_group(index, (Change(Table.KV, (row.key,), row),))
+
+
+def of_ca(index):
+    """Another one, of a row that `mesh` carries too."""
+    return encode_group(index, (Change(Table.CA_ROOTS, ("r",), None),))
+
+
+def kept_kv(log, *indexes, size=10):
+    log.add([of_kv(index, size) for index in indexes], {"all": indexes[-1]})
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=4), min_size=1, max_size=12),
+    st.integers(60, 600),
+    st.integers(0, 48),
+)
+def test_what_is_kept_is_exactly_what_follows_the_asked_index(batches, bytes_max, asked):
+    log, index, every = FeedLog(0, bytes_max), 0, []
+    for sizes in batches:
+        groups = []
+        for size in sizes:
+            index += 1
+            groups.append((index, of_kv(index, size)))
+        log.add([group for _, group in groups], {"all": index})
+        every += groups
+        assert log.bytes <= bytes_max
     kept = log.since("all", asked, 10**9)
     if kept is None:
-        assert asked < len(sizes)
+        assert asked < index
     else:
-        assert kept == (
-            [group for index, group in every if index > asked],
-            max(asked, len(sizes)) if asked < len(sizes) else asked,
-            False,
-        )
+        assert kept == ([group for at, group in every if at > asked], max(asked, index), False)
+    assert log.since("all", index, 10**9) is not None
+    if bytes_max >= sum(len(group) + GROUP_BYTES for _, group in every):
+        assert log.since("all", 0, 10**9) is not None, "nothing had to go"
 
 
 def test_an_answer_is_cut_at_its_limit_and_says_that_more_follows():
-    log = FeedLog(("all",), 0, 1000)
-    for index in range(1, 5):
-        log.add("all", changes(index - 1, (index, b"x" * 10)))
-    assert log.since("all", 0, 25) == ([b"x" * 10] * 2, 2, True)
-    assert log.since("all", 2, 25) == ([b"x" * 10] * 2, 4, False)
+    log = FeedLog(0, 10**6)
+    kept_kv(log, 1, 2, 3)
+    kept_kv(log, 4)
+    room = 2 * len(of_kv(1)) + 5
+    assert log.since("all", 0, room) == ([of_kv(1), of_kv(2)], 2, True)
+    assert log.since("all", 2, room) == ([of_kv(3), of_kv(4)], 4, False)
 
 
 def test_a_change_too_large_for_one_answer_needs_a_snapshot():
-    log = FeedLog(("all",), 0, 1000)
-    log.add("all", changes(0, (1, b"x" * 10)))
-    log.add("all", changes(1, (2, b"x" * 50)))
-    assert log.since("all", 0, 25) == ([b"x" * 10], 1, True)
-    assert log.since("all", 1, 25) is None
+    log = FeedLog(0, 10**6)
+    kept_kv(log, 1)
+    kept_kv(log, 2, size=500)
+    assert log.since("all", 0, 100) == ([of_kv(1)], 1, True)
+    assert log.since("all", 1, 100) is None
 
 
-def test_the_oldest_change_of_any_stream_goes_first():
-    log = FeedLog(("all", "mesh"), 0, 20)
-    log.add("all", changes(0, (1, b"x" * 10)))
-    log.add("mesh", changes(0, (2, b"y" * 10)))
-    log.add("all", changes(1, (3, b"z" * 10)))
-    assert log.since("all", 0, 100) is None
-    assert log.since("mesh", 0, 100) == ([b"y" * 10], 2, False)
+def test_the_oldest_batch_goes_first_and_each_stream_knows_how_far_it_reaches():
+    each = len(of_kv(1)) + GROUP_BYTES
+    log = FeedLog(0, 2 * each)
+    log.add([of_ca(1)], {"all": 1, "mesh": 1})
+    kept_kv(log, 2)
+    assert log.since("mesh", 0, 100) == ([of_ca(1)], 1, False)
+    kept_kv(log, 3)
+    assert log.since("mesh", 0, 100) is None
+    assert log.since("mesh", 1, 100) == ([], 1, False)
+    assert log.since("all", 0, 1000) is None
+    assert log.since("all", 1, 1000) == ([of_kv(2), of_kv(3)], 3, False)
+    kept_kv(log, 4)
+    assert log.since("all", 1, 1000) is None
+    assert log.since("mesh", 1, 100) == ([], 1, False), "nothing of this stream has gone since"
+
+
+def test_a_batch_larger_than_the_whole_log_leaves_nothing_behind():
+    log = FeedLog(0, 100)
+    kept_kv(log, 1, 2, 3, size=100)
+    assert (log.bytes, log.since("all", 2, 10**6), log.since("all", 3, 10**6)) == (0, None, ([], 3, False))
 
 
 def test_a_cleared_log_knows_nothing_before_its_start():
-    log = FeedLog(("all",), 0, 100)
-    log.add("all", changes(0, (1, b"x")))
+    log = FeedLog(0, 10**6)
+    kept_kv(log, 1)
     log.clear(9)
+    assert log.bytes == 0
     assert log.since("all", 8, 100) is None
     assert log.since("all", 9, 100) == ([], 9, False)
 
 
 def applied(commands, leading):
     """A feed log after these commands, one batch for each three of them, and the member's state."""
-    machine, log = Machine(Store("c"), 0), FeedLog(STREAMS, 0, 10**6)
+    machine, log = Machine(Store("c"), 0), FeedLog(0, 10**6)
     entries = [Entry(1, at, data=encode_envelope(Envelope(0, 0, 0, one))) for at, one in enumerate(commands, 1)]
+    published: dict[Stream, list[tuple[int, bytes]]] = {stream: [] for stream in STREAMS}
     for first in range(0, len(entries), 3):
         batch = machine.apply(entries[first : first + 3], leading=leading)
         assert leading or not (batch.results or batch.streams or batch.changes)
         for stream, some in batch.streams.items():
-            log.add(stream, some)
-        log.add_unencoded(batch.unencoded)
-    return log, machine.store
+            published[stream] += some.groups
+        log.add(batch.groups, batch.lasts)
+    return log, machine.store, published
 
 
 COMMANDS = [
@@ -139,35 +178,13 @@ COMMANDS = [
 ]
 
 
-def test_a_follower_keeps_what_a_leader_keeps_and_encodes_it_for_whoever_asks():
-    (leaders, _), (followers, store) = applied(COMMANDS, leading=True), applied(COMMANDS, leading=False)
+@pytest.mark.parametrize("leading", [True, False])
+def test_every_member_keeps_what_a_leader_publishes(leading):
+    _, _, published = applied(COMMANDS, leading=True)
+    log, store, _ = applied(COMMANDS, leading=leading)
     for stream in STREAMS:
-        assert leaders.since(stream, 0, 10**6)[0], "there is something to compare"
+        assert published[stream], "there is something to compare"
         for asked in range(store.index + 1):
-            for bytes_max in (300, 10**6):
-                assert followers.since(stream, asked, bytes_max) == leaders.since(stream, asked, bytes_max)
-
-
-def test_what_a_follower_keeps_is_bounded_too():
-    log = FeedLog(STREAMS, 0, 10_000)
-    changes = (Change(Table.INDEXES, ("nodes",), IndexRow("nodes", 1)),)
-    for index in range(1, 101):
-        log.add_unencoded([UnencodedGroup(index, ("all", "mesh"), changes, 1_000)])
-        assert log.bytes <= 10_000
-    fit = 10_000 // (1_000 + CHANGE_BYTES)
-    for stream in ("all", "mesh"):
-        assert log.since(stream, 99 - fit, 10**6) is None
-        kept = log.since(stream, 100 - fit, 10**6)
-        assert kept is not None
-        assert len(kept[0]) == fit
-    log.clear(100)
-    assert log.bytes == 0
-
-
-def test_a_value_counts_that_came_before_the_entry_that_gave_its_key_back():
-    log = FeedLog(STREAMS, 0, 10**6)
-    row = KVRow("a", b"x" * 50_000, 0, create_index=1, modify_index=2)
-    log.add_unencoded([UnencodedGroup(2, ("all",), (Change(Table.KV, ("a",), row),), 40)])
-    assert log.bytes >= 50_000
-    log.clear(2)
-    assert log.bytes == 0
+            rest = [(at, group) for at, group in published[stream] if at > asked]
+            last = rest[-1][0] if rest else asked
+            assert log.since(stream, asked, 10**6) == ([group for _, group in rest], last, False)

@@ -8,7 +8,6 @@ import pytest
 from lictor_bus import FakeBus, Hub, frames
 from lictor_bus.frames import ResumeAnswer, ResumeAsk
 from lictor_raft_store.feed_log import FeedLog
-from lictor_raft_store.machine import STREAMS
 from lictor_raft_store.resume_api import SESSION_IDLE_S, ResumeApi
 from lictor_state import Store, apply
 from lictor_state.commands import Envelope, KVSet
@@ -23,7 +22,7 @@ class Served:
         for number in range(1, 4):
             apply(self.store, number, Envelope(0, 0, 0, KVSet(f"k{number}", b"x")))
         self.bus = FakeBus(Hub())
-        feed_log = FeedLog(STREAMS, self.store.index, 1000)
+        feed_log = FeedLog(self.store.index, 1000)
         self.api = ResumeApi(self.bus, "c", lambda: (self.store, feed_log), lambda: self.now)
 
     async def ask(self, **more):

@@ -64,7 +64,12 @@ class _WireGroup(msgspec.Struct, frozen=True, array_like=True):
     changes: list[WireChange]
 
 
+class _GroupHead(msgspec.Struct, frozen=True, array_like=True):
+    index: int
+
+
 _groups = msgspec.msgpack.Decoder(_WireGroup)
+_heads = msgspec.msgpack.Decoder(_GroupHead)
 
 
 def encode_envelope(envelope: Envelope) -> bytes:
@@ -139,6 +144,15 @@ def decode_row(table: Table, data: bytes | msgspec.Raw) -> Row:
 def encode_group(index: int, changes: Sequence[Change]) -> bytes:
     """All changes of one index."""
     return _encoder.encode((index, changes))
+
+
+def project_group(stream: Stream, data: bytes) -> tuple[int, bytes | None]:
+    """The index of a whole group, and what a stream carries of it; None if that is nothing."""
+    if stream == "all":
+        return _heads.decode(data).index, data
+    group = _groups.decode(data)
+    chosen = [wire for wire in group.changes if belongs(stream, TABLES[wire.table], wire.key)]
+    return group.index, _encoder.encode((group.index, chosen)) if chosen else None
 
 
 def decode_group(data: bytes, wanted: Mapping[int, Table] = TABLES) -> tuple[int, tuple[Change, ...]]:

@@ -44,7 +44,7 @@ from lictor_state.rows import (
 from lictor_state.rows_digest import DIGEST_MASK, UNHASHED_MAX, Before, RowsDigest
 from lictor_state.secondary_indexes import SecondaryIndexes
 from lictor_state.sharing import Sharing
-from lictor_state.streams import EVERYWHERE, STREAMS, STREAMS_OF_BITS, Stream, stream_bits, touched_streams
+from lictor_state.streams import EVERYWHERE, STREAMS, STREAMS_OF_BITS, stream_bits, touched_streams
 from lictor_state.tables import (
     AGENTS,
     AUTOPILOT,
@@ -110,8 +110,6 @@ class Store:
         self._before: Before = {}
         self._digest = RowsDigest(self._tables) if keeps_digest else None
         self._sharing = Sharing()
-        self.touched: tuple[Stream, ...] = ()
-        """The streams on which rows were written by the last index that wrote any."""
         self._restored_at = 0
         self._retired: list[dict[Any, Any] | list[Any]] = []
         self.restoring: Staged | None = None
@@ -326,8 +324,7 @@ class Store:
             note = self.watches.note
             for change in changes:
                 note((change.table, change.key))
-        self.touched = touched_streams(before)
-        for stream in self.touched:
+        for stream in touched_streams(before):
             self._stream_last[stream] = index
         if self._cuts.kept:
             self._cuts.note(before)

@@ -1,59 +1,62 @@
-"""The recent changes of each stream, kept by every member for views that resume (design rule 3.9).
+"""The recent changes, kept by every member for views that resume (design rule 3.9).
 
-A leader has its changes encoded, since it tells of them; a follower's stay as they are until somebody asks.
+They are kept encoded, each batch that was applied as the groups of its indexes, whole: what one stream carries of them
+is cut out for whoever asks, which few do. As rows they would cost less to keep and more to forget: beside a row that
+stays for years lies one that goes a minute later, and with a heap full of such holes applying a registration took a
+third longer.
 
-Bounded by bytes over all streams; what falls out at the old end can only be had as a snapshot. Pure: no sending here.
+Bounded by bytes; what falls out at the old end can only be had as a snapshot. Pure: no sending here.
 """
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
-from lictor_raft_store.machine import StreamChanges, UnencodedGroup
-from lictor_state.codec import GroupEncoder
-from lictor_state.streams import Stream
-from lictor_state.tables import KV
+from lictor_state.codec import project_group
+from lictor_state.streams import STREAMS, Stream
 
-CHANGE_BYTES = 240
-"""What a change that is not encoded holds in memory beside the values that came with its entry: the row, its place in
-the list, and mostly the row that has since taken its place."""
+GROUP_BYTES = 48
+"""What a group takes in memory beside its bytes."""
 
 
-@dataclass(slots=True)
-class _Kept:
-    """One stream's groups; `after` is the index that the oldest of them directly follows."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """`last` is the newest index that it changed, `lasts` the same for each stream; `size` is what it takes."""
 
-    after: int
-    groups: deque[tuple[int, bytes | UnencodedGroup]] = field(default_factory=deque)
+    last: int
+    lasts: Mapping[Stream, int]
+    groups: Sequence[bytes]
+    size: int
 
 
 class FeedLog:
     """What views may still ask for change by change."""
 
-    def __init__(self, streams: tuple[Stream, ...], start: int, bytes_max: int) -> None:
+    def __init__(self, start: int, bytes_max: int) -> None:
         """Begin at store index `start`: nothing before it is kept."""
-        self._kept = {stream: _Kept(start) for stream in streams}
+        self._batches: deque[_Batch] = deque()
+        self._after: dict[Stream, int] = dict.fromkeys(STREAMS, start)
         self._bytes_max = bytes_max
         self.bytes = 0
 
-    def add(self, stream: Stream, changes: StreamChanges) -> None:
-        """Keep a batch's changes."""
-        self._kept[stream].groups.extend(changes.groups)
-        self.bytes += sum([len(encoded) for _, encoded in changes.groups])
-        while self.bytes > self._bytes_max:
-            self._drop_oldest()
+    def add(self, groups: Sequence[bytes], lasts: Mapping[Stream, int]) -> None:
+        """Keep what a batch has changed.
 
-    def add_unencoded(self, groups: Iterable[UnencodedGroup]) -> None:
-        """Keep a follower's changes."""
-        for group in groups:
-            kept = (group.index, group)
-            for stream in group.streams:
-                self._kept[stream].groups.append(kept)
-            self.bytes += _share_bytes(group) * len(group.streams)
+        Args:
+            groups: the changes of each index as `codec.encode_group` encodes them, in order.
+            lasts: the last index that changed each stream, for those streams that the batch has changed.
+        """
+        if not groups:
+            return
+        size = sum(map(len, groups)) + GROUP_BYTES * len(groups)
+        self._batches.append(_Batch(max(lasts.values()), lasts, groups, size))
+        self.bytes += size
         while self.bytes > self._bytes_max:
-            self._drop_oldest()
+            oldest = self._batches.popleft()
+            self.bytes -= oldest.size
+            self._after.update(oldest.lasts)
 
     def since(self, stream: Stream, index: int, bytes_max: int) -> tuple[list[bytes], int, bool] | None:
         """The groups after `index`: as many as fit, the last index among them, and whether more follow.
@@ -61,46 +64,27 @@ class FeedLog:
         None when changes after `index` are no longer kept, or the next one alone is larger than `bytes_max`: only a
         snapshot helps.
         """
-        kept = self._kept[stream]
-        if index < kept.after:
+        if index < self._after[stream]:
             return None
-        first = bisect_right(kept.groups, index, key=lambda group: group[0])
+        first = bisect_right(self._batches, index, key=lambda batch: batch.last)
         found: list[bytes] = []
         size, last = 0, index
-        for at, body in islice(kept.groups, first, None):
-            encoded = body if isinstance(body, bytes) else GroupEncoder().encode(at, body.changes).get(stream)
-            if encoded is None:  # what was written on this stream was put back in the same index
+        for batch in islice(self._batches, first, None):
+            if batch.lasts.get(stream, 0) <= index:
                 continue
-            size += len(encoded)
-            if size > bytes_max:
-                return (found, last, True) if found else None
-            found.append(encoded)
-            last = at
+            for group in batch.groups:
+                at, encoded = project_group(stream, group)
+                if at <= index or encoded is None:
+                    continue
+                size += len(encoded)
+                if size > bytes_max:
+                    return (found, last, True) if found else None
+                found.append(encoded)
+                last = at
         return found, last, False
 
     def clear(self, start: int) -> None:
         """Begin anew at store index `start`: a snapshot or a restore has replaced the state."""
-        for stream in self._kept:
-            self._kept[stream] = _Kept(start)
+        self._batches.clear()
+        self._after = dict.fromkeys(STREAMS, start)
         self.bytes = 0
-
-    def _drop_oldest(self) -> None:
-        streams = [kept for kept in self._kept.values() if kept.groups]
-        oldest = min([kept.groups[0][0] for kept in streams])
-        for kept in streams:
-            if kept.groups[0][0] == oldest:
-                _, body = kept.groups.popleft()
-                self.bytes -= len(body) if isinstance(body, bytes) else _share_bytes(body)
-                kept.after = oldest
-
-
-def _share_bytes(group: UnencodedGroup) -> int:
-    """What one of its streams answers for of a group that is not encoded.
-
-    A session's end gives keys back with values that came long before: they count though its entry is short.
-    """
-    values = 0
-    for change in group.changes:
-        if change.table is KV and change.row is not None:
-            values += len(change.row.value or b"")  # type: ignore[union-attr]  # by its table
-    return (max(group.entry_bytes, values) + CHANGE_BYTES * len(group.changes)) // len(group.streams)

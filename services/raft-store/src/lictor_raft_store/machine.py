@@ -1,7 +1,7 @@
 """The state machine's host: committed entries in, results and changes out (design rules 3.5 to 3.7).
 
 Rows are encoded once per change; what a stream gets is a selection of the same bytes. A follower tells nobody of its
-changes and only keeps them (`feed_log`): they are encoded if somebody asks, which nobody does for nearly all of them.
+changes and only keeps them (`feed_log`): a stream's selection is made if somebody asks.
 A committed entry that this build cannot decode stops the process: skipping it would make this member's state another
 than its peers'.
 """
@@ -14,7 +14,7 @@ import msgspec
 from lictor_raft import Entry
 from lictor_raft.kinds import NORMAL
 from lictor_state import Change, CodecError, Store, apply, apply_noop
-from lictor_state.codec import GroupEncoder, decode_envelope
+from lictor_state.codec import GroupEncoder, decode_envelope, encode_group
 from lictor_state.commands import RaiseLevel
 from lictor_state.levels import LEVEL_MAX
 from lictor_state.streams import STREAM_TABLES, Stream
@@ -37,21 +37,13 @@ class StreamChanges:
     groups: list[tuple[int, bytes]] = field(default_factory=list)
 
 
-class UnencodedGroup(msgspec.Struct, frozen=True, gc=False):
-    """The changes of one index as they are; `entry_bytes` is what the entry that made them has."""
-
-    index: int
-    streams: tuple[Stream, ...]
-    changes: tuple[Change, ...]
-    entry_bytes: int
-
-
 @dataclass(slots=True)
 class AppliedBatch:
     """What applying a batch of entries came to.
 
-    A leader's: `results` maps a Raft log index to its term, store index and encoded `Result`; `streams` holds the
-    streams that changed, and `changes` the rows, in order. A follower's has `unencoded` instead of all three.
+    `groups` has the changes of each index that changed something, encoded whole, and `lasts` the last index that
+    changed each stream: what a `FeedLog` keeps. A leader's also has `results` (from a Raft log index to its term, store
+    index and encoded `Result`), `streams` with the streams that changed, and `changes`, the rows, in order.
     `restored_at` is the store index at which the whole state was replaced, 0 if it was not: then the changes begin
     after it, and what was kept of the time before is of another epoch. `level_raised`: the feature level is another
     one now.
@@ -59,7 +51,8 @@ class AppliedBatch:
 
     results: dict[int, tuple[int, int, bytes]]
     streams: dict[Stream, StreamChanges]
-    unencoded: list[UnencodedGroup] = field(default_factory=list)
+    groups: list[bytes] = field(default_factory=list)
+    lasts: dict[Stream, int] = field(default_factory=dict)
     restored_at: int = 0
     changes: list[Change] = field(default_factory=list)
     level_raised: bool = False
@@ -80,7 +73,7 @@ class Machine:
         self.applied = applied
 
     def apply(self, entries: Sequence[Entry], *, leading: bool) -> AppliedBatch:
-        """Apply committed entries; results and changes are encoded where a leader tells of them."""
+        """Apply committed entries; results, and what each stream carries, are encoded where a leader tells of them."""
         store = self.store
         before, level = dict(store.meta.stream_last), store.level
         batch = AppliedBatch({}, {})
@@ -99,19 +92,23 @@ class Machine:
                 if leading:
                     results[raft_index] = (entry.term, index, _results.encode(done.result))
                 if done.restored:
-                    batch.streams, batch.unencoded, batch.restored_at, batch.changes = {}, [], index, []
+                    batch.streams, batch.groups, batch.restored_at, batch.changes = {}, [], index, []
                     streams, before = batch.streams, dict.fromkeys(STREAMS, index)
                 if changes and leading:
                     batch.changes += changes
-                    for stream, encoded in encode(index, changes).items():
+                    carried = encode(index, changes)
+                    batch.groups.append(carried["all"])
+                    for stream, encoded in carried.items():
                         changed = streams.get(stream)
                         if changed is None:
                             changed = streams[stream] = StreamChanges(before.get(stream, 0), 0)
                         changed.last = index
                         changed.groups.append((index, encoded))
                 elif changes:
-                    batch.unencoded.append(UnencodedGroup(index, store.touched, changes, len(data)))
+                    batch.groups.append(encode_group(index, changes))
             self.applied = raft_index
+        lasts = store.meta.stream_last
+        batch.lasts = {one: at for one in STREAMS if (at := lasts.get(one, 0)) > before.get(one, 0)}
         batch.level_raised = store.level != level
         return batch
 

@@ -17,7 +17,7 @@ from lictor_raft_store.disk import Disk
 from lictor_raft_store.durable_log import DurableLog, open_log
 from lictor_raft_store.feed_log import FeedLog
 from lictor_raft_store.leader_duties.leadership import Leadership
-from lictor_raft_store.machine import STREAMS, Machine
+from lictor_raft_store.machine import Machine
 from lictor_raft_store.metrics import StoreMetrics
 from lictor_raft_store.node_driver import NodeDriver
 from lictor_raft_store.operator_api import OperatorApi
@@ -83,7 +83,7 @@ async def open_member(
     durable, snapshots, machine = await _open_storage(disk, slot, cluster, founders, settings, metrics, around)
     config = _config(slot.member_id, settings, machine.applied)
     node = RawNode(config, durable.storage, around.dice, around.clock())
-    feed_log = FeedLog(STREAMS, machine.store.index, settings.raft_store_feed_mib * 1024 * 1024)
+    feed_log = FeedLog(machine.store.index, settings.raft_store_feed_mib * 1024 * 1024)
     tick_s = settings.raft_store_tick_ms / 1000
     driver = NodeDriver(
         node=node,

@@ -347,8 +347,6 @@ class NodeDriver:
         batch = self.machine.apply(entries, leading=self.node.role is LEADER)
         if batch.restored_at:
             self.feed_log.clear(batch.restored_at)
-        for stream, changes in batch.streams.items():
-            self.feed_log.add(stream, changes)
-        self.feed_log.add_unencoded(batch.unencoded)
+        self.feed_log.add(batch.groups, batch.lasts)
         self._host.entries_applied(entries, batch)
         self._snapshots.entries_applied(self.machine)
