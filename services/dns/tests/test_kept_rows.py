@@ -11,7 +11,13 @@ from lictor_dns.kept_rows import TABLES, narrow
 from lictor_state import Change, Store, Table
 from lictor_state.codec import decode_group, encode_group
 from lictor_state.commands import CatalogDeregister, Command
-from lictor_state.rows import CheckDefinition, CheckRow, NodeRow, ProxyDefinition, ServiceRow, TaggedAddress
+from lictor_state.rows import CheckDefinition, CheckRow, IndexRow, NodeRow, ProxyDefinition, ServiceRow, TaggedAddress
+
+
+def row_of(change):
+    kept = narrow(change)
+    assert kept is not None
+    return kept.row
 
 
 @pytest.mark.parametrize("status", ["passing", "warning", "critical", "odd"])
@@ -27,7 +33,7 @@ def test_of_a_check_its_place_and_a_status_that_matters_are_kept(status):
         definition=CheckDefinition(http="http://x"),
         agent=True,
     )
-    kept = narrow(Change(Table.CHECKS, ("n", "c"), row)).row
+    kept = row_of(Change(Table.CHECKS, ("n", "c"), row))
     assert kept == (None if status == "passing" else CheckRow("n", "c", "", status, service_id="web-1"))
 
 
@@ -45,17 +51,28 @@ def test_of_an_instance_what_names_and_queries_ask_for_is_kept():
         proxy=ProxyDefinition("db", "db-1", config={"x": "y" * 100}),
         modify_index=7,
     )
-    kept = narrow(Change(Table.SERVICES, ("n", "web-1"), row)).row
+    kept = row_of(Change(Table.SERVICES, ("n", "web-1"), row))
     assert kept == ServiceRow(
         "n", "web-1", "web", "connect-proxy", ("v1",), "10.0.0.1", 80, meta={"a": "b"}, proxy=ProxyDefinition("db")
     )
     node = NodeRow("n", "id", "10.1.0.1", "dc1", {"lan": "10.1.0.1"}, {"rack": "7"}, 1, 2)
-    assert narrow(Change(Table.NODES, ("n",), node)).row == NodeRow("n", "", "10.1.0.1", "dc1", meta={"rack": "7"})
+    assert row_of(Change(Table.NODES, ("n",), node)) == NodeRow("n", "", "10.1.0.1", "dc1", meta={"rack": "7"})
 
 
 def test_deletions_and_other_rows_pass():
     for change in (Change(Table.CHECKS, ("n", "c"), None), Change(Table.PREPARED_QUERIES, ("q",), None)):
         assert narrow(change) is change
+
+
+@pytest.mark.parametrize("name", ["service.web", "connect.web", "service-extinction"])
+def test_index_rows_that_move_with_instances_are_kept(name):
+    change = Change(Table.INDEXES, (name,), IndexRow(name, 7))
+    assert narrow(change) is change
+
+
+@pytest.mark.parametrize("name", ["nodes", "services", "checks", "node.web", "node-extinction", "kv"])
+def test_index_rows_of_whole_tables_and_of_nodes_are_not(name):
+    assert narrow(Change(Table.INDEXES, (name,), IndexRow(name, 7))) is None
 
 
 def test_answers_from_what_is_kept_are_those_from_everything(make_world):
@@ -68,7 +85,7 @@ def test_answers_from_what_is_kept_are_those_from_everything(make_world):
     def both(changes):
         load(changes)
         index, decoded = decode_group(encode_group(whole.store.index, changes))
-        kept = tuple(narrow(one) for one in decoded if one.table in TABLES)
+        kept = [small for one in decoded if one.table in TABLES and (small := narrow(one)) is not None]
         less.load(index, kept)
         part.zone.load(kept)
 

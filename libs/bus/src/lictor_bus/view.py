@@ -57,8 +57,8 @@ class View:
     ) -> None:
         """Follow a stream; rows of other `tables` than these are neither decoded nor kept.
 
-        `narrow` takes every change before anything sees it, and gives what is kept of it: a row with less in it, or a
-        deletion for a row that the reader can do without.
+        `narrow` takes every change before anything sees it, and gives what is kept of it: a row with less in it, a
+        deletion for a row that the reader can do without, or None for one that it never looks at.
         """
         self._bus = bus
         self._leader = leader
@@ -235,11 +235,12 @@ class View:
     def _load(self, groups: Sequence[bytes]) -> None:
         store = self.store
         for encoded in groups:
-            index, changes = self._groups.decode(encoded)
+            index, decoded = self._groups.decode(encoded)
+            changes: Sequence[Change] = decoded
             if index <= store.index:
                 continue
             if self._narrow is not None:
-                changes = tuple(map(self._narrow, changes))
+                changes = [kept for change in changes if (kept := self._narrow(change)) is not None]
             store.load(index, changes)
             for listener in self._on_load:
                 listener(index, changes)

@@ -26,6 +26,7 @@ from lictor_state.rows import CARootRow, ServiceRow, Table, Upstream, config_key
 from lictor_state.watches import Token
 
 PROXY_KIND = "connect-proxy"
+SIDECAR_SUFFIX = "-sidecar-proxy"
 CONNECT_TIMEOUT_MS = 5000
 UPSTREAM_BIND_ADDRESS = "127.0.0.1"
 INBOUND_BIND_ADDRESS = "0.0.0.0"  # the proxy is what other hosts reach; mutual TLS guards it
@@ -153,14 +154,18 @@ def _find_proxy(store: Store, proxy_id: str, node: str, parts: _Parts) -> tuple[
         row = cast("ServiceRow | None", store.get(Table.SERVICES, key))
         found = [row] if row is not None else []
     else:
-        found = [cast("ServiceRow", row) for key, row in store.rows(Table.SERVICES) if key[1] == proxy_id]
+        named = [cast("ServiceRow", row) for key, row in store.rows(Table.SERVICES) if key[1] == proxy_id]
+        found = [row for row in named if row.kind == PROXY_KIND] or named
         if len(found) == 1:
             parts.depends_on(("row", Table.SERVICES, (found[0].node.lower(), proxy_id)))
         else:
             parts.depends_on(("table", Table.SERVICES))
     where = f" on node {node!r}" if node else ""
     if not found:
-        return None, f"proxy {proxy_id!r} is not registered{where}"
+        # whoever reads the state may have left out what is no proxy, so this is said of an application's id too
+        own = f"; a sidecar's id is its own, often {proxy_id}{SIDECAR_SUFFIX}"
+        hint = "" if proxy_id.endswith(SIDECAR_SUFFIX) else own
+        return None, f"proxy {proxy_id!r} is not registered{where}{hint}"
     if len(found) > 1:
         nodes = ", ".join(sorted(row.node for row in found))
         return None, f"proxy {proxy_id!r} is registered on {nodes}; node metadata must say node_name"

@@ -56,6 +56,11 @@ def of_node(name: str) -> str:
     return "node." + name
 
 
+def is_of_instances(name: str) -> bool:
+    """Whether an index row moves with instances of one service or destination, or with the last one's end."""
+    return name.startswith(("service.", "connect.", SERVICE_EXTINCTION))
+
+
 raise_index = Store.move_index
 """Move one index row to the present index, given the store, the row's name and that index."""
 

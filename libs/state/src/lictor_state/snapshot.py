@@ -171,8 +171,8 @@ def row_of(kind: int, body: msgspec.Raw, wanted: Mapping[int, Table] = TABLES) -
     return change if change is not None and change.row is not None and change.table is not Table.META else None
 
 
-Narrow = Callable[[Change], Change]
-"""From a change to what a reader keeps of it: the row with less in it, or a deletion."""
+Narrow = Callable[[Change], Change | None]
+"""From a change to what a reader keeps of it: less of the row, a deletion, or None if it is not to hear of it."""
 
 
 class StreamRestore:

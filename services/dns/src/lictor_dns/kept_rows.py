@@ -2,7 +2,8 @@
 
 A check that passes keeps no instance out of an answer and changes no weight, so it is not kept at all; of the others
 their status counts. Of an instance neither its tagged addresses nor its proxy's configuration are asked for by name;
-its meta is, by prepared queries. At 100,000 instances with a check each this is half of a worker's memory.
+its meta is, by prepared queries. Of index rows those are kept that move with instances. At 100,000 instances with a
+check each this is half of a worker's memory.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,9 @@ from typing import Any, Final
 
 from lictor_state import Change, Table
 from lictor_state.queries.usable import PASSING
+from lictor_state.reported_indexes import is_of_instances
 from lictor_state.rows import CheckRow, NodeRow, ProxyDefinition, Row, ServiceRow
+from lictor_state.tables import INDEXES
 
 TABLES: Final = (
     Table.NODES,
@@ -25,8 +28,10 @@ TABLES: Final = (
 """The tables that names are answered from."""
 
 
-def narrow(change: Change) -> Change:
-    """A change with what a dns keeps of its row."""
+def narrow(change: Change) -> Change | None:
+    """A change with what a dns keeps of its row; None for an index row that no name depends on."""
+    if change.table is INDEXES:
+        return change if is_of_instances(change.key[0]) else None
     row, keep = change.row, _KEPT.get(change.table)
     if row is None or keep is None:
         return change

@@ -23,6 +23,7 @@ from lictor_state.tables import CA_ROOTS
 from lictor_xds.acknowledgements import ProxyReport
 from lictor_xds.ads_server import AdsServer
 from lictor_xds.ca_client import CaClient
+from lictor_xds.kept_rows import narrow
 from lictor_xds.leaf_store import LeafStore
 from lictor_xds.metrics import XdsMetrics
 from lictor_xds.proxy_state import ProxyStates
@@ -46,7 +47,7 @@ async def build(context: Context, settings: XdsSettings) -> None:
 
     leader = LeaderTracker(bus, settings.cluster)
     await leader.start()
-    view = View(bus, leader, "mesh")
+    view = View(bus, leader, "mesh", narrow=narrow)
     metrics = XdsMetrics(context.metrics)
     leaves = LeafStore(
         CaClient(bus, lambda: leader.cluster).sign,
