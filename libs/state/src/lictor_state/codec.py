@@ -5,7 +5,7 @@ rows of an unknown table are left out. What is wrong inside a known field (anoth
 set) raises `CodecError`: a reader that skipped such a row would answer wrongly without knowing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -69,6 +69,7 @@ class _GroupHead(msgspec.Struct, frozen=True, array_like=True):
 
 
 _groups = msgspec.msgpack.Decoder(_WireGroup)
+_pieces = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _heads = msgspec.msgpack.Decoder(_GroupHead)
 
 
@@ -146,10 +147,20 @@ def encode_group(index: int, changes: Sequence[Change]) -> bytes:
     return _encoder.encode((index, changes))
 
 
-def project_group(stream: Stream, data: bytes) -> tuple[int, bytes | None]:
+def join_groups(groups: Iterable[bytes]) -> bytes:
+    """Some groups as one piece of memory, for `split_groups`."""
+    return _encode([msgspec.Raw(group) for group in groups])
+
+
+def split_groups(joined: bytes) -> list[msgspec.Raw]:
+    """The groups that were joined."""
+    return _pieces.decode(joined)
+
+
+def project_group(stream: Stream, data: bytes | msgspec.Raw) -> tuple[int, bytes | None]:
     """The index of a whole group, and what a stream carries of it; None if that is nothing."""
     if stream == "all":
-        return _heads.decode(data).index, data
+        return _heads.decode(data).index, bytes(data)
     group = _groups.decode(data)
     chosen = [wire for wire in group.changes if belongs(stream, TABLES[wire.table], wire.key)]
     return group.index, _encoder.encode((group.index, chosen)) if chosen else None

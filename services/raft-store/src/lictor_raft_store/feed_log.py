@@ -1,6 +1,6 @@
 """The recent changes, kept by every member for views that resume (design rule 3.9).
 
-They are kept encoded, each batch that was applied as the groups of its indexes, whole: what one stream carries of them
+They are kept encoded, the changes of each batch that was applied in one piece, whole: what one stream carries of them
 is cut out for whoever asks, which few do. As rows they would cost less to keep and more to forget: beside a row that
 stays for years lies one that goes a minute later, and with a heap full of such holes applying a registration took a
 third longer.
@@ -14,21 +14,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from lictor_state.codec import project_group
+from lictor_state.codec import join_groups, project_group, split_groups
 from lictor_state.streams import STREAMS, Stream
 
-GROUP_BYTES = 48
-"""What a group takes in memory beside its bytes."""
+BATCH_BYTES = 500
+"""What a batch takes in memory beside its groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """`last` is the newest index that it changed, `lasts` the same for each stream; `size` is what it takes."""
+    """`last` is the newest index that it changed, `lasts` the same for each stream; `groups` are joined."""
 
     last: int
     lasts: Mapping[Stream, int]
-    groups: Sequence[bytes]
-    size: int
+    groups: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.groups) + BATCH_BYTES
 
 
 class FeedLog:
@@ -50,9 +53,9 @@ class FeedLog:
         """
         if not groups:
             return
-        size = sum(map(len, groups)) + GROUP_BYTES * len(groups)
-        self._batches.append(_Batch(max(lasts.values()), lasts, groups, size))
-        self.bytes += size
+        batch = _Batch(max(lasts.values()), lasts, join_groups(groups))
+        self._batches.append(batch)
+        self.bytes += batch.size
         while self.bytes > self._bytes_max:
             oldest = self._batches.popleft()
             self.bytes -= oldest.size
@@ -72,7 +75,7 @@ class FeedLog:
         for batch in islice(self._batches, first, None):
             if batch.lasts.get(stream, 0) <= index:
                 continue
-            for group in batch.groups:
+            for group in split_groups(batch.groups):
                 at, encoded = project_group(stream, group)
                 if at <= index or encoded is None:
                     continue
