@@ -7,7 +7,7 @@ import pytest
 
 from lictor_raft import Entry, EntryKind, Message, MessageKind
 from lictor_raft_store.batch import EncodedBatch, encode_batch
-from lictor_raft_store.disk import DiskFull
+from lictor_raft_store.disk import DiskFull, StorageFailed
 from lictor_raft_store.log_writer import LogWriter
 from lictor_raft_store.record import HardState, LogEntry
 from lictor_raft_store.room import BATCH_OVERHEAD_BYTES, ENTRY_OVERHEAD_BYTES, RESERVE_FRACTION, LogRoom, Room
@@ -171,6 +171,29 @@ def test_a_writer_that_nobody_uses_finds_the_space_that_is_made() -> None:
             while state(room) != Room.OK:  # noqa: ASYNC110  the thread tells nobody
                 await asyncio.sleep(0.005)
         await writer.close()
+
+    asyncio.run(story())
+
+
+def test_a_log_that_fails_while_it_looks_for_space_holds_no_append_back_so_that_somebody_finds_out() -> None:
+    disk = FillingDisk(0)
+    wal = filled_up(disk)
+    room = LogRoom(wal, SEGMENT)
+    appends = [append(100)]
+    assert room.admit(appends) == []
+    broken = StorageFailed("the medium failed")
+    disk.fail_at = dict.fromkeys(range(disk.operations, disk.operations + 100), broken)
+
+    async def story() -> None:
+        writer = LogWriter(wal, room_retry_s=0.01)
+        writer.start()
+        async with asyncio.timeout(10):
+            while room.admit(appends) != appends:  # noqa: ASYNC110  the thread tells nobody
+                await asyncio.sleep(0.005)
+        with pytest.raises(StorageFailed):
+            await writer.append(one(wal.last_index + 1))
+        with pytest.raises(StorageFailed):
+            await writer.close()
 
     asyncio.run(story())
 

@@ -116,8 +116,11 @@ class Wal:
 
     @property
     def short(self) -> bool:
-        """Whether the disk had no room for the next segment when it was last asked. May be read from another thread."""
-        return self._short
+        """Whether the disk had no room for the next segment when it was last asked. May be read from another thread.
+
+        A log that has failed is not short: appends that nobody holds back find out, and end the member.
+        """
+        return self._short and not self._failed
 
     @property
     def room_bytes(self) -> int:
