@@ -132,7 +132,6 @@ async def open_member(
         metrics=metrics,
         offload=around.offload,
         clock=around.clock,
-        dice=around.dice,
     )
     roster = Roster(node, presence, cluster, lambda: driver.machine.store, around.clock)
     api = StoreApi(
