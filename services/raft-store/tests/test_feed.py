@@ -11,7 +11,7 @@ from lictor_bus.frames import MESSAGE_BYTES_MAX
 from lictor_raft import Entry
 from lictor_raft_store.change_feed import CUT_BYTES_MAX, messages
 from lictor_raft_store.feed_log import BATCH_BYTES, FeedLog
-from lictor_raft_store.machine import STREAMS, Machine, StreamChanges
+from lictor_raft_store.machine import Machine, StreamChanges
 from lictor_state import Change, Store, Table
 from lictor_state.codec import encode_envelope, encode_group
 from lictor_state.commands import (
@@ -30,7 +30,7 @@ from lictor_state.commands import (
 )
 from lictor_state.levels import LEVEL_MAX
 from lictor_state.rows import KVRow
-from lictor_state.streams import Stream
+from lictor_state.streams import STREAMS, Stream
 
 
 def changes(prev, *groups):

@@ -22,11 +22,11 @@ from lictor_mesh.destinations import (
 )
 from lictor_mesh.identity import ServiceIdentity, service_sni, trust_domain, upstream_id
 from lictor_state import Store
+from lictor_state.apply_agent import SIDECAR_SUFFIX
 from lictor_state.rows import CARootRow, ServiceRow, Table, Upstream, config_key
 from lictor_state.watches import Token
 
 PROXY_KIND = "connect-proxy"
-SIDECAR_SUFFIX = "-sidecar-proxy"
 CONNECT_TIMEOUT_MS = 5000
 UPSTREAM_BIND_ADDRESS = "127.0.0.1"
 INBOUND_BIND_ADDRESS = "0.0.0.0"  # the proxy is what other hosts reach; mutual TLS guards it

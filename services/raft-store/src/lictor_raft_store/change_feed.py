@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 
 from lictor_bus import Bus, frames, subjects
 from lictor_bus.frames import MESSAGE_BYTES_MAX, Beacon, Feed, Member
-from lictor_raft_store.machine import STREAMS, StreamChanges
+from lictor_raft_store.machine import StreamChanges
 from lictor_state import Store
-from lictor_state.streams import Stream
+from lictor_state.streams import STREAMS, Stream
 
 CUT_BYTES_MAX = 8 * 1024 * 1024
 

@@ -1,9 +1,8 @@
 """The state machine's host: committed entries in, results and changes out (design rules 3.5 to 3.7).
 
 Rows are encoded once per change; what a stream gets is a selection of the same bytes. A follower tells nobody of its
-changes and only keeps them (`feed_log`): a stream's selection is made if somebody asks.
-A committed entry that this build cannot decode stops the process: skipping it would make this member's state another
-than its peers'.
+changes and only keeps them (`feed_log`): a stream's selection is made if somebody asks. A committed entry that this
+build cannot decode stops the process: skipping it would make this member's state another than its peers'.
 """
 
 from collections.abc import Sequence
@@ -17,9 +16,7 @@ from lictor_state import Change, CodecError, Store, apply, apply_noop
 from lictor_state.codec import GroupEncoder, decode_envelope, encode_group
 from lictor_state.commands import RaiseLevel
 from lictor_state.levels import LEVEL_MAX
-from lictor_state.streams import STREAM_TABLES, Stream
-
-STREAMS: tuple[Stream, ...] = tuple(STREAM_TABLES)
+from lictor_state.streams import STREAMS, Stream
 
 LEVEL_UNKNOWN = (
     "the cluster is at feature level {}, this build knows levels up to {}: start a newer build of raft-store"
