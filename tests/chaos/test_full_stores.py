@@ -1,6 +1,7 @@
 """Stores as processes of their own on small file systems that run full, while clients work through catalogs."""
 
 import http.client
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,6 +24,8 @@ REFUSED = "No space left"
 BIG = bytes(60_000)
 BIGS = 200
 """Big values that are written at most: twelve segments, of which a full disk can take two."""
+BIGS_S = 60.0
+"""They take two seconds; a cluster in which each waits for its timeout would hide for half an hour what is wrong."""
 
 
 @pytest.fixture(params=small_volumes.KINDS)
@@ -50,8 +53,10 @@ def put_big(cluster, number):
 
 def put_bigs(cluster):
     """Write until a write is refused for lack of space; the answer's text, empty if none was."""
+    limit = time.monotonic() + BIGS_S
     for number in range(BIGS):
         status, text = put_big(cluster, number)
+        assert time.monotonic() < limit, f"{number} of {BIGS} writes in {BIGS_S} s, the last answered {status} {text!r}"
         if status == 500 and REFUSED in text:
             return text
     return ""

@@ -2,13 +2,15 @@
 
 import asyncio
 import random
+from functools import partial
 
 import pytest
 
 from lictor_raft import ConfState, Entry, HardState, Snapshot
 from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft_store.batch import encode_batch
-from lictor_raft_store.durable_log import open_log
+from lictor_raft_store.disk import StorageFailed
+from lictor_raft_store.durable_log import LogStorage, open_log, until_ended
 from lictor_raft_store.record import SnapshotMark
 from lictor_raft_store.room import LogRoom
 from lictor_raft_store.sim_disk import PowerLost, SimDisk
@@ -43,7 +45,11 @@ async def opened(disk, founders=FOUNDERS, snapshot=None):
 
 
 async def appended(durable, hard_state, entries):
-    await durable.append(hard_state, entries)
+    await until_ended(partial(durable.begin, hard_state, entries))
+
+
+async def replaced(durable, snapshot, hard_state):
+    await until_ended(partial(durable.replace, snapshot, hard_state))
 
 
 def received(index, term):
@@ -111,7 +117,7 @@ def test_a_snapshot_of_the_own_state_leaves_the_log_as_it_is():
 def test_a_log_that_begins_behind_the_newest_sound_snapshot_is_refused():
     disk = SimDisk()
     durable = asyncio.run(opened(disk))
-    asyncio.run(durable.installed(received(50, 2), HardState(2, 0, 50)))
+    asyncio.run(replaced(durable, received(50, 2), HardState(2, 0, 50)))
     with pytest.raises(Exception, match="what lies between is lost"):
         asyncio.run(opened(disk, snapshot=received(20, 2)))
 
@@ -128,10 +134,66 @@ def test_the_mark_of_an_own_snapshot_is_no_reason_to_begin_anew():
 def test_an_own_snapshot_that_a_leaders_has_overtaken_changes_nothing():
     async def story():
         durable = await opened(SimDisk())
-        await durable.append(HardState(2, 0, 60), [Entry(2, index) for index in range(2, 61)])
-        await durable.installed(received(90, 3), HardState(3, 0, 90))
+        await appended(durable, HardState(2, 0, 60), [Entry(2, index) for index in range(2, 61)])
+        await replaced(durable, received(90, 3), HardState(3, 0, 90))
         assert not await durable.taken(50, FOUNDERS, b"own", 5, 1 << 20)
         assert durable.storage.snapshot() == received(90, 3)
         assert durable.storage.first_index() == 91
+
+    asyncio.run(story())
+
+
+class GroupWriter(InlineWriter):
+    """Writes what has been begun as one batch when the test says so, and tells all of it at once, as the thread does."""
+
+    def __init__(self, wal):
+        super().__init__(wal)
+        self.waiting = []
+
+    def begin(self, batch, ended):
+        self.waiting.append((batch, ended))
+
+    def settle(self):
+        waiting, self.waiting = self.waiting, []
+        self.wal.write([batch for batch, _ in waiting], sync=True)
+        for _, ended in waiting:
+            ended(None)
+
+
+def test_entries_that_follow_a_received_snapshot_into_one_sync_lie_behind_it_on_the_disk_and_in_memory():
+    disk = SimDisk()
+
+    async def story():
+        wal, recovered = Wal.open(disk, "wal", cluster_id="c", member_id=1, segment_bytes=4096)
+        await open_log(InlineWriter(wal), recovered, FOUNDERS, None, LogRoom(wal, 4096), lambda _seconds: None)
+        wal.close()
+        wal, recovered = Wal.open(disk, "wal", cluster_id="c", member_id=1, segment_bytes=4096)
+        writer = GroupWriter(wal)
+        heard: list[object] = []
+        durable = await open_log(writer, recovered, FOUNDERS, None, LogRoom(wal, 4096), lambda _seconds: None)
+        durable.keep(HardState(2, 1, 1))
+        durable.begin(HardState(2, 1, 1), [Entry(2, 2), Entry(2, 3)], heard.append)
+        durable.keep(HardState(2, 1, 2))
+        durable.replace(received(50, 5), HardState(5, 0, 50), heard.append)
+        durable.begin(None, [Entry(5, 51), Entry(5, 52)], heard.append)
+        assert durable.storage.last_index() == 1, "nothing is durable yet"
+        writer.settle()
+        assert heard == [None] * 3
+        return durable
+
+    durable = asyncio.run(story())
+    for found in (durable, asyncio.run(opened(disk.crash(random.Random(1)), snapshot=received(50, 5)))):
+        assert (found.storage.first_index(), found.storage.last_index()) == (51, 52)
+        assert found.storage.term(52) == 5
+        assert found.storage.initial_state()[0] == HardState(5, 0, 50), "an older promise was written behind it"
+
+
+def test_a_log_in_memory_that_does_not_follow_the_disk_is_told_as_a_failure():
+    async def story():
+        durable = await opened(SimDisk())
+        durable.storage = LogStorage(FOUNDERS)  # lacks the founding entry
+        heard: list[object] = []
+        durable.begin(HardState(2, 1, 1), [Entry(2, 2)], heard.append)
+        assert [type(one) for one in heard] == [StorageFailed]
 
     asyncio.run(story())

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,7 @@ from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft_store import snapshot_transfer, snapshotting
 from lictor_raft_store.batch import EncodedBatch
 from lictor_raft_store.disk import DiskFull
-from lictor_raft_store.durable_log import ENTRY_MEMORY_BYTES, DurableLog, LogStorage
+from lictor_raft_store.durable_log import ENTRY_MEMORY_BYTES, DurableLog, LogStorage, until_ended
 from lictor_raft_store.log_writer import Ended
 from lictor_raft_store.pacing import Pace
 from lictor_raft_store.sim_disk import SimDisk
@@ -23,7 +24,6 @@ from lictor_raft_store.snapshot_dump import Unframer, framed, load, load_paced, 
 from lictor_raft_store.snapshot_store import CHUNK_BYTES, SnapshotMeta, SnapshotStore
 from lictor_raft_store.snapshot_transfer import SnapshotTransfer
 from lictor_raft_store.snapshotting import as_raft
-from lictor_raft_store.surroundings import begin_append
 from lictor_state import Store, apply
 from lictor_state.commands import Envelope, KVSet
 from lictor_state.snapshot import dump_slices
@@ -128,7 +128,8 @@ class GatedWriter:
         self.gate = asyncio.Event()
 
     def begin(self, batch: EncodedBatch, ended: Ended) -> None:
-        begin_append(self, batch, ended)
+        writing = asyncio.ensure_future(self.append(batch))
+        writing.add_done_callback(lambda _done: ended(None))
 
     async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:
         if batch.snapshot_mark is not None:
@@ -149,7 +150,7 @@ def test_a_snapshot_taken_here_that_one_from_the_leader_overtakes_leaves_no_mark
         room: Any = SimpleNamespace(begin=lambda _: None, end=lambda _: None)
         durable = DurableLog(writer, storage, room, lambda _: None)
         installing = asyncio.ensure_future(
-            durable.installed(Snapshot(RaftSnapshotMeta(100, 1, CONF), b"reference"), None)
+            until_ended(partial(durable.replace, Snapshot(RaftSnapshotMeta(100, 1, CONF), b"reference"), None))
         )
         await asyncio.sleep(0)
         assert await durable.taken(15, CONF, b"own", 5, 1 << 20) is False

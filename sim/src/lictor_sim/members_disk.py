@@ -10,14 +10,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from random import Random
 
 from lictor_raft_store.batch import EncodedBatch, framed_bytes
 from lictor_raft_store.disk import StorageError, StorageFailed
-from lictor_raft_store.log_writer import GROUP_BYTES_MAX, ROOM_RETRY_S, Ended
+from lictor_raft_store.durable_log import until_ended
+from lictor_raft_store.log_writer import CLOSED, GROUP_BYTES_MAX, ROOM_RETRY_S, Ended
 from lictor_raft_store.sim_disk import PowerLost, SimDisk
-from lictor_raft_store.surroundings import begin_append
 from lictor_raft_store.wal import NoRoom, Wal
 
 
@@ -48,7 +47,7 @@ class MachineDisk(SimDisk):
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    done: "asyncio.Future[int]"
+    ended: Ended
     batch: EncodedBatch | None
     sync: bool
     drop_before: int
@@ -72,7 +71,6 @@ class SimWriter:
         self._queue: deque[_Job] = deque()
         self._failure: StorageError | None = None
         self._closed = False
-        self._begun = 0
         self._task: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._room_due = self._loop.time() + ROOM_RETRY_S
@@ -80,11 +78,11 @@ class SimWriter:
 
     def begin(self, batch: EncodedBatch, ended: Ended) -> None:
         """As `LogWriter.begin`."""
-        rests = not self._begun and (self._task is None or self._task.done())
+        rests = self._task is None or self._task.done()
+        usable = self._failure is None and not self._closed and not self._wal.short
         fits = framed_bytes(len(batch.body)) <= self._wal.room_bytes
-        if not (rests and fits) or self._failure or self._closed or self._wal.short or not self._quick():
-            self._begun += 1
-            begin_append(self, batch, partial(self._ended, ended))
+        if not (rests and usable and fits and self._quick()):
+            self._submit(ended, batch, sync=True, drop_before=0)
             return
         try:
             self._wal.write([batch], sync=True)
@@ -94,17 +92,14 @@ class SimWriter:
         else:
             ended(None)
 
-    def _ended(self, ended: Ended, failure: StorageError | ValueError | None) -> None:
-        self._begun -= 1
-        ended(failure)
-
     async def append(self, batch: EncodedBatch, *, sync: bool = True) -> None:
         """As `LogWriter.append`."""
-        await self._submit(batch, sync=sync, drop_before=0)
+        await until_ended(lambda ended: self._submit(ended, batch, sync=sync, drop_before=0))
 
     async def drop_before(self, index: int) -> int:
-        """As `LogWriter.drop_before`."""
-        return await self._submit(None, sync=False, drop_before=index)
+        """As `LogWriter.drop_before`, but for the number."""
+        await until_ended(lambda ended: self._submit(ended, None, sync=False, drop_before=index))
+        return 0
 
     async def close(self) -> None:
         """As `LogWriter.close`."""
@@ -115,15 +110,12 @@ class SimWriter:
             raise self._failure
         self._wal.close()
 
-    async def _submit(self, batch: EncodedBatch | None, *, sync: bool, drop_before: int) -> int:
-        if self._failure is not None:
-            raise self._failure
-        if self._closed:
-            raise StorageFailed("log writer: closed")
-        job = _Job(asyncio.get_running_loop().create_future(), batch, sync, drop_before)
-        self._queue.append(job)
-        self._wake()
-        return await job.done
+    def _submit(self, ended: Ended, batch: EncodedBatch | None, *, sync: bool, drop_before: int) -> None:
+        if self._failure is not None or self._closed:
+            ended(self._failure or StorageFailed(CLOSED))
+        else:
+            self._queue.append(_Job(ended, batch, sync, drop_before))
+            self._wake()
 
     def _wake(self) -> None:
         if self._task is None or self._task.done():
@@ -147,9 +139,8 @@ class SimWriter:
             except (StorageError, ValueError) as error:
                 self._fail(group, error)
             else:
-                for job in group:
-                    if not job.done.done():
-                        job.done.set_result(0)
+                for job in group:  # all at once, as the real one: what follows hears before anybody else runs
+                    job.ended(None)
             if not self._queue:
                 return
 
@@ -188,12 +179,11 @@ class SimWriter:
     def _fail(self, group: list[_Job], error: StorageError | ValueError) -> None:
         self._failure = error if isinstance(error, StorageError) else StorageFailed(f"log writer: {error}")
         for job in group:
-            if not job.done.done():
-                job.done.set_exception(error)
-        for job in self._queue:
-            if not job.done.done():
-                job.done.set_exception(self._failure)
+            job.ended(error)
+        waiting = list(self._queue)
         self._queue.clear()
+        for job in waiting:
+            job.ended(self._failure)
         self._wal.abandon()
 
 

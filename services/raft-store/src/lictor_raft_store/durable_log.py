@@ -7,14 +7,24 @@ log first and to memory afterwards. At the start it puts both together again fro
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
-from lictor_raft import ConfState, Entry, EntryKind, HardState, MemoryStorage, Snapshot, SnapshotUnavailable
+from lictor_raft import (
+    ConfState,
+    Entry,
+    EntryKind,
+    HardState,
+    LogUnavailable,
+    MemoryStorage,
+    Snapshot,
+    SnapshotUnavailable,
+)
 from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft.storage import FOUNDING_INDEX, FOUNDING_TERM, payload_bytes
-from lictor_raft_store.batch import encode_batch
-from lictor_raft_store.disk import StorageError
+from lictor_raft_store.batch import EncodedBatch, encode_batch
+from lictor_raft_store.disk import StorageError, StorageFailed
 from lictor_raft_store.log_writer import Ended
 from lictor_raft_store.record import HardState as StoredHardState
 from lictor_raft_store.record import SnapshotMark
@@ -122,6 +132,23 @@ class DurableLog:
         if entries:
             self._begun = entries[-1].index
         batch = encode_batch(entries, hard_state or self._unwritten, truncate_from=truncate)
+        self._write(batch, hard_state, partial(self.storage.append, entries), ended)
+
+    def replace(self, snapshot: Snapshot, hard_state: HardState | None, ended: Ended) -> None:
+        """Begin to replace the whole log by a leader's snapshot, which is durable in the snapshot store already.
+
+        In one order with what is begun before and after, as `begin`: an entry that follows the snapshot must lie behind
+        its mark, on the disk and in memory.
+        """
+        mark = SnapshotMark(snapshot.meta.index, snapshot.meta.term, installed=True)
+        self._begun = self._marked = snapshot.meta.index
+        batch = encode_batch([], hard_state or self._unwritten, snapshot_mark=mark)
+        self._write(batch, hard_state, partial(self.storage.apply_snapshot, snapshot), ended)
+
+    def _write(
+        self, batch: EncodedBatch, hard_state: HardState | None, remember: Callable[[], None], ended: Ended
+    ) -> None:
+        """Write a batch; memory follows the disk before anybody hears of it, so that it follows in the same order."""
         self._unwritten = None
         self.room.begin(len(batch.body))
         began = time.perf_counter()
@@ -130,35 +157,16 @@ class DurableLog:
             if failure is None:
                 self.room.end(len(batch.body))
                 self._observe_sync(time.perf_counter() - began)
-                self.storage.append(entries)
-                if hard_state is not None:
-                    self.storage.set_hard_state(hard_state)
+                try:
+                    remember()
+                except LogUnavailable as error:  # who does not hear of it lives on without its log
+                    failure = StorageFailed(f"log: memory does not follow the disk: {error}")
+                else:
+                    if hard_state is not None:
+                        self.storage.set_hard_state(hard_state)
             ended(failure)
 
         self._writer.begin(batch, written)
-
-    async def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> None:
-        """As `begin`, and wait for its end; raises StorageError."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def ended(failure: StorageError | ValueError | None) -> None:
-            if not done.done():
-                if failure is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(failure)
-
-        self.begin(hard_state, entries, ended)
-        await done
-
-    async def installed(self, snapshot: Snapshot, hard_state: HardState | None) -> None:
-        """A snapshot from the leader replaces the whole log; it is durable in the snapshot store already."""
-        mark = SnapshotMark(snapshot.meta.index, snapshot.meta.term, installed=True)
-        self._begun = self._marked = snapshot.meta.index
-        await self._writer.append(encode_batch([], hard_state, snapshot_mark=mark), sync=True)
-        self.storage.apply_snapshot(snapshot)
-        if hard_state is not None:
-            self.storage.set_hard_state(hard_state)
 
     async def taken(
         self, index: int, conf_state: ConfState, reference: bytes, trailing_entries: int, trailing_bytes: int
@@ -217,10 +225,25 @@ async def open_log(
         # It came from a leader, and the process ended before the log said so. What it holds is committed, so it takes
         # the log's place now.
         durable = DurableLog(writer, LogStorage(), room, observe_sync)
-        await durable.installed(snapshot, _promised(recovered.hard_state, snapshot.meta))
+        await until_ended(partial(durable.replace, snapshot, _promised(recovered.hard_state, snapshot.meta)))
         log.info("the log begins anew behind a received snapshot", snapshot=snapshot.meta.index)
         return durable
     return DurableLog(writer, _joined(recovered, founders, snapshot), room, observe_sync)
+
+
+async def until_ended(begin: Callable[[Ended], None]) -> None:
+    """Wait for the end of what `begin` begins. Raises StorageError."""
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def ended(failure: StorageError | ValueError | None) -> None:
+        if not done.done():
+            if failure is None:
+                done.set_result(None)
+            else:
+                done.set_exception(failure)
+
+    begin(ended)
+    await done
 
 
 def _is_empty(recovered: Recovered) -> bool:

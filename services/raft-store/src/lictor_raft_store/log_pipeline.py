@@ -7,25 +7,25 @@ that writes nothing new ends with the one before it.
 What is on its way is bounded by the core: a leader's uncommitted payload, and at a follower the leader's window.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from lictor_raft import Message, Snapshot
+from lictor_raft_store.disk import StorageError
 from lictor_raft_store.durable_log import DurableLog
+from lictor_raft_store.log_writer import Ended
 
 
 class _Begun:
-    """An append; `work` is a task where it is more than one write."""
+    """An append."""
 
-    __slots__ = ("ended", "failure", "responses", "work")
+    __slots__ = ("ended", "failure", "responses")
 
     def __init__(self, responses: Sequence[Message], *, ended: bool) -> None:
         self.responses = responses
         self.ended = ended
-        self.failure: BaseException | None = None
-        self.work: asyncio.Task[None] | None = None
+        self.failure: StorageError | ValueError | None = None
 
 
 class LogPipeline:
@@ -46,10 +46,7 @@ class LogPipeline:
         """Begin an append; one that needs no sync is a commit index alone, and goes to disk with the next one."""
         begun = _Begun(message.responses, ended=False)
         if message.snapshot is not None:
-            begun.work = asyncio.get_running_loop().create_task(
-                self._replace(message, message.snapshot), name="log replace"
-            )
-            begun.work.add_done_callback(partial(self._replaced, begun))
+            self._replace(message, message.snapshot, partial(self._end, begun))
         elif must_sync:
             self._durable.begin(message.hard_state, message.entries, partial(self._end, begun))
         else:
@@ -60,17 +57,15 @@ class LogPipeline:
                 return
         self._begun.append(begun)
 
-    async def _replace(self, message: Message, snapshot: Snapshot) -> None:
+    def _replace(self, message: Message, snapshot: Snapshot, ended: Ended) -> None:
         self._install(snapshot)
-        await self._durable.installed(snapshot, message.hard_state)
         if message.entries:
-            await self._durable.append(None, message.entries)
+            self._durable.replace(snapshot, message.hard_state, _heard_by_the_next)
+            self._durable.begin(None, message.entries, ended)
+        else:
+            self._durable.replace(snapshot, message.hard_state, ended)
 
-    def _replaced(self, begun: _Begun, work: "asyncio.Task[None]") -> None:
-        if not work.cancelled():
-            self._end(begun, work.exception())
-
-    def _end(self, begun: _Begun, failure: BaseException | None) -> None:
+    def _end(self, begun: _Begun, failure: StorageError | ValueError | None) -> None:
         begun.ended, begun.failure = True, failure
         self._wake()
 
@@ -99,9 +94,6 @@ class LogPipeline:
             answers += begun.responses
         return answers
 
-    async def close(self) -> None:
-        """Wait for nothing any more; what is queued may still be written."""
-        under_way = [begun.work for begun in self._begun if begun.work is not None]
-        for work in under_way:
-            work.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+
+def _heard_by_the_next(_failure: StorageError | ValueError | None) -> None:
+    """Failures of the log are final: what is begun behind a write that fails is told the same."""

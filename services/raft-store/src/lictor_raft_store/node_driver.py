@@ -213,7 +213,6 @@ class NodeDriver:
             if self._alarm is not None:
                 self._alarm.cancel()
             self._end_change(applied=False)
-            await self._pipeline.close()
 
     def _has_work(self) -> bool:
         return bool(

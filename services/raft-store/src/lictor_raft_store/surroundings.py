@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 from lictor_raft import Dice
 from lictor_raft_store.batch import EncodedBatch
-from lictor_raft_store.disk import StorageError
 from lictor_raft_store.log_writer import Ended, LogWriter
 from lictor_raft_store.wal import Wal
 
@@ -36,22 +35,6 @@ class Writer(Protocol):
 
     async def close(self) -> None:
         """Write what is queued, sync, and close the log."""
-
-
-def begin_append(writer: "Writer", batch: EncodedBatch, ended: Ended) -> None:
-    """`Writer.begin` for a writer that has nothing better than its `append`."""
-
-    def done(appending: "asyncio.Task[None]") -> None:
-        if not appending.cancelled():
-            failure = appending.exception()
-            assert failure is None or isinstance(failure, StorageError | ValueError), failure
-            ended(failure)
-
-    asyncio.get_running_loop().create_task(_appended(writer, batch), name="log append").add_done_callback(done)
-
-
-async def _appended(writer: "Writer", batch: EncodedBatch) -> None:
-    await writer.append(batch, sync=True)
 
 
 boottime: Callable[[], float] = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
