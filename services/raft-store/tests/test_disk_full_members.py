@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 import pytest
 from store_members import run, until, write
@@ -14,7 +15,7 @@ from lictor_state.commands import KVSet
 class FullableFile:
     """A file that cannot be made larger while its disk is full."""
 
-    def __init__(self, disk: "FullableDisk", file: RealFile) -> None:
+    def __init__(self, disk: "FullableDisk | SmallDisk", file: RealFile) -> None:
         self._disk, self._file = disk, file
         self.read, self.fdatasync, self.size, self.close = file.read, file.fdatasync, file.size, file.close
 
@@ -42,6 +43,24 @@ class FullableDisk(RealDisk):
 
     def need(self, file: RealFile, length: int) -> None:
         if self.full and length > file.size():
+            raise DiskFull("no room left on the device")
+
+
+class SmallDisk(RealDisk):
+    """A real disk on which everything in one folder together has a limit, once a test has set one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.capacity_bytes = folder, 1 << 40
+
+    def open(self, path, *, create):
+        return FullableFile(self, super().open(path, create=create))
+
+    @property
+    def used_bytes(self) -> int:
+        return sum(one.stat().st_size for one in self.folder.rglob("*") if one.is_file())
+
+    def need(self, file: RealFile, length: int) -> None:
+        if self.used_bytes + max(0, length - file.size()) > self.capacity_bytes:
             raise DiskFull("no room left on the device")
 
 
@@ -145,3 +164,25 @@ def test_a_member_that_starts_on_a_full_disk_follows_in_what_it_has(tmp_path):
         await until(lambda: cluster.running[number].member.driver.durable.room.state == "ok")
 
     run(tmp_path, story, FullableDisk, raft_store_segment_mib=1)
+
+
+def test_a_log_that_fills_its_disk_by_itself_makes_room_by_a_snapshot_before_its_time(tmp_path):
+    async def write_bigs(client, count):
+        for number in range(count):
+            while True:
+                with contextlib.suppress(NoSpaceError, OutcomeUnknownError):  # until the snapshot is there
+                    await client.proposer.propose(KVSet(f"big{number % 10}", number.to_bytes(2, "big") * 30_000))
+                    break
+
+    async def story(cluster, client):
+        await write_bigs(client, 320)
+        await until(lambda: all(len(list(disk.folder.rglob("*.snap"))) == 2 for disk in disks))
+        for disk in disks:
+            disk.capacity_bytes = disk.used_bytes + (3 << 20) + 4096  # the next snapshot is due after nine
+        await write_bigs(client, 300)
+        await until(lambda: len(cluster.applied()) == 1)
+        assert len(cluster.digests()) == 1
+
+    disks = [SmallDisk(tmp_path / str(number)) for number in (1, 2, 3)]
+    small = {"raft_store_snapshot_entries": 150, "raft_store_trailing_entries": 20}
+    run(tmp_path, story, iter(disks).__next__, raft_store_segment_mib=1, **small)

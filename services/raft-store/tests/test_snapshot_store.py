@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from lictor_raft_store.disk import DiskFull, RealDisk, StorageFailed
 from lictor_raft_store.sim_disk import PowerLost, SimDisk
-from lictor_raft_store.snapshot_store import CHUNK_BYTES, DamagedSnapshot, SnapshotMeta, SnapshotStore, snapshot_name
+from lictor_raft_store.snapshot_store import (
+    CHUNK_BYTES,
+    HEAD_BYTES,
+    DamagedSnapshot,
+    SnapshotMeta,
+    SnapshotStore,
+    snapshot_name,
+)
 
 DATA = random.Random(3).randbytes(2 * CHUNK_BYTES + 1000)
 
@@ -59,6 +66,22 @@ def test_the_last_two_are_kept() -> None:
     for index in (5, 9, 12, 100):
         write(store, index, b"state")
     assert [meta.index for meta in store.metas()] == [100, 12]
+
+
+def test_on_a_full_disk_the_older_goes_unless_the_newest_is_damaged_or_it_is_being_given() -> None:
+    disk = SimDisk()
+    store = SnapshotStore(disk, "s")
+    older, newest = write(store, 5), write(store, 9)
+    with store.hold(older):
+        store.make_room()
+        assert store.metas() == [newest, older]
+    path = f"s/{snapshot_name(9, 2)}"
+    disk.open(path, create=False).pwrite(b"?", HEAD_BYTES)
+    store.make_room()
+    assert [meta.index for meta in store.metas()] == [9, 5]
+    disk.open(path, create=False).pwrite(DATA[:1], HEAD_BYTES)
+    store.make_room()
+    assert store.metas() == [newest]
 
 
 def test_a_received_snapshot_equals_the_sent_one_whatever_the_order_of_chunks() -> None:

@@ -161,7 +161,8 @@ class SimWriter:
         batches = [job.batch for job in group if job.batch is not None]
         if not batches:
             for job in group:
-                self._wal.drop_before(job.drop_before)
+                if self._wal.drop_before(job.drop_before):
+                    self._room_due = self._loop.time()
             return
         while True:
             try:

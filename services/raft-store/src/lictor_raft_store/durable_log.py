@@ -145,6 +145,10 @@ class DurableLog:
         batch = encode_batch([], hard_state or self._unwritten, snapshot_mark=mark)
         self._write(batch, hard_state, partial(self.storage.apply_snapshot, snapshot), ended)
 
+    async def drop_replaced(self, index: int) -> None:
+        """Drop the segments that a snapshot at `index`, of which the log has been told, has replaced."""
+        await self._writer.drop_before(index + 1)
+
     def _write(
         self, batch: EncodedBatch, hard_state: HardState | None, remember: Callable[[], None], ended: Ended
     ) -> None:

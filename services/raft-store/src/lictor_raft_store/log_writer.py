@@ -268,6 +268,8 @@ class LogWriter:
         batches = [job.batch for job in group if job.batch is not None]
         if not batches:
             group[0].result = self._wal.drop_before(group[0].drop_before)
+            if group[0].result:
+                self._room_due = self._clock()  # what was dropped is room
             return
         sync = any(job.sync for job in group)
         while True:

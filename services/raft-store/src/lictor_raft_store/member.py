@@ -142,7 +142,7 @@ async def open_member(
         driver=driver,
         roster=roster,
         metrics=metrics,
-        room=RoomWatch(durable.room, node, presence, metrics, around.clock),
+        room=RoomWatch(durable.room, node, presence, metrics, around.clock, member_snapshots.room_changed),
     )
     driver.join(transport, member_snapshots, api)
     leadership = Leadership(

@@ -9,7 +9,8 @@ must never stop: a vote, a term, the empty entry of a new leader, a snapshot's m
 segment's reserve is enough for 16,000 of them: hours of continuous elections.
 
 Heartbeats, reads and elections go on in every state. A leader that is short gives leadership, once, to a voter that is
-not, as far as presence tells. There is no retry here: the log's writer asks for space once a second.
+not, as far as presence tells. A log that has filled its disk by itself is helped by a snapshot, which `snapshotting`
+takes when it is told. There is no retry here: the log's writer asks for space once a second.
 """
 
 from collections.abc import Callable, Sequence
@@ -113,9 +114,17 @@ class RoomWatch:
     """Says once when the log runs short and when it has room again, and lets a leader hand over."""
 
     def __init__(
-        self, room: LogRoom, node: RawNode, presence: Presence, metrics: StoreMetrics, clock: Callable[[], float]
+        self,
+        room: LogRoom,
+        node: RawNode,
+        presence: Presence,
+        metrics: StoreMetrics,
+        clock: Callable[[], float],
+        changed: Callable[[], None],
     ) -> None:
+        """Begin with room; `changed` is called whenever that changes."""
         self._room, self._node, self._presence, self._metrics, self._clock = room, node, presence, metrics, clock
+        self._changed = changed
         self._state = Room.OK
         self._handed_over = False
         self._look_again = 0.0
@@ -134,11 +143,11 @@ class RoomWatch:
         """Compare with the last look; called with each turn of the driver's loop."""
         state = self._room.state
         if state is not self._state:
-            self._changed(state)
+            self._note(state)
         if state is not Room.OK and not self._handed_over and self._node.role is Role.LEADER:
             self._hand_over()
 
-    def _changed(self, state: Room) -> None:
+    def _note(self, state: Room) -> None:
         was, self._state = self._state, state
         self._metrics.room.set(0 if state is Room.OK else 1)
         self._presence.update({**self._presence.record, "room": str(state)})
@@ -149,6 +158,7 @@ class RoomWatch:
             log.error("no room for the log: new writes and the leader's own decisions wait for space on the disk")
         elif state is Room.OUT:
             log.error("the log is full to its reserve: entries from the leader wait for space on the disk")
+        self._changed()
 
     def _hand_over(self) -> None:
         """Give leadership to the voter that holds most of the log among those with room."""

@@ -7,7 +7,8 @@ The head names index, term and the caller's `conf` (the configuration at that in
 head and data, so two members can tell whether they hold the same snapshot. A chunk can be read and checked alone, which
 is how it travels (Raft paper, section 7); a received snapshot is written chunk by chunk, in any order.
 
-The last two snapshots are kept: if the newest is damaged and the log still reaches back, the one before serves. What a
+The last two snapshots are kept: if the newest is damaged and the log still reaches back, the one before serves. On a
+full disk it goes, so that there is room for the next. What a
 snapshot means, and whether the log reaches back, is the driver's knowledge. Writers and receivers may be aborted while
 a thread still writes: a file is never closed under a write, whose bytes could end in another file of the same number.
 """
@@ -122,6 +123,12 @@ class SnapshotStore:
             return meta
         return None
 
+    def make_room(self) -> None:
+        """Drop all but the newest, if that is sound, and those that are held: a full disk has no room for a spare."""
+        names, newest = self._names(), self.newest_sound()
+        if newest is not None and names[0] == snapshot_name(newest.index, newest.term):
+            self._drop(names[1:])
+
     def verify(self, meta: SnapshotMeta) -> None:
         """Read everything once. Raises DamagedSnapshot."""
         for _ in self.chunks(meta):
@@ -160,7 +167,10 @@ class SnapshotStore:
         """Give a durable temporary file its name, and drop all but the last two and those that are held."""
         self._disk.rename(temporary, f"{self._folder}/{snapshot_name(meta.index, meta.term)}")
         self._disk.fsync_dir(self._folder)
-        stale = [name for name in self._names()[SNAPSHOTS_KEPT:] if name not in self._held]
+        self._drop(self._names()[SNAPSHOTS_KEPT:])
+
+    def _drop(self, names: list[str]) -> None:
+        stale = [name for name in names if name not in self._held]
         for name in stale:
             self._disk.unlink(f"{self._folder}/{name}")
         if stale:

@@ -20,6 +20,7 @@ from lictor_raft_store.disk import StorageError
 from lictor_raft_store.durable_log import DurableLog
 from lictor_raft_store.machine import Machine
 from lictor_raft_store.metrics import StoreMetrics
+from lictor_raft_store.room import Room
 from lictor_raft_store.snapshot_dump import load, load_paced, write_paced
 from lictor_raft_store.snapshot_store import SnapshotMeta, SnapshotStore, SnapshotWriter
 from lictor_raft_store.snapshot_transfer import SnapshotTransfer
@@ -32,7 +33,7 @@ be encoded again and again, and at ten times that was a tenth of what a registra
 log has grown by meanwhile; the limit on the log's bytes comes before it."""
 
 FAILED_REST_S = 30.0
-"""A snapshot that failed, usually for lack of space, is tried again after this long."""
+"""A snapshot that failed, usually for lack of space, is tried again after this long, or when there is space again."""
 
 INSTALL_WAIT_S = 2.0
 """The core installs a prepared state within a few turns of the loop, or it does not want it, as when leadership moved
@@ -117,14 +118,22 @@ class MemberSnapshots:
             self._begin(machine)
 
     def entries_applied(self, machine: Machine) -> None:
-        """Take a snapshot when enough has been applied since the last one."""
+        """Take a snapshot when enough has been applied since the last one, or where its log fills the disk."""
         self._machine = machine
         storage, limits = self._durable.storage, self._limits
         if not self._may_begin() or machine.applied <= self._last:
             return
-        due = machine.applied - self._last >= limits.every_entries and self._clock() >= self._rest_until
-        if due or storage.bytes > limits.log_bytes + limits.trailing_bytes:
+        room = self._durable.room.state
+        enough = machine.applied - self._last >= limits.every_entries or room is Room.SHORT
+        too_much = storage.bytes > limits.log_bytes + limits.trailing_bytes or room is Room.OUT
+        if too_much or (enough and self._clock() >= self._rest_until):
             self._begin(machine)
+
+    def room_changed(self) -> None:
+        """The log has less room: segments behind a snapshot are some. Or it has more: what failed is tried again."""
+        self._failed_until = float("-inf")
+        if self._machine is not None:
+            self.entries_applied(self._machine)
 
     def _may_begin(self) -> bool:
         return not self._taking and self._clock() >= self._failed_until
@@ -166,6 +175,8 @@ class MemberSnapshots:
         """Write the file; None when that failed."""
         writer: SnapshotWriter | None = None
         try:
+            if self._durable.room.state is not Room.OK:
+                await self._offload(self._snapshots.make_room)
             writer = await self._offload(self._snapshots.create, index, term, _encoder.encode(conf_state))
             return await write_paced(steps, writer, self._offload, self._clock)
         except StorageError as error:
@@ -209,7 +220,7 @@ class MemberSnapshots:
                 self._prepared = None
 
     def install(self, snapshot: Snapshot) -> Machine:
-        """The state in a snapshot that has been received whole."""
+        """The state in a snapshot that has been received whole; the caller replaces the log in the same turn."""
         meta = _meta.decode(snapshot.reference)
         prepared, self._prepared = self._prepared, None
         if prepared is not None and prepared.meta == meta:
@@ -222,4 +233,5 @@ class MemberSnapshots:
         self._machine, self._last = machine, meta.index
         self._metrics.installs.inc()
         log.info("snapshot installed", index=meta.index)
+        self._spawn("log behind a snapshot", self._durable.drop_replaced(meta.index))
         return machine
