@@ -19,10 +19,16 @@ from lictor_sim.linearizability import UNKNOWN, Operation, check
 from lictor_sim.linearizable_objects import VersionedCell
 from tests.chaos.real_cluster import wait_until
 
+REFUSED = object()
+"""The result of a write that was refused."""
+
 ANSWER_S = 15.0
 """Longer than a catalog waits for a leader, so that a client's silence is the store's."""
 
 PAUSE_S = 0.005
+NO_SPACE = b"No space left"
+"""Of a store that refuses a write: such a write has not happened, and does not later."""
+
 HEALED_S = 60.0
 """After a story everything is healed, and some catalog may still be on its way back."""
 
@@ -66,6 +72,8 @@ class Client(threading.Thread):
     def _add(self):
         key = f"set/{self.story}/{self.number}/{self._count}"
         answer = self._call("PUT", f"/v1/kv/{key}?cas=0", b"x")
+        if _refused(*answer):
+            return
         self.added[key] = answer == (200, b"true")
         if self.added[key]:
             self.wrote_at.append(time.monotonic())
@@ -91,6 +99,8 @@ class Client(threading.Thread):
         began = time.monotonic()
         result = work()
         ended = time.monotonic()
+        if result is REFUSED:
+            return
         if result is UNKNOWN:
             if kind != "read":
                 self.history.append(Operation(self.number, kind, argument, UNKNOWN, began, key=key))
@@ -110,12 +120,10 @@ class Client(threading.Thread):
         return base64.b64decode(entry["Value"] or "").decode(), entry["ModifyIndex"]
 
     def _write(self, key, query, value):
-        status, body = self._call("PUT", f"/v1/kv/{key}{query}", value.encode())
-        return json.loads(body) if status == 200 else UNKNOWN
+        return _result(*self._call("PUT", f"/v1/kv/{key}{query}", value.encode()))
 
     def _delete(self, key):
-        status, body = self._call("DELETE", f"/v1/kv/{key}")
-        return json.loads(body) if status == 200 else UNKNOWN
+        return _result(*self._call("DELETE", f"/v1/kv/{key}"))
 
     def _call(self, method, path, body=None):
         """Status and body; status 0 when nothing came. The next call goes to the next catalog."""
@@ -133,6 +141,17 @@ class Client(threading.Thread):
             self._turn += 1
             self.refused += 1
         return status, data
+
+
+def _refused(status, body):
+    return status == 500 and NO_SPACE in body
+
+
+def _result(status, body):
+    """What a write came to."""
+    if status == 200:
+        return json.loads(body)
+    return REFUSED if _refused(status, body) else UNKNOWN
 
 
 class Clients:
