@@ -27,6 +27,7 @@ from lictor_catalog.agent_process import AgentProcess
 from lictor_catalog.agent_self import AgentNode, Ports
 from lictor_catalog.api import EVERYBODY, Api, Chance
 from lictor_catalog.ca_service import CAService
+from lictor_catalog.crowd_writer import CrowdWriter
 from lictor_catalog.errors import ApiError
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.telemetry import Telemetry
@@ -227,6 +228,7 @@ class Catalog:
         self.process = AgentProcess(
             Telemetry(measured.registry, lambda: self.now), [self.leader], dropped=metrics.lines_dropped
         )
+        self.crowd = CrowdWriter(helpers=2)
         self.api = Api(
             node=AgentNode("n1", "10.0.0.5", "dc1"),
             ports=Ports(8500, 8502),
@@ -249,6 +251,7 @@ class Catalog:
             ),
             metrics=metrics,
             access=access,
+            crowd=self.crowd,
         )
         if joined:
             self.leader.apply(AgentJoin("n1", NODE_ID, "run-1", "10.0.0.5", 8301, "dc1", tags={"role": "node"}))

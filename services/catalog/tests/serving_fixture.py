@@ -59,7 +59,13 @@ class Served:
         writes = self.catalog.api.hot_writes if hot else NoHotWrites()
         self.limits = ClientLimits(connections, rate)
         self.server = http_server(
-            self.catalog.api.app, reads, writes, self.limits, settings.catalog_connections_max, headers
+            self.catalog.api.app,
+            reads,
+            writes,
+            self.limits,
+            self.catalog.crowd,
+            settings.catalog_connections_max,
+            headers,
         )
 
     async def __aenter__(self) -> Self:

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lictor_catalog.app import _spare_the_collector
 from lictor_catalog.client_limits import ClientLimits
+from lictor_catalog.crowd_writer import CrowdWriter
 from lictor_catalog.http_protocol import CatalogProtocol, StatusHeads
 
 
@@ -200,6 +201,7 @@ def _ours(config: uvicorn.Config, state: uvicorn.server.ServerState, app_state: 
         hot=api.hot,
         hot_writes=api.hot_writes,
         limits=ClientLimits(0, 0),
+        crowd=CrowdWriter(),
         heads=StatusHeads(),
     )
 

@@ -4,6 +4,7 @@ Built from ports, so that tests run it without a network. Serving it is `app`'s 
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import msgspec
 from fastapi import FastAPI
@@ -88,9 +89,10 @@ class Api:
         chance: Chance,
         metrics: CatalogMetrics,
         access: Access = EVERYBODY,
+        crowd: AbstractContextManager[object] | None = None,
     ) -> None:
         consistency = Consistency(view, gate)
-        self.queries = BlockingQueries(view, chance.dice)
+        self.queries = BlockingQueries(view, chance.dice, crowd)
         self.coordinates = CoordinateUpdates(writes)
         self.streams = EventStreams(self.queries, view)
         about = AgentSelf(node, ports, version, cluster)

@@ -14,6 +14,7 @@ import signal
 import socket
 import time
 import uuid
+from functools import partial
 
 import structlog
 
@@ -43,9 +44,11 @@ from lictor_catalog.cluster_status import ClusterStatus
 from lictor_catalog.config_dir import ConfigDir
 from lictor_catalog.consistency import Consistency
 from lictor_catalog.coordinate_updates import CoordinateUpdates
+from lictor_catalog.crowd_writer import CrowdWriter
 from lictor_catalog.definition_files import DefinitionError
 from lictor_catalog.errors import ApiError
 from lictor_catalog.gossip_orders import GossipOrders
+from lictor_catalog.http_protocol import Server
 from lictor_catalog.http_protocol import server as http_server
 from lictor_catalog.metrics import CatalogMetrics
 from lictor_catalog.settings import CatalogSettings
@@ -103,6 +106,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     )
     config_dir = ConfigDir(settings.config_dir, node, ports, writes, view, Consistency(view, gate))
     process = AgentProcess(Telemetry(context.metrics.registry, time.time), (config_dir,), dropped=metrics.lines_dropped)
+    crowd = CrowdWriter()
     api = Api(
         node=node,
         ports=ports,
@@ -122,6 +126,7 @@ async def build(context: Context, settings: CatalogSettings) -> None:
         access=Access(settings.catalog_block_endpoints, settings.catalog_allow_write_from),
         chance=Chance(time.time, _now_text, lambda: str(uuid.uuid4()), dice.random),
         metrics=metrics,
+        crowd=crowd,
     )
     _reload_on_hangup(context, config_dir)
     view.on_reset(api.queries.reset)
@@ -138,7 +143,13 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     listener = _listen(settings)
     limits = ClientLimits(settings.catalog_connections_per_client, settings.catalog_requests_per_client)
     server = http_server(
-        api.app, api.hot, api.hot_writes, limits, settings.catalog_connections_max, settings.catalog_response_headers
+        api.app,
+        api.hot,
+        api.hot_writes,
+        limits,
+        crowd,
+        settings.catalog_connections_max,
+        settings.catalog_response_headers,
     )
     serving = context.spawn("http", server.serve(sockets=[listener]), may_end=True)
     await _take_coordinates(context, bus, leader.cluster, api.coordinates)
@@ -146,16 +157,20 @@ async def build(context: Context, settings: CatalogSettings) -> None:
     context.readiness.set("view", ok=True)
     log.info("http api", port=listener.getsockname()[1], index=view.index)
 
-    async def finish() -> None:
-        """Take nothing new, release who waits, send the coordinates that were taken, answer what is in flight."""
-        server.should_exit = True
-        api.streams.close()
-        api.queries.close()
-        process.streams.close()
-        await api.coordinates.flush()
-        await asyncio.wait([serving])
+    context.on_stop(partial(_finish, server, serving, api, process, crowd))
 
-    context.on_stop(finish)
+
+async def _finish(
+    server: Server, serving: asyncio.Task[None], api: Api, process: AgentProcess, crowd: CrowdWriter
+) -> None:
+    """Take nothing new, release who waits, send the coordinates that were taken, answer what is in flight."""
+    server.should_exit = True
+    api.streams.close()
+    api.queries.close()
+    process.streams.close()
+    await api.coordinates.flush()
+    await asyncio.wait([serving])
+    crowd.close()
 
 
 async def _take_coordinates(context: Context, bus: Bus, cluster: str, updates: CoordinateUpdates) -> None:

@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 
 from lictor_catalog.asgi import Application, Header, Receive, Scope, Send, encode_headers, page_headers, send_page
 from lictor_catalog.client_limits import ClientLimits
+from lictor_catalog.crowd_writer import CrowdWriter
 from lictor_catalog.hot_reads import HotRead, HotReads
 from lictor_catalog.hot_turns import ReadTurn, WriteTurn
 from lictor_catalog.hot_writes import HotWrite, HotWrites
@@ -56,11 +57,14 @@ def server(
     hot: HotReads,
     hot_writes: HotWrites,
     limits: ClientLimits,
+    crowd: CrowdWriter,
     connections_max: int,
     headers: Sequence[tuple[str, str]] = (),
 ) -> Server:
     """A server of the application; `serve(sockets=…)` runs it. `headers` stand in every answer."""
-    protocol = functools.partial(CatalogProtocol, hot=hot, hot_writes=hot_writes, limits=limits, heads=StatusHeads())
+    protocol = functools.partial(
+        CatalogProtocol, hot=hot, hot_writes=hot_writes, limits=limits, crowd=crowd, heads=StatusHeads()
+    )
     config = uvicorn.Config(
         app,
         interface="asgi3",
@@ -141,12 +145,14 @@ class CatalogProtocol(HttpToolsProtocol):
         hot: HotReads,
         hot_writes: HotWrites,
         limits: ClientLimits,
+        crowd: CrowdWriter,
         heads: StatusHeads,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._hot = hot
         self._hot_writes = hot_writes
         self._limits = limits
+        self._crowd = crowd
         self.address = ""
         self._counted = False
         self._heads = heads
@@ -287,7 +293,11 @@ class CatalogProtocol(HttpToolsProtocol):
         heads, headers = self._heads, self.server_state.default_headers
         turn.response_complete = True
         if turn.keep_alive:
-            self.transport.write(heads.whole(headers, status, head, body))
+            whole = heads.whole(headers, status, head, body)
+            if self._crowd.gathering:
+                self._crowd.add(self.transport, whole)
+            else:
+                self.transport.write(whole)
         else:
             first = heads.head(headers, status)
             self.transport.write(b"".join((first, head, b"connection: close\r\n\r\n", body)))
