@@ -18,7 +18,9 @@ from lictor_raft_store.batch import EncodedBatch
 from lictor_raft_store.disk import DiskFull
 from lictor_raft_store.durable_log import ENTRY_MEMORY_BYTES, DurableLog, LogStorage, until_ended
 from lictor_raft_store.log_writer import Ended
+from lictor_raft_store.machine import Machine
 from lictor_raft_store.pacing import Pace
+from lictor_raft_store.room import Room
 from lictor_raft_store.sim_disk import SimDisk
 from lictor_raft_store.snapshot_dump import Unframer, framed, load, load_paced, write_paced
 from lictor_raft_store.snapshot_store import CHUNK_BYTES, SnapshotMeta, SnapshotStore
@@ -162,6 +164,53 @@ def test_a_snapshot_taken_here_that_one_from_the_leader_overtakes_leaves_no_mark
     asyncio.run(story())
 
 
+def test_each_member_draws_when_in_the_second_half_of_its_time_the_next_snapshot_is_due() -> None:
+    drawn, asked = iter([100, 50, 77, 100]), []
+
+    def dice(low: int, high: int) -> int:
+        asked.append((low, high))
+        return next(drawn)
+
+    async def story() -> list[int]:
+        begun: list[int] = []
+
+        def spawn(_name: str, work: Any) -> None:
+            begun.append(machine.applied)
+            tasks.append(asyncio.get_running_loop().create_task(work))
+
+        tasks: list[asyncio.Task[None]] = []
+        storage = LogStorage(CONF)
+        storage.append([entry(index, 0) for index in range(1, 301)])
+        durable: Any = SimpleNamespace(storage=storage, taken=taken, room=SimpleNamespace(state=Room.OK))
+        node: Any = SimpleNamespace(status=lambda: SimpleNamespace(conf_state=CONF))
+        member = snapshotting.MemberSnapshots(
+            SnapshotStore(SimDisk(), "s"),
+            SimpleNamespace(join=lambda *_: None),  # type: ignore[arg-type]
+            node,
+            durable,
+            limits=snapshotting.Limits(100, 1 << 30, 0, 0),
+            spawn=spawn,
+            metrics=None,  # type: ignore[arg-type]
+            offload=offload,
+            clock=lambda: 0.0,
+            dice=dice,
+        )
+        machine = Machine(Store("c"), 0)
+        for machine.applied in range(1, 301):
+            member.entries_applied(machine)
+            await until(lambda: not member._taking)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return begun
+
+    async def taken(*_: Any) -> bool:
+        return False
+
+    assert asyncio.run(story()) == [100, 150, 227]
+    assert asked == [(50, 100)] * 4
+
+
 def test_many_bytes_of_log_make_a_snapshot_due_before_its_time(tmp_path: Any) -> None:
     async def story(cluster: Any, client: Any) -> None:
         for number in range(40):
@@ -177,9 +226,9 @@ def test_huge_entries_do_not_stay_in_memory_by_their_number(tmp_path: Any) -> No
     async def story(cluster: Any, client: Any) -> None:
         for number in range(40):
             await client.proposer.propose(KVSet(f"k{number % 4}", bytes(100_000)))
-        await write(client, 100, 20)
+        await write(client, 100, 80)  # enough for another snapshot of each member behind the last large one
         storages = [one.member.durable.storage for one in cluster.running.values()]
-        await until(lambda: all(storage.snapshot_index > 30 for storage in storages))
+        await until(lambda: all(storage.snapshot_index > 42 for storage in storages))
         # 1 MiB behind the snapshot and what has come since, of 4 MB in all
         await until(lambda: all(storage.bytes < 2 * (1 << 20) for storage in storages))
 
@@ -364,6 +413,7 @@ def test_a_prepared_state_that_the_core_does_not_want_is_dropped(monkeypatch: py
             metrics=None,  # type: ignore[arg-type]
             offload=offload,
             clock=lambda: 0.0,
+            dice=random.randint,
         )
         await member.prepare(meta)
         assert member._prepared is not None

@@ -132,6 +132,7 @@ async def open_member(
         metrics=metrics,
         offload=around.offload,
         clock=around.clock,
+        dice=around.dice,
     )
     roster = Roster(node, presence, cluster, lambda: driver.machine.store, around.clock)
     api = StoreApi(

@@ -53,7 +53,8 @@ class RaftStoreSettings(Settings):
     raft_store_snapshot_entries: int = Field(
         default=65_536,
         ge=16,
-        description="entries; applied since the last snapshot before a new one; a restart applies them in two seconds",
+        description="entries; at most applied between two snapshots, by chance half as many: members take turns so; "
+        "a restart applies them in two seconds",
     )
     raft_store_trailing_entries: int = Field(
         default=10_240, ge=0, description="entries; kept behind a snapshot so that slow followers need none"

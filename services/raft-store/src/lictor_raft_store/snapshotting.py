@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from lictor_raft import ConfState, Message, RawNode, Snapshot
+from lictor_raft import ConfState, Dice, Message, RawNode, Snapshot
 from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft_store.disk import StorageError
 from lictor_raft_store.durable_log import DurableLog
@@ -60,7 +60,11 @@ def as_raft(meta: SnapshotMeta) -> Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a snapshot is taken, and what of the log stays behind it."""
+    """When a snapshot is taken, and what of the log stays behind it.
+
+    `every_entries` is the most that is applied between two; each time a member draws how many of the second half it
+    waits for, so that not all members of a cluster encode theirs at the same time: a majority then answers as always.
+    """
 
     every_entries: int
     log_bytes: int
@@ -92,11 +96,13 @@ class MemberSnapshots:
         metrics: StoreMetrics,
         offload: Callable[..., Awaitable[Any]],
         clock: Callable[[], float],
+        dice: Dice,
     ) -> None:
         self._snapshots, self._transfer, self._node, self._durable = snapshots, transfer, node, durable
         self._limits, self._spawn, self._metrics = limits, spawn, metrics
-        self._offload, self._clock = offload, clock
+        self._offload, self._clock, self._dice = offload, clock, dice
         self._last = durable.storage.first_index() - 1
+        self._due_after = self._draw()
         self._taking = False
         self._rest_until = float("-inf")
         self._failed_until = float("-inf")
@@ -124,7 +130,7 @@ class MemberSnapshots:
         if not self._may_begin() or machine.applied <= self._last:
             return
         room = self._durable.room.state
-        enough = machine.applied - self._last >= limits.every_entries or room is Room.SHORT
+        enough = machine.applied - self._last >= self._due_after or room is Room.SHORT
         too_much = storage.bytes > limits.log_bytes + limits.trailing_bytes or room is Room.OUT
         if too_much or (enough and self._clock() >= self._rest_until):
             self._begin(machine)
@@ -142,11 +148,16 @@ class MemberSnapshots:
         if machine.store.restoring is not None:
             return  # what is staged is in the log only: a snapshot now would cut its beginning off
         before, self._last = self._last, machine.applied
+        self._due_after = self._draw()
         self._taking = True
         conf_state = self._node.status().conf_state
         term = self._durable.storage.term(machine.applied)
         steps = dump_slices(machine.store)  # the cut is made now: the state may move on before the task runs
         self._spawn("snapshot", self._take(steps, machine.applied, term, conf_state, before))
+
+    def _draw(self) -> int:
+        most = self._limits.every_entries
+        return self._dice(most - most // 2, most)
 
     async def _take(self, steps: Iterator[bytes], index: int, term: int, conf_state: ConfState, before: int) -> None:
         """Take one, rest, and look whether the next one is due."""

@@ -55,7 +55,7 @@ class Surroundings:
     clock: Callable[[], float] = boottime
     """Seconds that never go back and count suspended time."""
     dice: Dice = random.SystemRandom().randint
-    """For election timeouts."""
+    """For election timeouts, and when snapshots are due."""
     offload: Callable[..., Awaitable[Any]] = asyncio.to_thread
     """Runs a blocking call elsewhere: `await offload(function, *arguments)`."""
     start_writer: Callable[[Wal], Writer] = start_writer
