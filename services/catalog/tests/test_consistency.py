@@ -7,7 +7,7 @@ import pytest
 from api_fixture import Catalog, FakeLeader, FakeView, story, until, waiting
 
 from lictor_bus.proposer import Committed, NoLeaderError, NoSpaceError, OutcomeUnknownError, OverloadedError
-from lictor_catalog.blocking_query import BlockingQueries, ClientGoneError, Outcome, Plan
+from lictor_catalog.blocking_query import BlockingQueries, ClientGoneError, Outcome, Plan, Sleeper
 from lictor_catalog.consistency import (
     WAIT_DEFAULT_S,
     WAIT_MAX_S,
@@ -18,7 +18,7 @@ from lictor_catalog.consistency import (
     read_options,
 )
 from lictor_catalog.errors import ApiError
-from lictor_catalog.page import json_page
+from lictor_catalog.page import Page, json_page
 from lictor_catalog.request import Params
 from lictor_state import Store
 from lictor_state.commands import KVSet
@@ -177,6 +177,22 @@ async def test_the_wait_is_a_sixteenth_longer_at_most() -> None:
     start = loop.time()
     await bench.queries.read(bench.plan(), ReadOptions(min_index=bench.index(), wait_s=0.16), bench.settle)
     assert 0.165 <= loop.time() - start < 0.5
+
+
+@story
+async def test_a_change_in_the_moment_in_which_the_time_is_up_is_the_answer_and_the_only_one() -> None:
+    bench, loop = Bench(), asyncio.get_running_loop()
+    told: list[Page | None] = []
+    options = ReadOptions(min_index=bench.index(), wait_s=0.01)
+    assert isinstance(bench.queries.begin(bench.plan(), options, told.append), Sleeper)
+    due = loop.time() + 0.005
+    loop.call_at(due, bench.leader.apply, KVSet("a", b"1"))
+    while loop.time() < due + 0.02:
+        pass  # a loop that stood still finds both due, the change first
+    await until(lambda: told != [])
+    await asyncio.sleep(0)
+    assert [page and page.index for page in told] == [bench.index()]
+    assert bench.queries.waiting == 0
 
 
 @story

@@ -46,17 +46,18 @@ async def test_thousands_take_as_many_timers_as_there_are_steps_and_leave_none_b
 
 
 @story
-async def test_who_is_removed_while_others_of_its_step_end_is_not_told() -> None:
+async def test_what_one_raises_when_its_time_is_up_keeps_no_other_waiting() -> None:
     told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(str(context["exception"])))
 
     def up(one: str) -> None:
+        if one == "a":
+            raise ValueError("a's matter")
         told.append(one)
-        for other, deadline in waits.items():
-            deadlines.remove(other, deadline)
 
     deadlines = Deadlines[str](up)
-    waits = {"a": deadlines.add("a", 0.0)}
-    waits["b"] = deadlines.add("b", 5.0)
-    await until(lambda: told != [], pause_s=0.001)
-    assert told == ["a"]
+    at = {deadlines.add(one, SHORT_S) for one in "abc"}
+    assert len(at) <= 2
+    await until(lambda: len(told) == 3, pause_s=0.001)
+    assert sorted(told) == ["a's matter", "b", "c"]
     assert not deadlines._timers

@@ -235,6 +235,26 @@ def test_huge_entries_do_not_stay_in_memory_by_their_number(tmp_path: Any) -> No
     run(tmp_path, story, raft_store_snapshot_entries=40, raft_store_trailing_mib=1)
 
 
+def test_what_a_received_snapshot_replaces_is_gone_from_the_disk_at_once(tmp_path: Any) -> None:
+    def segments(number: int) -> int:
+        return len(list((tmp_path / str(number)).rglob("*.wal")))
+
+    async def story(cluster: Any, client: Any) -> None:
+        for number in range(40):
+            await client.proposer.propose(KVSet(f"k{number % 4}", bytes(100_000)))
+        away = next(one for one in cluster.running if one != cluster.leader())
+        await until(lambda: segments(away) >= 4)
+        await cluster.kill(away)
+        await write(client, 100, 1000)
+        leader = cluster.running[cluster.leader()].member.durable.storage
+        await until(lambda: leader.first_index() > 100)
+        await cluster.start(away)
+        await until(lambda: len(cluster.applied()) == 1)
+        await until(lambda: segments(away) <= 2)
+
+    run(tmp_path, story, raft_store_segment_mib=1, raft_store_snapshot_entries=900, raft_store_trailing_entries=0)
+
+
 # -- the way from a leader to a follower
 
 

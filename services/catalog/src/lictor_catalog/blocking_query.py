@@ -251,8 +251,9 @@ class BlockingQueries:
         answer.sleepers[sleeper] = None
 
     def _time_is_up(self, sleeper: Sleeper) -> None:
-        self.forget(sleeper)
-        sleeper.done(None)
+        if sleeper.deadline is not None:  # else it was woken in the same moment
+            self.forget(sleeper)
+            sleeper.done(None)
 
     def _end(self, answer: _Answer) -> None:
         """Wake everybody, from the loop: not while the store fires its watches."""

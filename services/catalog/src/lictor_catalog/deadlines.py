@@ -20,9 +20,10 @@ T = TypeVar("T", bound=Hashable)
 
 
 class Deadlines(Generic[T]):
-    """Who waits until when; `up` is called, from the loop, with each whose time is up."""
+    """Who waits until when."""
 
     def __init__(self, up: Callable[[T], None]) -> None:
+        """Begin with nobody; `up` is called, by the loop, for each whose time is up, also if removed in that moment."""
         self._up = up
         self._waiting: dict[float, dict[T, None]] = {}
         self._timers: dict[float, asyncio.TimerHandle] = {}
@@ -51,5 +52,6 @@ class Deadlines(Generic[T]):
 
     def _ring(self, deadline: float) -> None:
         del self._timers[deadline]
+        loop = asyncio.get_running_loop()
         for one in self._waiting.pop(deadline):
-            self._up(one)
+            loop.call_soon(self._up, one)  # a call of its own for each: what one raises is not another's matter
