@@ -184,7 +184,7 @@ class DurableLog:
         self._marked = index
         snapshot = self.storage.create_snapshot(index, conf_state, reference)
         mark = SnapshotMark(index, snapshot.meta.term)
-        await self._writer.append(encode_batch([], None, snapshot_mark=mark), sync=True)
+        await until_ended(partial(self._writer.begin, encode_batch([], None, snapshot_mark=mark)))
         if self._marked != index:
             return True  # the log was replaced meanwhile
         behind = self.storage.trailing_from(index, trailing_entries, trailing_bytes)
