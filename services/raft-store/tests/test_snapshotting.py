@@ -164,8 +164,8 @@ def test_a_snapshot_taken_here_that_one_from_the_leader_overtakes_leaves_no_mark
     asyncio.run(story())
 
 
-def test_each_member_draws_when_in_the_second_half_of_its_time_the_next_snapshot_is_due() -> None:
-    drawn, asked = iter([100, 50, 77, 100]), []
+def test_each_member_draws_when_in_the_last_eighth_of_its_time_the_next_snapshot_is_due() -> None:
+    drawn, asked = iter([100, 88, 93, 100]), []
 
     def dice(low: int, high: int) -> int:
         asked.append((low, high))
@@ -207,8 +207,8 @@ def test_each_member_draws_when_in_the_second_half_of_its_time_the_next_snapshot
     async def taken(*_: Any) -> bool:
         return False
 
-    assert asyncio.run(story()) == [100, 150, 227]
-    assert asked == [(50, 100)] * 4
+    assert asyncio.run(story()) == [100, 188, 281]
+    assert asked == [(88, 100)] * 4
 
 
 def test_many_bytes_of_log_make_a_snapshot_due_before_its_time(tmp_path: Any) -> None:

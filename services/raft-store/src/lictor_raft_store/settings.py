@@ -53,7 +53,7 @@ class RaftStoreSettings(Settings):
     raft_store_snapshot_entries: int = Field(
         default=65_536,
         ge=16,
-        description="entries; at most applied between two snapshots, by chance half as many: members take turns so; "
+        description="entries; at most applied between two snapshots, by chance an eighth less: members take turns so; "
         "a restart applies them in two seconds",
     )
     raft_store_trailing_entries: int = Field(
