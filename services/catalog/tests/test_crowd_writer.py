@@ -39,6 +39,13 @@ async def pair() -> tuple[Peer, socket.socket]:
     return peer, theirs
 
 
+def end(crowd: CrowdWriter, pairs: list[tuple[Peer, socket.socket]]) -> None:
+    for peer, theirs in pairs:
+        peer.transport.close()
+        theirs.close()
+    crowd.close()
+
+
 async def received(theirs: socket.socket, length: int) -> bytes:
     found = b""
     while len(found) < length:
@@ -57,12 +64,10 @@ def test_every_connection_gets_its_own_answer_whole(helpers: int) -> None:
             assert crowd.gathering
             for number, (peer, _) in enumerate(pairs):
                 crowd.add(peer.transport, b"%d" % number * 100)
-        for number, (peer, theirs) in enumerate(pairs):
+        for number, (_, theirs) in enumerate(pairs):
             expected = b"%d" % number * 100
             assert theirs.recv(65536) == expected, "it has left when the block ends"
-            peer.transport.close()
-            theirs.close()
-        crowd.close()
+        end(crowd, pairs)
 
     asyncio.run(told())
 
@@ -81,11 +86,9 @@ def test_what_a_socket_does_not_take_at_once_follows_in_order(helpers: int) -> N
             for peer, _ in pairs:
                 assert peer.transport.get_write_buffer_size() > 0
                 crowd.add(peer.transport, last)
-        for (peer, theirs), first in zip(pairs, begun, strict=True):
+        for (_, theirs), first in zip(pairs, begun, strict=True):
             assert first + await received(theirs, len(long) + len(last) - len(first)) == long + last
-            peer.transport.close()
-            theirs.close()
-        crowd.close()
+        end(crowd, pairs)
 
     asyncio.run(told())
 
@@ -101,8 +104,7 @@ async def test_an_answer_of_which_a_socket_takes_nothing_is_left_to_the_transpor
     with crowd:
         crowd.add(peer.transport, b"answer")
     assert (await received(theirs, before + 6))[before:] == b"answer"
-    peer.transport.close()
-    theirs.close()
+    end(crowd, [(peer, theirs)])
 
 
 @pytest.mark.parametrize("helpers", HELPERS)
@@ -120,10 +122,7 @@ def test_a_connection_that_is_gone_ends_and_the_others_are_answered(helpers: int
             if (peer, theirs) not in (gone, closing):
                 assert theirs.recv(100) == b"answer"
         await until(lambda: gone[0].lost and closing[0].lost, pause_s=0.001)
-        for peer, theirs in pairs:
-            peer.transport.close()
-            theirs.close()
-        crowd.close()
+        end(crowd, pairs)
 
     asyncio.run(told())
 
@@ -137,9 +136,7 @@ async def test_what_was_added_before_an_exception_leaves() -> None:
         raise KeyError
     assert theirs.recv(100) == b"answer"
     assert not crowd.gathering
-    peer.transport.close()
-    theirs.close()
-    crowd.close()
+    end(crowd, [(peer, theirs)])
 
 
 @story

@@ -15,7 +15,7 @@ from lictor_state.commands import KVSet
 class FullableFile:
     """A file that cannot be made larger while its disk is full."""
 
-    def __init__(self, disk: "FullableDisk | SmallDisk", file: RealFile) -> None:
+    def __init__(self, disk: "FullableDisk", file: RealFile) -> None:
         self._disk, self._file = disk, file
         self.read, self.fdatasync, self.size, self.close = file.read, file.fdatasync, file.size, file.close
 
@@ -46,14 +46,12 @@ class FullableDisk(RealDisk):
             raise DiskFull("no room left on the device")
 
 
-class SmallDisk(RealDisk):
+class SmallDisk(FullableDisk):
     """A real disk on which everything in one folder together has a limit, once a test has set one."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.folder, self.capacity_bytes = folder, 1 << 40
-
-    def open(self, path, *, create):
-        return FullableFile(self, super().open(path, create=create))
 
     @property
     def used_bytes(self) -> int:

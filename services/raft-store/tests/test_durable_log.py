@@ -10,7 +10,8 @@ from lictor_raft import ConfState, Entry, HardState, Snapshot
 from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft_store.batch import encode_batch
 from lictor_raft_store.disk import StorageFailed
-from lictor_raft_store.durable_log import LogStorage, open_log, until_ended
+from lictor_raft_store.durable_log import LogStorage, open_log
+from lictor_raft_store.log_writer import until_ended
 from lictor_raft_store.record import SnapshotMark
 from lictor_raft_store.room import LogRoom
 from lictor_raft_store.sim_disk import PowerLost, SimDisk

@@ -16,8 +16,8 @@ from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft_store import snapshot_transfer, snapshotting
 from lictor_raft_store.batch import EncodedBatch
 from lictor_raft_store.disk import DiskFull
-from lictor_raft_store.durable_log import ENTRY_MEMORY_BYTES, DurableLog, LogStorage, until_ended
-from lictor_raft_store.log_writer import Ended
+from lictor_raft_store.durable_log import ENTRY_MEMORY_BYTES, DurableLog, LogStorage
+from lictor_raft_store.log_writer import Ended, until_ended
 from lictor_raft_store.machine import Machine
 from lictor_raft_store.pacing import Pace
 from lictor_raft_store.room import Room

@@ -14,8 +14,7 @@ from random import Random
 
 from lictor_raft_store.batch import EncodedBatch, framed_bytes
 from lictor_raft_store.disk import StorageError, StorageFailed
-from lictor_raft_store.durable_log import until_ended
-from lictor_raft_store.log_writer import CLOSED, GROUP_BYTES_MAX, ROOM_RETRY_S, Ended
+from lictor_raft_store.log_writer import CLOSED, GROUP_BYTES_MAX, ROOM_RETRY_S, Ended, until_ended
 from lictor_raft_store.sim_disk import PowerLost, SimDisk
 from lictor_raft_store.wal import NoRoom, Wal
 

@@ -4,7 +4,6 @@ The core reads only what is durable, at once and from memory (`lictor_raft.Memor
 log first and to memory afterwards. At the start it puts both together again from what recovery found.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,7 +24,7 @@ from lictor_raft import SnapshotMeta as RaftSnapshotMeta
 from lictor_raft.storage import FOUNDING_INDEX, FOUNDING_TERM, payload_bytes
 from lictor_raft_store.batch import EncodedBatch, encode_batch
 from lictor_raft_store.disk import StorageError, StorageFailed
-from lictor_raft_store.log_writer import Ended
+from lictor_raft_store.log_writer import Ended, until_ended
 from lictor_raft_store.record import HardState as StoredHardState
 from lictor_raft_store.record import SnapshotMark
 from lictor_raft_store.recovery import DamagedLog, Recovered
@@ -233,21 +232,6 @@ async def open_log(
         log.info("the log begins anew behind a received snapshot", snapshot=snapshot.meta.index)
         return durable
     return DurableLog(writer, _joined(recovered, founders, snapshot), room, observe_sync)
-
-
-async def until_ended(begin: Callable[[Ended], None]) -> None:
-    """Wait for the end of what `begin` begins. Raises StorageError."""
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def ended(failure: StorageError | ValueError | None) -> None:
-        if not done.done():
-            if failure is None:
-                done.set_result(None)
-            else:
-                done.set_exception(failure)
-
-    begin(ended)
-    await done
 
 
 def _is_empty(recovered: Recovered) -> bool:

@@ -43,6 +43,21 @@ Ended = Callable[[StorageError | ValueError | None], None]
 """Told, on the event loop, that a request is done, or why it failed; must not raise."""
 
 
+async def until_ended(begin: Callable[[Ended], None]) -> None:
+    """Wait for the end of what `begin` begins. Raises StorageError."""
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def ended(failure: StorageError | ValueError | None) -> None:
+        if not done.done():
+            if failure is None:
+                done.set_result(None)
+            else:
+                done.set_exception(failure)
+
+    begin(ended)
+    await done
+
+
 class _Job:
     """One queued request: a batch to write, or (batch None) an index to drop before."""
 
