@@ -13,7 +13,7 @@ from lictor_raft_store.disk import DiskFull
 from lictor_raft_store.record import HardState, LogEntry, SnapshotMark
 from lictor_raft_store.recovery import Recovered
 from lictor_raft_store.sim_disk import PowerLost, SimDisk
-from lictor_raft_store.wal import NoRoom, Wal
+from lictor_raft_store.wal import AHEAD_BYTES, NoRoom, Wal
 
 FOLDER = "data/wal"
 CLUSTER = "c-1"
@@ -61,9 +61,10 @@ def explains(model: Model, recovered: Recovered, dropped_before: int) -> bool:
 class Life:
     """One member's log through its crashes."""
 
-    def __init__(self, dice: random.Random, segment_bytes: int) -> None:
+    def __init__(self, dice: random.Random, segment_bytes: int, ahead_bytes: int) -> None:
         self.dice = dice
         self.segment_bytes = segment_bytes
+        self.ahead_bytes = ahead_bytes
         self.disk = SimDisk()
         self.states = [Model()]  # the first is known durable; the others were written, or were being written
         self.dropped_before = 1
@@ -78,7 +79,12 @@ class Life:
                 self.disk.power_off_at = self.disk.operations + self.dice.randint(1, 6)
             try:
                 wal, recovered = Wal.open(
-                    self.disk, FOLDER, cluster_id=CLUSTER, member_id=MEMBER, segment_bytes=self.segment_bytes
+                    self.disk,
+                    FOLDER,
+                    cluster_id=CLUSTER,
+                    member_id=MEMBER,
+                    segment_bytes=self.segment_bytes,
+                    ahead_bytes=self.ahead_bytes,
                 )
                 break
             except DiskFull:
@@ -242,11 +248,16 @@ def take_step(life: Life, step: str) -> None:
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(steps=STEPS, seed=st.integers(0, 2**32 - 1), segment_bytes=st.sampled_from((2048, 4096, 64 * 1024)))
+@given(
+    steps=STEPS,
+    seed=st.integers(0, 2**32 - 1),
+    segment_bytes=st.sampled_from((2048, 4096, 64 * 1024)),
+    ahead_bytes=st.sampled_from((0, 700, 3000, AHEAD_BYTES)),
+)
 def test_after_any_crash_the_log_is_one_that_was_written_and_holds_every_synced_batch(
-    steps: list[str], seed: int, segment_bytes: int
+    steps: list[str], seed: int, segment_bytes: int, ahead_bytes: int
 ) -> None:
-    life = Life(random.Random(seed), segment_bytes)
+    life = Life(random.Random(seed), segment_bytes, ahead_bytes)
     for step in steps:
         take_step(life, step)
     life.crash()
@@ -255,7 +266,7 @@ def test_after_any_crash_the_log_is_one_that_was_written_and_holds_every_synced_
 
 def test_a_long_life_with_many_crashes_keeps_every_promise() -> None:
     dice = random.Random(20_240_601)
-    life = Life(dice, 4096)
+    life = Life(dice, 4096, 1000)
     kinds = ["append"] * 6 + ["append lazily", "overwrite", "hard state", "lazy hard state", "mark", "drop", "drop"]
     for number in range(600):
         take_step(life, "cut soon" if number % 12 == 0 else dice.choice(kinds))
