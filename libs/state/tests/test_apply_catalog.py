@@ -2,14 +2,19 @@ from typing import Any
 
 import pytest
 
-from lictor_state import Table
+from lictor_state import Store, Table, apply
 from lictor_state.commands import (
     AgentServiceRegister,
     CatalogDeregister,
     CatalogRegister,
     CheckSpec,
+    Envelope,
+    RaiseLevel,
     ServiceSpec,
 )
+from lictor_state.levels import NODE_SPEAKS_LEVEL
+from lictor_state.queries.agent import services as agent_services
+from lictor_state.queries.node import node
 from lictor_state.rows import CheckDefinition, ProxyDefinition
 
 INDEXES = (
@@ -79,7 +84,38 @@ def test_node_data_moves_every_service_that_runs_there(state: Any) -> None:
     state.register(service="web")
     state.register(service="db", node="n2")
     moved = _moved(state, lambda: state.do(CatalogRegister("n1", "10.9.9.9", "dc1")))
-    assert moved == {"nodes", "node.n1", "service.web"}
+    assert moved == {"nodes", "service.web"}, "the node's own row says the rest"
+
+
+def test_a_node_and_its_services_are_told_at_the_newer_of_both_and_only_services_alone_take_an_index_row(
+    state: Any,
+) -> None:
+    told = []
+    for command in (
+        CatalogRegister("n1", "10.0.0.1", "dc1", service=ServiceSpec("web", "web")),  # both
+        CatalogRegister("n1", "10.0.0.2", "dc1"),  # the node
+        CatalogRegister("n1", "10.0.0.2", "dc1", service=ServiceSpec("db", "db")),  # services alone
+        CatalogRegister("n1", "10.0.0.3", "dc1", service=ServiceSpec("db", "db", port=1)),  # both again
+        CatalogDeregister("n1", service_id="web"),  # services alone
+    ):
+        state.do(command)
+        told.append((state.index("node.n1"), node(state.store, "n1").index, agent_services(state.store, "n1").index))
+    assert told == [(0, 1, 1), (0, 2, 2), (3, 3, 3), (3, 4, 4), (5, 5, 5)]
+    state.do(CatalogDeregister("n1"))
+    assert (state.index("node.n1"), node(state.store, "n1").index) == (0, 6)
+
+
+def test_below_its_level_a_node_has_its_index_row_whenever_anything_of_it_changes() -> None:
+    """A member of an earlier build writes it, and the members' states would differ."""
+    store = Store("cluster", NODE_SPEAKS_LEVEL - 1)
+    web = ServiceSpec("web", "web")
+    commands = (CatalogRegister("n1", "10.0.0.1", "dc1", service=web), CatalogRegister("n1", "10.0.0.2", "dc1"))
+    for number, command in enumerate(commands, 1):
+        apply(store, number, Envelope(0, 0, 0, command))
+        assert store.index_of("node.n1") == node(store, "n1").index == number
+    apply(store, 3, Envelope(0, 0, 0, RaiseLevel(NODE_SPEAKS_LEVEL)))
+    apply(store, 4, Envelope(0, 0, 0, CatalogRegister("n1", "10.0.0.3", "dc1")))
+    assert (store.index_of("node.n1"), node(store, "n1").index) == (2, 4)
 
 
 @pytest.mark.parametrize(

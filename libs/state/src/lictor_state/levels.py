@@ -13,6 +13,7 @@ refuses it below, in case an earlier leader was less careful.
 | 3 | transactions; prepared queries; coordinates; user events; virtual addresses, which instances of the mesh are |
 |   | given with it; what gateways serve; what definition files have registered; checks that do not replace others; |
 |   | a floor under the index of lists when tombstones are forgotten because there are too many |
+| 4 | a node whose services changed together with its own row has no index row beside it |
 
 A new command gets the next level here, and so does a change of what an existing command does.
 """
@@ -21,11 +22,12 @@ from lictor_state import commands
 from lictor_state.commands import AgentCheckRegister, Command, KVSet
 
 FOUNDING_LEVEL = 1
-LEVEL_MAX = 3
+LEVEL_MAX = 4
 """The highest level that this build knows."""
 
 SECOND = 2
 THIRD = 3
+FOURTH = 4
 
 VIRTUAL_IPS_LEVEL = THIRD
 """Below it a registration gives no virtual address: some member would not."""
@@ -35,6 +37,9 @@ KEPT_CHECKS_LEVEL = THIRD
 
 TOMBSTONE_FLOOR_LEVEL = THIRD
 """Below it tombstones beyond the most that are kept go without raising the floor: some member would not raise it."""
+
+NODE_SPEAKS_LEVEL = FOURTH
+"""Below it a node has an index row whenever it or its services change: some member would write it."""
 
 JOINT_CHANGES_LEVEL = SECOND
 """Below it a log entry that changes several members at once could not be read by some member."""

@@ -7,7 +7,7 @@
 | `checks` | any check changes |
 | `service.<name>` | an instance, its checks, node-level checks or the data of a node that runs it change |
 | `connect.<name>` | the same for the proxies (and native instances) of a destination |
-| `node.<name>` | the node or its services change |
+| `node.<name>` | services of the node change, and its own row does not at the same index |
 | `service-extinction` | a service loses its last instance, or a destination its last proxy |
 | `node-extinction` | a node is removed |
 | `tombstones-reaped` | tombstones are forgotten: the newest of them, below which no list is reported any more |
@@ -16,14 +16,19 @@
 | `coordinates` | a coordinate changes, or goes with its node |
 | `gateway-services` | what any gateway serves changes |
 
+A node's readers are told the newer of its own row's index and of `node.<name>`. So a node that comes with its services
+in one registration, as most that come through the catalog do, needs no index row.
+
 The row of a service, destination or node goes with it; readers fall back on the extinction index then, so no reported
 index ever falls below one that a client has seen.
 """
 
-from lictor_state.rows import CheckRow, Key, ServiceRow
+from lictor_state.levels import NODE_SPEAKS_LEVEL
+from lictor_state.rows import CheckRow, Key, NodeRow, ServiceRow
 from lictor_state.secondary_indexes import destination_of
 from lictor_state.store import Store
 from lictor_state.tables import INDEXES
+from lictor_state.tables import NODES as NODE_ROWS
 
 NODES = "nodes"
 SERVICES = "services"
@@ -52,7 +57,7 @@ def of_destination(name: str) -> str:
 
 
 def of_node(name: str) -> str:
-    """The index row of a node, by its name in lower case."""
+    """The index row of a node's services, by its name in lower case."""
     return "node." + name
 
 
@@ -67,6 +72,13 @@ raise_index = Store.move_index
 
 def _drop_index(store: Store, name: str) -> None:
     store.delete(INDEXES, (name,))
+
+
+def _touch_node(store: Store, index: int, name: str) -> None:
+    """Move what readers of a node see whose services change, unless its own row says it already."""
+    row: NodeRow | None = store.get(NODE_ROWS, (name,))  # type: ignore[assignment]  # by its table
+    if row is None or row.modify_index != index or store.level < NODE_SPEAKS_LEVEL:
+        raise_index(store, of_node(name), index)
 
 
 def _touch_service(store: Store, index: int, row: ServiceRow) -> None:
@@ -87,7 +99,8 @@ def _touch_services_of_node(store: Store, index: int, node: str) -> None:
 def node_changed(store: Store, index: int, key: Key) -> None:
     """A node's row was put."""
     raise_index(store, NODES, index)
-    raise_index(store, of_node(key[0]), index)
+    if store.level < NODE_SPEAKS_LEVEL:
+        raise_index(store, of_node(key[0]), index)
     _touch_services_of_node(store, index, key[0])
 
 
@@ -102,7 +115,7 @@ def service_changed(store: Store, index: int, key: Key, old: ServiceRow | None, 
     """An instance was put or deleted: called after the write, with what it was before and is now."""
     raise_index(store, NODES, index)
     raise_index(store, SERVICES, index)
-    raise_index(store, of_node(key[0]), index)
+    _touch_node(store, index, key[0])
     for row in (old, new):
         if row is None:
             continue

@@ -1,7 +1,7 @@
 """`GET /v1/agent/services`, `/v1/agent/service/:id` and `/v1/agent/checks`: what was registered through one node."""
 
 from lictor_state import reported_indexes as reported
-from lictor_state.queries.answer import Answer, whole
+from lictor_state.queries.answer import Answer, of_node, whole
 from lictor_state.rows import CheckRow, ServiceRow, Table
 from lictor_state.store import Store
 
@@ -9,9 +9,7 @@ from lictor_state.store import Store
 def services(store: Store, node: str) -> Answer[list[ServiceRow]]:
     """The services of the node's agent by id."""
     lower = node.lower()
-    name = reported.of_node(lower)
-    present = store.node(lower) is not None  # a node's index goes with it: readers fall back on the last extinction
-    index, tokens = whole(store, name) if present else whole(store, name, reported.NODE_EXTINCTION)
+    index, tokens = of_node(store, lower)
     rows = (store.service(lower, one) for one in store.by.services_of_node.get(lower, ()))
     return Answer(index, [row for row in rows if row is not None and row.agent], tokens)
 

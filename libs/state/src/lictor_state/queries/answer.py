@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from lictor_state import reported_indexes as reported
 from lictor_state.rows import CheckRow, NodeRow, ServiceRow, Table
 from lictor_state.store import Store
 from lictor_state.watches import Token
@@ -42,6 +43,20 @@ def index_token(name: str) -> Token:
 def whole(store: Store, *names: str) -> tuple[int, tuple[Token, ...]]:
     """The newest of some reported indexes, and the tokens that wait for any of them."""
     return max(store.least_index, *(store.index_of(name) for name in names)), tuple(index_token(name) for name in names)
+
+
+def of_node(store: Store, name: str) -> tuple[int, tuple[Token, ...]]:
+    """The index of a node (name in lower case) or of its services, whichever is newer, and what waits for either.
+
+    Without the node it is the last time that any node went.
+    """
+    row = store.node(name)
+    own: Token = ("row", Table.NODES, (name,))
+    services = reported.of_node(name)
+    if row is None:
+        index, gone = whole(store, reported.NODE_EXTINCTION)
+        return index, (own, index_token(services), *gone)
+    return max(store.least_index, row.modify_index, store.index_of(services)), (own, index_token(services))
 
 
 def has_meta(row: NodeRow | None, wanted: dict[str, str] | None) -> bool:

@@ -7,10 +7,9 @@ when the list is read.
 """
 
 from lictor_state.event_rows import EventRow
-from lictor_state.queries.answer import Answer, index_token
+from lictor_state.queries.answer import Answer, of_node
 from lictor_state.regexp import compile_regexp
 from lictor_state.regexp_syntax import RegexpError
-from lictor_state.reported_indexes import NODE_EXTINCTION, of_node
 from lictor_state.rows import ServiceRow, Table
 from lictor_state.store import Store
 from lictor_state.watches import Token
@@ -28,7 +27,7 @@ def events(store: Store, node: str, name: str = "") -> Answer[list[EventRow]]:
     rows.sort(key=lambda row: (row.create_index, row.event_id))
     tokens: tuple[Token, ...] = (("table", Table.EVENTS),)
     if any(row.service_filter for row in rows):
-        tokens += (index_token(of_node(node.lower())), index_token(NODE_EXTINCTION))
+        tokens += of_node(store, node.lower())[1]
     found = [row for row in rows if is_for(store, node, row)]
     return Answer(index_of(found[-1].event_id) if found else NOTHING_YET, found, tokens)
 

@@ -2,11 +2,9 @@
 
 import msgspec
 
-from lictor_state import reported_indexes as reported
-from lictor_state.queries.answer import Answer, index_token
+from lictor_state.queries.answer import Answer, of_node
 from lictor_state.rows import NodeRow, ServiceRow
 from lictor_state.store import Store
-from lictor_state.watches import Token
 
 ID_PREFIX_MIN = 2  # shorter prefixes of a node id are not looked up, as in Consul
 
@@ -22,14 +20,13 @@ def node(store: Store, name_or_id: str) -> Answer[NodeServices | None]:
     """A node by name, by id, or by an unambiguous prefix of its id; a name wins."""
     found = _find(store, name_or_id)
     if found is None:
-        name = reported.of_node(name_or_id.lower())
-        tokens: tuple[Token, ...] = (index_token(name), index_token(reported.NODE_EXTINCTION))
-        return Answer(max(store.least_index, store.index_of(reported.NODE_EXTINCTION)), None, tokens, absent=True)
+        index, tokens = of_node(store, name_or_id.lower())
+        return Answer(index, None, tokens, absent=True)
     lower = found.node.lower()
-    name = reported.of_node(lower)
+    index, tokens = of_node(store, lower)
     rows = (store.service(lower, one) for one in store.by.services_of_node.get(lower, ()))
     value = NodeServices(found, tuple(row for row in rows if row is not None))
-    return Answer(max(store.least_index, store.index_of(name)), value, (index_token(name),))
+    return Answer(index, value, tokens)
 
 
 def _find(store: Store, name_or_id: str) -> NodeRow | None:
