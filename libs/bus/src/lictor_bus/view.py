@@ -26,8 +26,8 @@ from lictor_state.streams import Stream
 BUFFER_BYTES_MAX = 32 * 1024 * 1024
 """Feed messages kept while a resume is under way; beyond it the buffer is dropped and the resume repeated."""
 
-OFFERED_WAIT_S = 0.001
-"""Longest that changes wait which an answer has brought: the answers of a round go out in a fraction of it."""
+OFFERED_WAIT_S = 0.003
+"""Longest that changes wait which an answer has brought: till the answers are out and the next requests are read."""
 
 PARTS_IN_FLIGHT = 4
 PART_TIMEOUT_S = 5.0
