@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
@@ -13,12 +12,12 @@ from lictor_healthcheck.driver import CheckDriver
 from lictor_healthcheck.metrics import HealthcheckMetrics
 from lictor_healthcheck.ownership import Replica
 from lictor_kit import Metrics
+from lictor_state import Store
 from lictor_state.commands import CheckTransition, Command, Result
 from lictor_state.rows import Change, CheckDefinition, CheckRow, Row, ServiceRow, Table
 
 SECOND = 1_000_000_000
 PATIENCE_S = 8.0
-R = TypeVar("R", bound=Row)
 
 
 class Cluster:
@@ -26,7 +25,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self.index = 100
-        self.rows: dict[tuple[Table, tuple[str, ...]], Row] = {}
+        self.store = Store("cluster", keeps_digest=False)
         self.drivers: list[CheckDriver] = []
         self.present: list[Replica] = []
         self.echo_age_s = 0.0
@@ -38,12 +37,10 @@ class Cluster:
 
     def put(self, table: Table, key: tuple[str, ...], row: Row | None) -> None:
         self.index += 1
-        if row is None:
-            self.rows.pop((table, key), None)
-        else:
-            self.rows[table, key] = row
+        change = Change(table, key, row)
+        self.store.load(self.index, [change])
         for driver in self.drivers:
-            driver.load([Change(table, key, row)])
+            driver.load([change])
 
     def register(self, check_id: str, definition: CheckDefinition, node: str = "n1", **more: object) -> None:
         """An agent check, critical as Consul registers it unless told otherwise."""
@@ -62,8 +59,8 @@ class Cluster:
         self.put(Table.SERVICES, (node, service_id), ServiceRow(node, service_id, service_id))
 
     def check(self, check_id: str, node: str = "n1") -> CheckRow:
-        row = self.rows[Table.CHECKS, (node, check_id)]
-        assert isinstance(row, CheckRow)
+        row = self.store.check(node, check_id)
+        assert row is not None
         return row
 
     async def propose(self, command: Command, timeout_s: float = 10.0) -> Committed:
@@ -74,8 +71,8 @@ class Cluster:
             raise NoLeaderError
         self.proposed.append(command)
         key = (command.node.lower(), command.check_id)
-        row = self.rows.get((Table.CHECKS, key))
-        if not isinstance(row, CheckRow) or row.definition_index != command.definition_index:
+        row = self.store.check(*key)
+        if row is None or row.definition_index != command.definition_index:
             self.index += 1
             return Committed(self.index, Result(error="stale definition"))
         self.put(Table.CHECKS, key, msgspec.structs.replace(row, status=command.status, output=command.output))
@@ -110,7 +107,7 @@ class Cluster:
         self.drivers.append(driver)
         if announced:
             self.announce(own)
-        driver.reset(self._of(CheckRow), self._of(ServiceRow))
+        driver.reset(self.store)
         tasks = [asyncio.create_task(driver.run()), asyncio.create_task(driver.proposals.run())]
         try:
             yield driver
@@ -135,9 +132,6 @@ class Cluster:
 
     async def _view_is_there(self, _index: int, _timeout_s: float) -> bool:
         return True
-
-    def _of(self, kind: type[R]) -> Iterable[R]:
-        return [row for row in self.rows.values() if isinstance(row, kind)]
 
 
 async def until(predicate: Callable[[], bool]) -> None:

@@ -5,6 +5,7 @@ import pytest
 from lictor_healthcheck.checks import key_of
 from lictor_healthcheck.ownership import EchoGuard, Replica, Voice, candidates, owns, rendezvous
 from lictor_healthcheck.projection import Projection
+from lictor_state import Store
 from lictor_state.rows import Change, CheckDefinition, CheckRow, ServiceRow, Table
 
 SECOND = 1_000_000_000
@@ -85,23 +86,33 @@ def test_too_old_an_echo_silences_and_its_return_is_told_once(
     assert [guard.observe(now, age) for now, age in story] == voices
 
 
-def test_the_projection_follows_changes_and_tells_what_they_touch() -> None:
-    projection = Projection()
+def test_the_projection_reads_the_store_and_tells_what_changes_touch() -> None:
     one, other = row(1), row(2)
-    projection.replace([one], [ServiceRow("N1", "web", "web")])
+    store = Store("cluster", keeps_digest=False)
+    before = [
+        Change(Table.CHECKS, ("n1", "check-1"), one),
+        Change(Table.SERVICES, ("n1", "web"), ServiceRow("N1", "web", "web")),
+    ]
+    store.load(1, before)
+    projection = Projection()
+    assert projection.keys() == []
+    projection.follow(store)
+    assert projection.keys() == [("n1", "check-1")]
     assert projection.service_exists("n1", "web")
-    keys, nodes = projection.take(
-        [
-            Change(Table.CHECKS, ("n1", "check-2"), other),
-            Change(Table.CHECKS, ("n1", "check-1"), None),
-            Change(Table.SERVICES, ("n2", "db"), ServiceRow("n2", "db", "db")),
-            Change(Table.SERVICES, ("n1", "web"), None),
-            Change(Table.INDEXES, ("checks",), None),
-        ]
-    )
+    changes = [
+        Change(Table.CHECKS, ("n1", "check-2"), other),
+        Change(Table.CHECKS, ("n1", "check-1"), None),
+        Change(Table.SERVICES, ("n2", "db"), ServiceRow("n2", "db", "db")),
+        Change(Table.SERVICES, ("n1", "web"), None),
+        Change(Table.INDEXES, ("checks",), None),
+    ]
+    store.load(2, changes)
+    keys, nodes = projection.take(changes)
     assert keys == {("n1", "check-1"), ("n1", "check-2")}
     assert nodes == {"n1", "n2"}
     assert list(projection.of_node("n1")) == [other]
-    assert projection.checks == {("n1", "check-2"): other}
+    assert list(projection.of_node("n2")) == []
+    assert projection.keys() == [("n1", "check-2")]
+    assert projection.check(("n1", "check-1")) is None
     assert projection.service_exists("n2", "db")
     assert not projection.service_exists("n1", "web")

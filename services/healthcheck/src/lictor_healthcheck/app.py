@@ -9,7 +9,6 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Iterable
 
 from lictor_bus import Bus, LeaderTracker, Presence, Proposer, View, connect, tell_contact
 from lictor_bus.presence import ANNOUNCE_EVERY_S
@@ -20,7 +19,7 @@ from lictor_healthcheck.settings import HealthcheckSettings
 from lictor_healthcheck.ttl_api import TtlApi
 from lictor_kit import Context
 from lictor_kit.garbage import give_back, spare_the_collector
-from lictor_state.rows import CheckRow, ServiceRow, Table
+from lictor_state.rows import Table
 
 ROLE = "healthcheck"
 
@@ -71,8 +70,8 @@ async def build(context: Context, settings: HealthcheckSettings) -> None:
     context.spawn("proposer", proposer.run())
     await view.ready.wait()
     view.on_load(lambda _index, changes: driver.load(changes))
-    view.on_reset(lambda: _reset(driver, view))
-    _reset(driver, view)
+    view.on_reset(lambda: driver.reset(view.store))
+    driver.reset(view.store)
     spare_the_collector()
     view.on_reset(give_back)
     context.readiness.set("view", ok=True)
@@ -93,18 +92,6 @@ async def build(context: Context, settings: HealthcheckSettings) -> None:
         await asyncio.wait([checking])
 
     context.on_stop(hand_over)
-
-
-def _reset(driver: CheckDriver, view: View) -> None:
-    driver.reset(_checks(view), _services(view))
-
-
-def _checks(view: View) -> Iterable[CheckRow]:
-    return (row for _key, row in view.store.rows(Table.CHECKS) if isinstance(row, CheckRow))
-
-
-def _services(view: View) -> Iterable[ServiceRow]:
-    return (row for _key, row in view.store.rows(Table.SERVICES) if isinstance(row, ServiceRow))
 
 
 async def _watch_contact(context: Context, bus: Bus, view: View) -> None:

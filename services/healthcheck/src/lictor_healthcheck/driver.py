@@ -22,8 +22,9 @@ from lictor_healthcheck.proposals import Outcome, Proposals, Result, TransitionP
 from lictor_healthcheck.running import RunningCheck, RunningChecks
 from lictor_healthcheck.thresholds import weigh
 from lictor_healthcheck.transitions import Transitions
+from lictor_state import Store
 from lictor_state.commands import CheckTransition
-from lictor_state.rows import Change, CheckRow, ServiceRow
+from lictor_state.rows import Change
 
 TICK_S = 0.25
 """How often the own presence echo is looked at when nothing else happens."""
@@ -95,9 +96,9 @@ class CheckDriver:
         """Whether this process's presence is fresh enough to propose."""
         return not self._guard.cut and self._echo_age_s() <= self._echo_age_s_max
 
-    def reset(self, checks: Iterable[CheckRow], services: Iterable[ServiceRow]) -> None:
-        """Start from whole tables: the view is complete, or was replaced."""
-        self.projection.replace(checks, services)
+    def reset(self, store: Store) -> None:
+        """Start from a whole store: the view is complete, or was replaced."""
+        self.projection.follow(store)
         if not self._guard.cut:
             self._share()
             for key in self.running.held():
@@ -105,7 +106,7 @@ class CheckDriver:
         self._wake.set()
 
     def load(self, changes: Sequence[Change]) -> None:
-        """Take the changes of one index."""
+        """Take the changes of one index, which the store has loaded."""
         keys, nodes = self.projection.take(changes)
         if self._guard.cut:
             return  # everything is placed and looked at when we are back
@@ -287,12 +288,12 @@ class CheckDriver:
 
     def _share(self) -> None:
         self.sharers = list(self._replicas())
-        for key in {*self.projection.checks, *self.running.held()}:
+        for key in {*self.projection.keys(), *self.running.held()}:
             self._place(key)
         self._metrics.owned(self.running.counts)
 
     def _place(self, key: CheckKey) -> None:
-        row = self.projection.checks.get(key)
+        row = self.projection.check(key)
         if row is None or not owns(self.own, row, self.sharers):
             if self.running.release(key):
                 self._stop_probe(key)

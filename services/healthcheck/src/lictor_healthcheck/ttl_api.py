@@ -98,10 +98,10 @@ class TtlApi:
         if not await self._in_time(lambda: self._driver.own in self._driver.sharers):
             # Silence would mean that another one owns the check; who does is not known yet.
             return TtlAnswer(500, "the node's healthcheck has just started, try again")
-        if not await self._in_time(lambda: key in self._driver.projection.checks):
+        if not await self._in_time(lambda: self._driver.projection.check(key) is not None):
             return TtlAnswer(404, unknown_check(update.check_id)) if self._answers_for(update.check_id) else None
-        row = self._driver.projection.checks[key]
-        if not self._answers_for(update.check_id):
+        row = self._driver.projection.check(key)
+        if row is None or not self._answers_for(update.check_id):
             return None
         if not row.agent or kind_of(row.definition) is not Kind.TTL:
             return TtlAnswer(500, f'CheckID "{update.check_id}" does not have associated TTL')
