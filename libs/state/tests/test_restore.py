@@ -79,6 +79,7 @@ def test_cluster_level_and_proposers_stay_and_the_epoch_rises() -> None:
     proposer = log.do(c.RegisterProposer("p")).index
     wrote = log.do(c.KVSet("mine", b"1"), proposer, 1)
     other = Log("theirs")
+    other.store.level = LEVEL_MAX - 1
     other.do(c.RegisterProposer("old"))
     other.do(c.KVSet("a", b"1"), 2, 7)
     send(log, *archive(other.store))

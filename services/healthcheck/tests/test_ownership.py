@@ -113,6 +113,7 @@ def test_the_projection_reads_the_store_and_tells_what_changes_touch() -> None:
     assert list(projection.of_node("n1")) == [other]
     assert list(projection.of_node("n2")) == []
     assert projection.keys() == [("n1", "check-2")]
+    assert projection.check(("n1", "check-2")) == other
     assert projection.check(("n1", "check-1")) is None
     assert projection.service_exists("n2", "db")
     assert not projection.service_exists("n1", "web")

@@ -17,7 +17,7 @@
 | `gateway-services` | what any gateway serves changes |
 
 A node's readers are told the newer of its own row's index and of `node.<name>`. So a node that comes with its services
-in one registration, as most that come through the catalog do, needs no index row.
+in one registration needs no index row (docs/adr/0020).
 
 The row of a service, destination or node goes with it; readers fall back on the extinction index then, so no reported
 index ever falls below one that a client has seen.

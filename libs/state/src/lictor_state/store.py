@@ -156,7 +156,7 @@ class Store:
         return ((key, rows[key]) for key in sorted(rows))
 
     def unsorted_rows(self, table: Table) -> Iterable[tuple[Key, Row]]:
-        """All rows of a table in no order that means anything: for a leader's own bookkeeping, never for an answer."""
+        """All rows of a table in no order that means anything: for whoever sorts, counts or looks for one."""
         return self._tables[table].items()
 
     def count(self, table: Table) -> int:

@@ -98,11 +98,12 @@ class TtlApi:
         if not await self._in_time(lambda: self._driver.own in self._driver.sharers):
             # Silence would mean that another one owns the check; who does is not known yet.
             return TtlAnswer(500, "the node's healthcheck has just started, try again")
-        if not await self._in_time(lambda: self._driver.projection.check(key) is not None):
-            return TtlAnswer(404, unknown_check(update.check_id)) if self._answers_for(update.check_id) else None
-        row = self._driver.projection.check(key)
-        if row is None or not self._answers_for(update.check_id):
+        await self._in_time(lambda: self._driver.projection.check(key) is not None)
+        if not self._answers_for(update.check_id):
             return None
+        row = self._driver.projection.check(key)
+        if row is None:
+            return TtlAnswer(404, unknown_check(update.check_id))
         if not row.agent or kind_of(row.definition) is not Kind.TTL:
             return TtlAnswer(500, f'CheckID "{update.check_id}" does not have associated TTL')
         if update.status not in {PASSING, WARNING, CRITICAL}:
