@@ -78,13 +78,14 @@ def test_cluster_level_and_proposers_stay_and_the_epoch_rises() -> None:
     log = Log()
     proposer = log.do(c.RegisterProposer("p")).index
     wrote = log.do(c.KVSet("mine", b"1"), proposer, 1)
+    log.store.level = LEVEL_MAX - 1
     other = Log("theirs")
-    other.store.level = LEVEL_MAX - 1
+    other.store.level = LEVEL_MAX - 2
     other.do(c.RegisterProposer("old"))
     other.do(c.KVSet("a", b"1"), 2, 7)
     send(log, *archive(other.store))
     meta = log.store.meta
-    assert (meta.cluster_id, meta.level, meta.epoch) == ("ours", LEVEL_MAX, 2)
+    assert (meta.cluster_id, meta.level, meta.epoch) == ("ours", LEVEL_MAX - 1, 2)
     again = log.do(c.KVSet("mine", b"1"), proposer, 1)
     assert (again.index, again.result.value) == (wrote.index, True)
     assert log.store.kv("mine") is None
